@@ -1,0 +1,1 @@
+"""The one-machine stack: PostgreSQL, NATS and the five services as processes."""

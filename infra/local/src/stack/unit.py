@@ -1,0 +1,74 @@
+"""One process of the stack, whatever it is: how it is watched and started again."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+from stack.errors import StackError
+from stack.process import tail
+
+Report = Callable[[str, float], None]
+"""Told what has just been done, and how many seconds it took."""
+Call = Callable[[Callable[[], object]], Awaitable[None]]
+"""Runs what blocks in a thread."""
+
+_LOOK = 0.2
+"""Seconds between two looks at a process."""
+_PATIENCE = 30.0
+"""Seconds: the longest wait before another restart, and the life that counts as a good start."""
+
+
+class Unit(Protocol):
+    """What the supervisor needs of a process; `start` and `stop` block until it is done."""
+
+    name: str
+    port: int
+    log: Path
+
+    def start(self) -> None:
+        """Start it and wait until it is ready; raises StackError."""
+        ...
+
+    def stop(self) -> None:
+        """Stop it; nothing when it does not run."""
+        ...
+
+    def is_running(self) -> bool:
+        """Whether its process lives."""
+        ...
+
+
+async def keep_up(unit: Unit, call: Call, report: Report) -> None:
+    """Start it again whenever it ends, until cancelled: at once, then ever more slowly."""
+    wait = 0.0
+    alive_since = time.monotonic()
+    while True:
+        await asyncio.sleep(_LOOK)
+        if unit.is_running():
+            continue
+        if time.monotonic() - alive_since > _PATIENCE:
+            wait = 0.0
+        report(f"{unit.name} ended; starting it again in {wait:.1f} s", 0.0)
+        await asyncio.sleep(wait)
+        wait = min(max(2 * wait, 0.5), _PATIENCE)
+        began = time.perf_counter()
+        try:
+            await call(unit.start)
+            report(f"{unit.name} runs again", time.perf_counter() - began)
+        except (StackError, OSError) as error:
+            report(f"{error}\n{tail(unit.log, 3)}", time.perf_counter() - began)
+        alive_since = time.monotonic()
+
+
+def tolerant(report: Report) -> Report:
+    """The stack stays up, and ends in order, when the terminal that it reports to has gone."""
+
+    def say(line: str, seconds: float) -> None:
+        try:
+            report(line, seconds)
+        except OSError:
+            return
+
+    return say

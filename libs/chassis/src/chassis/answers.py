@@ -1,0 +1,128 @@
+"""Answering `req.*`: FastStream subscribers that turn problems into answers."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from faststream.nats import NatsBroker, NatsMessage, NatsResponse
+from faststream.security import SASLPlaintext
+from opentelemetry.trace import SpanKind
+
+from chassis.bus import connection_options, settle
+from chassis.database import AWAY
+from chassis.health import REQUESTS
+from chassis.settings import BusSettings
+from chassis.telemetry import log, received, trace_id
+from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, to_body
+from contracts.message import REVEAL, Answer, Part, Request
+from contracts.problem import Problem, ProblemError
+
+REQUEST = TypeVar("REQUEST", bound=Request[Any])
+
+WORKERS = 32
+"""Requests of one class that a replica answers at once; the database pool is narrower still."""
+
+MAX_REPLY = 900_000
+"""Bytes; the server refuses messages of more than 1 MB."""
+
+
+class Answers:
+    """The requests that one service answers, over its own connection."""
+
+    def __init__(self, settings: BusSettings, service: str) -> None:
+        options = connection_options(settings, service)
+        options["servers"] = [settings.nats_url]
+        user, password = options.pop("user", None), options.pop("password", None)
+        security = (
+            SASLPlaintext(username=str(user), password=str(password), use_ssl=False)
+            if user
+            else None
+        )
+        self._service = service
+        self.broker = NatsBroker(**options, security=security, logger=None)
+
+    async def start(self) -> None:
+        """Answer from now on; returns once the server knows, so that the next request is heard."""
+        await self.broker.start()
+        await settle(await self.broker.connect())
+
+    async def stop(self) -> None:
+        """Finish the answers that were begun, then leave."""
+        await self.broker.stop()
+
+    def answer(
+        self, kind: type[REQUEST], handler: Callable[[REQUEST, Meta], Awaitable[Part]]
+    ) -> None:
+        """Answer a class of request; each goes to one replica."""
+
+        async def respond(message: NatsMessage) -> NatsResponse:
+            with received(kind.type_name(), message.headers, SpanKind.SERVER):
+                started = time.perf_counter()
+                answer = await self._answer(kind, handler, message)
+                outcome = answer.problem.code if answer.problem else "ok"
+                REQUESTS.labels(kind.type_name(), outcome).observe(time.perf_counter() - started)
+                return NatsResponse(_encode(answer))
+
+        respond.__name__ = kind.__name__
+        respond.__doc__ = kind.__doc__
+        self.broker.subscriber(
+            kind.subject(),
+            queue=self._service,
+            max_workers=WORKERS,
+            title=kind.__name__,
+            description=kind.__doc__,
+        )(respond)
+
+    async def _answer(
+        self,
+        kind: type[REQUEST],
+        handler: Callable[[REQUEST, Meta], Awaitable[Part]],
+        message: NatsMessage,
+    ) -> Answer:
+        try:
+            meta = from_headers(message.headers, kind.subject())
+            request = from_body(kind, message.body)
+            result = await handler(request, meta)
+            return Answer(result=result.model_dump(mode="json", context=REVEAL))
+        except ProblemError as error:
+            return Answer(problem=error.problem)
+        except MalformedMessage as error:
+            return Answer(problem=_problem(422, "malformed_request", str(error)))
+        except AWAY as error:
+            log.warning("request_failed", request=kind.type_name(), error=str(error) or repr(error))
+            return Answer(
+                problem=_problem(
+                    503, "database_unavailable", "The database does not answer. Try again shortly."
+                )
+            )
+        except Exception:
+            log.exception("request_failed", request=kind.type_name())
+            return Answer(
+                problem=_problem(
+                    500,
+                    "internal",
+                    f"Something went wrong on our side. Please report the trace id {trace_id()}.",
+                )
+            )
+
+
+def _problem(status: int, code: str, detail: str) -> Problem:
+    titles = {422: "Does not fit", 503: "Not available", 500: "Internal error"}
+    return Problem(
+        title=titles[status], status=status, code=code, detail=detail, trace_id=trace_id()
+    )
+
+
+def _encode(answer: Answer) -> bytes:
+    body = to_body(answer)
+    if len(body) <= MAX_REPLY:
+        return body
+    return to_body(
+        Answer(
+            problem=_problem(
+                422,
+                "answer_too_large",
+                f"The answer would be {len(body):,} bytes. Ask for fewer rows or columns.",
+            )
+        )
+    )

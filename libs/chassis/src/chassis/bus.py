@@ -1,0 +1,203 @@
+"""A service's place on the bus: ask, send, publish, watch.
+
+PostgreSQL is the truth; JetStream delivers. Whatever is sent or published here has been
+acknowledged by its stream when the call returns.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError, NoRespondersError
+from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js.errors import NoStreamResponseError
+from opentelemetry.trace import SpanKind
+
+from chassis.settings import BusSettings
+from chassis.telemetry import carry, log, tracer
+from contracts.envelope import envelop, from_body, to_body, to_headers
+from contracts.message import Answer, Command, Event, Part, Request
+from contracts.problem import ProblemError, problem
+from contracts.streams import CMD, EVT, Stream, inbox_prefix
+
+REPLY = TypeVar("REPLY", bound=Part)
+
+OUTAGE = 8.0
+"""Seconds for which a publish is tried again while the server is away."""
+
+
+class Bus:
+    """One NATS connection that reconnects for ever."""
+
+    def __init__(self, connection: Client, service: str) -> None:
+        self.connection = connection
+        self.service = service
+        self.jetstream = connection.jetstream(timeout=5)
+
+    @classmethod
+    async def connect(cls, settings: BusSettings, service: str) -> "Bus":
+        """Connect, waiting for the server as long as it takes; says what it waits for."""
+        connection = Client()
+        options = connection_options(settings, service)
+        delay = 0.2
+        while True:
+            try:
+                await connection.connect(**options)
+                return cls(connection, service)
+            except (OSError, NatsError, TimeoutError) as error:
+                log.warning(
+                    "nats_not_reachable",
+                    url=settings.nats_url,
+                    error=str(error) or repr(error),
+                    retry_in_s=delay,
+                )
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+
+    async def close(self) -> None:
+        """Flush and leave. Subscriptions that still pull must be gone by now (nats-py hangs)."""
+        await self.connection.close()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands right now."""
+        return self.connection.is_connected
+
+    async def ask(
+        self,
+        request: Request[REPLY],
+        *,
+        org_id: UUID | None,
+        actor: str = "system",
+        timeout: float = 10.0,
+    ) -> REPLY:
+        """Ask the owner and wait for the answer, at most `timeout` seconds.
+
+        Raises ProblemError: the owner's own problem, or 503 when nobody answers.
+        """
+        meta = envelop(request, source=self.service, org_id=org_id, actor=actor)
+        with tracer.start_as_current_span(meta.type, kind=SpanKind.CLIENT):
+            headers = to_headers(meta) | carry()
+            try:
+                reply = await self.connection.request(
+                    request.subject(), to_body(request), timeout=timeout, headers=headers
+                )
+            except NoRespondersError as error:
+                raise problem(
+                    503,
+                    "service_unavailable",
+                    f"The service '{request.owner}' does not run at the moment. Try again shortly.",
+                ) from error
+            except (NatsTimeout, ConnectionClosedError) as error:
+                raise problem(
+                    503,
+                    "service_unavailable",
+                    f"The service '{request.owner}' did not answer in {timeout:.0f} s. "
+                    "Try again shortly.",
+                ) from error
+        return open_answer(type(request), reply.data)
+
+    async def send(
+        self,
+        command: Command,
+        *,
+        org_id: UUID | None,
+        actor: str = "system",
+        id: UUID | None = None,
+    ) -> None:
+        """Hand a command to the stream CMD; returns when it is stored."""
+        meta = envelop(command, source=self.service, org_id=org_id, actor=actor, id=id)
+        with tracer.start_as_current_span(meta.type, kind=SpanKind.PRODUCER):
+            await self.store(CMD, command.subject(), to_body(command), to_headers(meta) | carry())
+
+    async def publish(
+        self, event: Event, *, org_id: UUID | None, actor: str = "system", id: UUID | None = None
+    ) -> None:
+        """Hand an event to the stream EVT; returns when it is stored."""
+        meta = envelop(event, source=self.service, org_id=org_id, actor=actor, id=id)
+        with tracer.start_as_current_span(meta.type, kind=SpanKind.PRODUCER):
+            subject = event.subject(org_id)
+            await self.store(EVT, subject, to_body(event), to_headers(meta) | carry())
+
+    async def store(
+        self, stream: Stream, subject: str, body: bytes, headers: dict[str, str]
+    ) -> None:
+        """Publish to a stream and wait for its word; tries again while the server is away.
+
+        The message id in the headers makes a repeat harmless.
+        """
+        deadline = asyncio.get_running_loop().time() + OUTAGE
+        while True:
+            try:
+                await self.jetstream.publish(subject, body, stream=stream.name, headers=headers)
+                return
+            except (NatsTimeout, NoStreamResponseError) as error:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise problem(
+                        503,
+                        "bus_unavailable",
+                        "The message bus does not answer. Try again shortly.",
+                    ) from error
+                await asyncio.sleep(0.2)
+
+    async def watch(self, pattern: str, hear: Callable[[Msg], Awaitable[None]]) -> None:
+        """Hear what is said on a subject from now on (core NATS: what is missed stays missed)."""
+        await self.connection.subscribe(pattern, cb=hear)
+        await settle(self.connection)
+
+    async def tick(self, org_id: UUID, key: UUID, body: bytes) -> None:
+        """Say live progress that nobody stores: `tick.<org>.<service>.<key>`."""
+        await self.connection.publish(f"tick.{org_id.hex}.{self.service}.{key.hex}", body)
+
+
+async def settle(connection: Client) -> None:
+    """Return once the server knows every subscription made so far.
+
+    Twice, because nats-py writes a flush's PING ahead of the commands that its flusher still holds;
+    by the answer to the first they are written, and the second goes behind them.
+    """
+    await connection.flush()
+    await connection.flush()
+
+
+def connection_options(settings: BusSettings, service: str) -> dict[str, Any]:
+    """Arguments of a nats-py connection that never gives up and tells what it is refused."""
+
+    async def on_error(error: Exception) -> None:
+        # A denied publish or subscription shows up here and as a time-out, nowhere else.
+        log.error("nats_error", error=str(error) or repr(error))
+
+    async def on_disconnect() -> None:
+        log.warning("nats_disconnected")
+
+    async def on_reconnect() -> None:
+        log.info("nats_reconnected")
+
+    options: dict[str, Any] = {
+        "servers": [settings.nats_url],
+        "name": service,
+        "inbox_prefix": inbox_prefix(service),
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": 0.2,
+        "connect_timeout": 2,
+        "error_cb": on_error,
+        "disconnected_cb": on_disconnect,
+        "reconnected_cb": on_reconnect,
+    }
+    if settings.nats_user:
+        options["user"] = settings.nats_user
+        password = settings.nats_password
+        options["password"] = password.get_secret_value() if password else ""
+    return options
+
+
+def open_answer(request: type[Request[REPLY]], data: bytes) -> REPLY:
+    """The result out of an answer; raises the ProblemError that it carries."""
+    answer = from_body(Answer, data)
+    if answer.problem is not None:
+        raise ProblemError(answer.problem)
+    return request.reply_type().model_validate(answer.result)  # pyright: ignore[reportReturnType]

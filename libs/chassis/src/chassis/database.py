@@ -1,0 +1,124 @@
+"""PostgreSQL: one small pool, transactions in the name of an organisation or of the system.
+
+A service's login sees nothing of an organisation's rows until a transaction says for whom it
+works (`app.org_id`, forced row-level security); work across organisations takes the role
+`<service>_system` for the length of one transaction.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Any
+from uuid import UUID
+
+import aiosql
+import asyncpg
+import orjson
+from asyncpg.pool import PoolConnectionProxy
+
+from chassis.settings import ServiceSettings
+from chassis.telemetry import log
+
+Connection = asyncpg.Connection | PoolConnectionProxy
+
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+"""What asyncpg raises when the server is gone or going: worth another try."""
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(
+            kind,
+            schema="pg_catalog",
+            encoder=lambda value: orjson.dumps(value).decode(),
+            decoder=json.loads,
+        )
+
+
+class Database:
+    """A service's pool; `name` is its login role and its schema."""
+
+    def __init__(self, pool: asyncpg.Pool, name: str) -> None:
+        self.pool = pool
+        self.name = name
+
+    @classmethod
+    async def connect(cls, settings: ServiceSettings, name: str) -> "Database":
+        """Open the pool, waiting for the server as long as it takes; says what it waits for."""
+        delay = 0.2
+        while True:
+            try:
+                pool = await asyncpg.create_pool(
+                    settings.database_url.get_secret_value(),
+                    min_size=1,
+                    max_size=settings.database_pool_size,
+                    statement_cache_size=settings.database_statement_cache,
+                    server_settings={"search_path": name, "application_name": f"dalgo-{name}"},
+                    init=_prepare,
+                    timeout=10,
+                )
+                return cls(pool, name)
+            except AWAY as error:
+                log.warning(
+                    "database_not_reachable", error=str(error) or repr(error), retry_in_s=delay
+                )
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, 5.0)
+
+    async def close(self) -> None:
+        """Close the pool; connections still in use after 5 s are cut."""
+        try:
+            await asyncio.wait_for(self.pool.close(), timeout=5)
+        except TimeoutError:
+            self.pool.terminate()
+
+    @asynccontextmanager
+    async def organization(self, org_id: UUID) -> AsyncIterator[Connection]:
+        """A transaction that sees and writes the rows of one organisation only."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT set_config('app.org_id', $1, true)", str(org_id))
+            yield connection
+
+    @asynccontextmanager
+    async def system(self) -> AsyncIterator[Connection]:
+        """A transaction over all organisations, for background work; keep its queries few."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.execute(f'SET LOCAL ROLE "{self.name}_system"')
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A transaction on system tables, which no organisation owns."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            yield connection
+
+    async def ping(self) -> None:
+        """Raise unless the server answers."""
+        async with asyncio.timeout(2), self.pool.acquire() as connection:
+            await connection.execute("SELECT 1")
+
+
+def queries(package: str) -> Any:
+    """The named queries of a package, from its `queries.sql`."""
+    return aiosql.from_str((files(package) / "queries.sql").read_text(), "asyncpg")
+
+
+def affected(status: str) -> int:
+    """How many rows a statement touched, out of its command tag (`UPDATE 3`)."""
+    return int(status.rpartition(" ")[2])
+
+
+async def collect(rows: AsyncIterator[asyncpg.Record]) -> list[asyncpg.Record]:
+    """All rows of a named query that selects."""
+    return [row async for row in rows]

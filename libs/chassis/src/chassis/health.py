@@ -1,0 +1,60 @@
+"""Health and metrics of a process: alive, ready, and numbers for Prometheus."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+REQUESTS = Histogram(
+    "dalgo_request_seconds", "Time to answer a request on the bus", ["request", "outcome"]
+)
+Check = Callable[[], Awaitable[None]]
+
+
+class Health:
+    """Named checks; the process is ready when none of them raises."""
+
+    def __init__(self) -> None:
+        self._checks: dict[str, Check] = {}
+
+    def add(self, name: str, check: Check) -> None:
+        """Add a check that raises, with a message for people, while something is missing."""
+        self._checks[name] = check
+
+    async def report(self) -> dict[str, str]:
+        """What each check says: `ok`, or what is missing."""
+
+        async def ask(check: Check) -> str:
+            try:
+                async with asyncio.timeout(3):
+                    await check()
+                return "ok"
+            except Exception as error:
+                return str(error) or repr(error)
+
+        said = await asyncio.gather(*(ask(check) for check in self._checks.values()))
+        return dict(zip(self._checks, said, strict=True))
+
+    def routes(self) -> list[Route]:
+        """/healthz, /readyz and /metrics."""
+
+        async def alive(_: Request) -> Response:
+            return JSONResponse({"status": "alive"})
+
+        async def ready(_: Request) -> Response:
+            checks = await self.report()
+            well = all(said == "ok" for said in checks.values())
+            status = "ready" if well else "not ready"
+            return JSONResponse({"status": status, "checks": checks}, 200 if well else 503)
+
+        async def metrics(_: Request) -> Response:
+            return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+        return [
+            Route("/healthz", alive),
+            Route("/readyz", ready),
+            Route("/metrics", metrics),
+        ]

@@ -1,0 +1,323 @@
+"""The one loop for every durable message.
+
+Take a slot, fetch one, keep saying `in progress`, run the handler (which commits), publish the
+outcome, acknowledge. A crash anywhere repeats the message; handlers are therefore idempotent and
+say their outcome again under the same message id. FastStream's own JetStream subscribers are not
+used for this: they terminate a message on any exception, and may run one twice at once.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.client import JetStreamContext
+from opentelemetry.trace import SpanKind
+
+from chassis.bus import Bus
+from chassis.database import AWAY, Database
+from chassis.errors import Reject, Retry
+from chassis.outbox import Outgoing
+from chassis.telemetry import log, received
+from contracts.envelope import MalformedMessage, Meta, derived_id, from_body, from_headers
+from contracts.message import Command, Event, lookup
+from contracts.problem import ProblemError
+from contracts.streams import Consumer, service
+
+M = TypeVar("M", bound=Command | Event)
+
+Handler = Callable[[M, Meta], Awaitable[Sequence[Outgoing]]]
+"""Does the work, commits, and returns what is to be said about it."""
+
+OnDead = Callable[[M, Meta, str], Awaitable[Sequence[Outgoing]]]
+"""What to say when a message is given up (the failure of its step), with the reason."""
+
+_FETCH = 30.0
+_ATTEMPTS = 12
+"""Deliveries after which a message is given up; with the backoff below about five minutes."""
+
+
+@dataclass(frozen=True)
+class Registration(Generic[M]):
+    """How one class of message is handled."""
+
+    kind: type[M]
+    handle: Handler[M]
+    slots: int
+    on_dead: OnDead[M] | None
+    key: Callable[[M], object] | None
+    stop_asked: Callable[[M, Meta], Awaitable[bool]] | None
+
+
+class Stopped(Exception):
+    """The work was called off: acknowledge, say nothing."""
+
+
+class Jobs:
+    """All durable messages of one service."""
+
+    def __init__(self, bus: Bus, database: Database, name: str) -> None:
+        self._bus = bus
+        self._database = database
+        self._name = name
+        self._registered: dict[str, Registration] = {}
+        self._running: dict[asyncio.Task[None], object] = {}
+        self._stopped: set[asyncio.Task[None]] = set()
+        self._alive: dict[str, bool] = {}
+
+    def handle(
+        self,
+        kind: type[M],
+        handler: Handler[M],
+        *,
+        slots: int = 8,
+        on_dead: OnDead[M] | None = None,
+        key: Callable[[M], object] | None = None,
+        stop_asked: Callable[[M, Meta], Awaitable[bool]] | None = None,
+    ) -> None:
+        """Handle a class of command or event, at most `slots` of its consumer at once.
+
+        `key` makes running work stoppable (`stop`); `stop_asked` is asked at every heartbeat, for
+        a stop that was said while this replica did not listen.
+        """
+        self._registered[kind.type_name()] = Registration(
+            kind, handler, slots, on_dead, key, stop_asked
+        )
+
+    def stop(self, key: object) -> int:
+        """Cancel the work with this key in this process; returns how much there was."""
+        tasks = [task for task, own in self._running.items() if own == key]
+        for task in tasks:
+            self._stopped.add(task)
+            task.cancel()
+        return len(tasks)
+
+    def check(self) -> None:
+        """Raise unless every consumer could be pulled from lately (a deleted one is silence)."""
+        silent = [name for name, alive in self._alive.items() if not alive]
+        if silent:
+            raise RuntimeError(f"cannot pull from {', '.join(sorted(silent))}")
+
+    async def run(self) -> None:
+        """Pull from all consumers of the service until cancelled, then hand back what was taken."""
+        consumers = list(service(self._name).consumers())
+        for consumer in consumers:
+            self._alive[consumer.name] = False
+        async with asyncio.TaskGroup() as group:
+            for consumer in consumers:
+                group.create_task(self._pull(consumer))
+
+    async def _pull(self, consumer: Consumer) -> None:
+        slots = asyncio.Semaphore(self._slots(consumer))
+        tasks: set[asyncio.Task[None]] = set()
+        subscription: JetStreamContext.PullSubscription | None = None
+        try:
+            while True:
+                await slots.acquire()
+                try:
+                    if subscription is None:
+                        subscription = await self._bus.jetstream.pull_subscribe_bind(
+                            consumer=consumer.name, stream=consumer.stream.name
+                        )
+                        await subscription.consumer_info()
+                        self._alive[consumer.name] = True
+                    (message,) = await subscription.fetch(1, timeout=_FETCH)
+                except TimeoutError:
+                    # Nothing to do, or nobody there any more: only asking tells.
+                    slots.release()
+                    self._alive[consumer.name] = await self._is_there(subscription)
+                    continue
+                except (NatsError, OSError) as error:
+                    slots.release()
+                    self._alive[consumer.name] = False
+                    log.warning("consumer_lost", consumer=consumer.name, error=repr(error))
+                    subscription = await self._leave(subscription)
+                    await asyncio.sleep(0.5)
+                    continue
+                self._alive[consumer.name] = True
+                task = asyncio.create_task(self._work(message, consumer))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+                task.add_done_callback(lambda _: slots.release())
+        finally:
+            await self._leave(subscription)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _slots(self, consumer: Consumer) -> int:
+        subjects = set(consumer.subjects)
+        slots = [
+            registration.slots
+            for registration in self._registered.values()
+            if (
+                registration.kind.pattern()
+                if issubclass(registration.kind, Event)
+                else registration.kind.subject()
+            )
+            in subjects
+        ]
+        if not slots:
+            raise RuntimeError(f"nobody handles the messages of {consumer.name}")
+        return min(slots)
+
+    async def _is_there(self, subscription: JetStreamContext.PullSubscription | None) -> bool:
+        try:
+            if subscription is not None:
+                await subscription.consumer_info()
+                return True
+        except (NatsError, OSError, TimeoutError):
+            pass
+        return False
+
+    async def _leave(self, subscription: JetStreamContext.PullSubscription | None) -> None:
+        # Unsubscribed before the connection closes: nats-py's drain would hang on it for 30 s.
+        if subscription is not None:
+            with contextlib.suppress(NatsError, OSError):
+                await subscription.unsubscribe()
+
+    async def _work(self, message: Msg, consumer: Consumer) -> None:
+        """One message from fetch to acknowledgement; never raises but when cancelled."""
+        try:
+            meta = from_headers(message.headers, message.subject)
+            kind = lookup(meta.type)
+            registration = self._registered.get(meta.type)
+            if kind is None or registration is None:
+                raise MalformedMessage(f"{meta.type} is not handled by {self._name}")
+            body = from_body(registration.kind, message.data)
+        except MalformedMessage as error:
+            await self._bury(message, consumer, str(error), None, None, None)
+            return
+        with received(meta.type, message.headers, SpanKind.CONSUMER):
+            await self._attempt(message, consumer, registration, body, meta)
+
+    async def _attempt(
+        self, message: Msg, consumer: Consumer, registration: Registration[M], body: M, meta: Meta
+    ) -> None:
+        task = asyncio.create_task(self._outcome(registration, body, meta))
+        self._running[task] = registration.key(body) if registration.key else None
+        heart = asyncio.create_task(self._beat(message, consumer, registration, body, meta, task))
+        try:
+            await asyncio.shield(task)
+            await message.ack_sync(timeout=5)
+        except asyncio.CancelledError:
+            if task in self._stopped:
+                await message.ack_sync(timeout=5)
+                log.info("work_stopped", message=meta.type, id=str(meta.id))
+                return
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            with contextlib.suppress(NatsError, OSError, TimeoutError):
+                await message.nak()
+            raise
+        except Stopped:
+            await message.ack_sync(timeout=5)
+        except Reject as error:
+            await self._bury(message, consumer, str(error), registration, body, meta)
+        except Exception as error:
+            await self._again(message, consumer, registration, body, meta, error)
+        finally:
+            heart.cancel()
+            self._running.pop(task, None)
+            self._stopped.discard(task)
+
+    async def _outcome(self, registration: Registration[M], body: M, meta: Meta) -> None:
+        said = await registration.handle(body, meta)
+        await self._say(said)
+
+    async def _say(self, said: Sequence[Outgoing]) -> None:
+        for outgoing in said:
+            message = outgoing.message
+            org_id, actor, own_id = outgoing.org_id, outgoing.actor, outgoing.id
+            if isinstance(message, Event):
+                await self._bus.publish(message, org_id=org_id, actor=actor, id=own_id)
+            else:
+                await self._bus.send(message, org_id=org_id, actor=actor, id=own_id)
+
+    async def _beat(
+        self,
+        message: Msg,
+        consumer: Consumer,
+        registration: Registration[M],
+        body: M,
+        meta: Meta,
+        task: asyncio.Task[None],
+    ) -> None:
+        while True:
+            await asyncio.sleep(consumer.ack_wait / 3)
+            with contextlib.suppress(NatsError, OSError):
+                await message.in_progress()
+            if registration.stop_asked is None:
+                continue
+            with contextlib.suppress(*AWAY):
+                if await registration.stop_asked(body, meta):
+                    self._stopped.add(task)
+                    task.cancel()
+
+    async def _again(
+        self,
+        message: Msg,
+        consumer: Consumer,
+        registration: Registration[M],
+        body: M,
+        meta: Meta,
+        error: Exception,
+    ) -> None:
+        deliveries = message.metadata.num_delivered
+        if deliveries >= _ATTEMPTS:
+            reason = f"given up after {deliveries} tries: {error or repr(error)}"
+            await self._bury(message, consumer, reason, registration, body, meta)
+            return
+        if isinstance(error, Retry):
+            delay = error.after
+        else:
+            delay = min(0.5 * 2 ** (deliveries - 1), 60.0) * random.uniform(0.75, 1.25)
+        expected = isinstance(error, (Retry, ProblemError, NatsError, *AWAY))
+        log.warning(
+            "message_retried",
+            message=meta.type,
+            id=str(meta.id),
+            deliveries=deliveries,
+            retry_in_s=round(delay, 2),
+            error=str(error) or repr(error),
+            exc_info=None if expected else error,
+        )
+        with contextlib.suppress(NatsError, OSError):
+            await message.nak(delay=delay)
+
+    async def _bury(
+        self,
+        message: Msg,
+        consumer: Consumer,
+        reason: str,
+        registration: Registration[M] | None,
+        body: M | None,
+        meta: Meta | None,
+    ) -> None:
+        """Keep the message among the dead letters, say its failure, and take it off the stream."""
+        log.error("message_buried", subject=message.subject, reason=reason)
+        try:
+            metadata = message.metadata
+            key = derived_id(consumer.name, metadata.sequence.stream, metadata.timestamp)
+            async with self._database.transaction() as connection:
+                await connection.execute(
+                    "INSERT INTO dead_letters (id, stream, subject, headers, body, reason, deliveries) "
+                    "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING",
+                    key,
+                    consumer.stream.name,
+                    message.subject,
+                    dict(message.headers or {}),
+                    message.data,
+                    reason,
+                    metadata.num_delivered,
+                )
+            if registration and registration.on_dead and body is not None and meta is not None:
+                await self._say(await registration.on_dead(body, meta, reason))
+            await message.term()
+        except Exception:
+            # Nothing is lost: unacknowledged, the message comes back after ack_wait.
+            log.exception("burial_failed", subject=message.subject)

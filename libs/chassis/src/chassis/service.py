@@ -1,0 +1,157 @@
+"""The frame of a service: opens what it needs, builds it, runs it, closes it. Shared with tests."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Generic, TypeVar
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from chassis import telemetry
+from chassis.answers import Answers
+from chassis.bus import Bus
+from chassis.database import Database
+from chassis.health import Health
+from chassis.jobs import Jobs
+from chassis.outbox import Outbox, Relay
+from chassis.settings import ServiceSettings
+from chassis.telemetry import log
+from contracts import streams
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+class Service(Generic[S]):
+    """What a service's `build` is given: settings, and every connection already open."""
+
+    def __init__(self, name: str, settings: S, bus: Bus, database: Database) -> None:
+        self.name = name
+        self.settings = settings
+        self.bus = bus
+        self.database = database
+        self.health = Health()
+        self.answers = Answers(settings, name)
+        self.jobs = Jobs(bus, database, name)
+        self.outbox = Outbox(name)
+        self._stack = AsyncExitStack()
+        self._tasks: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
+
+    def background(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a loop for as long as the service lives; should it end, the service ends loudly."""
+        self._tasks.append((name, run))
+
+    def on_close(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Call when the service stops, before its connections close."""
+        self._stack.push_async_callback(close)
+
+    @asynccontextmanager
+    async def live(self) -> AsyncIterator[None]:
+        """Answer requests and run the background loops until the context ends."""
+        async with self._stack:
+            tasks = [asyncio.create_task(run(), name=name) for name, run in self._tasks]
+            for task in tasks:
+                task.add_done_callback(_end_loudly)
+            try:
+                await self.answers.start()
+                yield
+            finally:
+                for task in tasks:
+                    task.remove_done_callback(_end_loudly)
+                await _cancel(tasks)
+                await self.answers.stop()
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel, and again, until all have ended."""
+    # Python 3.11's wait_for, which nats-py and asyncpg wait with, swallows a cancellation that
+    # arrives together with what it waited for; once was seen not to be enough.
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=2)
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+Build = Callable[[Service[S]], Awaitable[None]]
+
+
+def _end_loudly(task: asyncio.Task[None]) -> None:
+    if task.cancelled():
+        return
+    log.critical("background_task_ended", task=task.get_name(), exc_info=task.exception())
+    # A service whose loop has ended looks healthy and does nothing; its supervisor restarts it.
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@asynccontextmanager
+async def running(name: str, settings: S, build: Build[S]) -> AsyncIterator[Service[S]]:
+    """Open, build and run a service in this process, until the context ends."""
+    started = time.perf_counter()
+    bus = await Bus.connect(settings, name)
+    try:
+        database = await Database.connect(settings, name)
+        try:
+            service = Service(name, settings, bus, database)
+            service.health.add("bus", _connected(bus))
+            service.health.add("database", database.ping)
+            if any(streams.service(name).consumers()):
+                service.background("jobs", service.jobs.run)
+            service.background("relay", Relay(database, bus, service.outbox).run)
+            service.health.add("consumers", _pulling(service.jobs))
+            await build(service)
+            async with service.live():
+                log.info("service_started", seconds=round(time.perf_counter() - started, 2))
+                yield service
+        finally:
+            await database.close()
+    finally:
+        await bus.close()
+        log.info("service_stopped")
+
+
+def _connected(bus: Bus) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        if not bus.is_connected:
+            raise RuntimeError("not connected to NATS")
+
+    return check
+
+
+def _pulling(jobs: Jobs) -> Callable[[], Awaitable[None]]:
+    async def check() -> None:
+        jobs.check()
+
+    return check
+
+
+def main(name: str, settings: S, build: Build[S]) -> None:
+    """Run a service as this process until SIGTERM or SIGINT, with its health over HTTP."""
+    telemetry.configure(name, settings)
+
+    async def serve_all() -> None:
+        async with running(name, settings, build) as service:
+            await serve(
+                Starlette(routes=service.health.routes()), settings.http_host, settings.http_port
+            )
+
+    asyncio.run(serve_all())
+
+
+async def serve(app: ASGIApp, host: str, port: int) -> None:
+    """Serve HTTP until a signal ends it; uvicorn takes SIGTERM and SIGINT."""
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+    )
+    await uvicorn.Server(config).serve()

@@ -1,0 +1,55 @@
+"""Settings of a service, from the environment, built once in `__main__` and passed down."""
+
+import sys
+from typing import Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+EXAMPLES = {
+    "NATS_URL": "nats://127.0.0.1:4222",
+    "DATABASE_URL": "postgresql://ingest:secret@127.0.0.1:5432/dalgo",
+    "OBJECT_STORE_URL": "file:///var/lib/dalgo/objects",
+    "ENCRYPTION_KEY": "the output of: openssl rand -base64 32",
+}
+
+
+class BusSettings(BaseSettings):
+    """What a process on the bus needs to be told."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
+
+    nats_url: str
+    nats_user: str | None = None
+    nats_password: SecretStr | None = None
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    otel_exporter_otlp_endpoint: str | None = None
+
+
+class ServiceSettings(BusSettings):
+    """What a service with a database needs to be told besides."""
+
+    database_url: SecretStr
+    database_pool_size: int = Field(default=4, ge=1, le=50)
+    database_statement_cache: int = Field(default=100, ge=0)
+    """0 behind a transaction pooler, which cannot keep prepared statements."""
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(kind: type[S]) -> S:
+    """Read the environment; ends the process with one clear line for each setting that is wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"]).upper()
+            missing = problem["type"] == "missing"
+            what = "is not set" if missing else f"does not fit: {problem['msg']}"
+            example = EXAMPLES.get(name)
+            hint = f" Example: {name}={example}" if example else ""
+            print(f"Setting {name} {what}.{hint}", file=sys.stderr)
+        sys.exit(2)

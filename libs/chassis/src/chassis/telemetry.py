@@ -1,0 +1,99 @@
+"""Logs as JSON lines and traces that cross the bus: one trace id from HTTP to SQL."""
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import structlog
+from opentelemetry import propagate, trace
+from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from chassis.settings import BusSettings
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+tracer = trace.get_tracer("dalgo")
+
+_QUIET = {"uvicorn.access": logging.WARNING, "faststream": logging.WARNING, "nats": logging.ERROR}
+
+
+def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = format(span.trace_id, "032x")
+    return event
+
+
+def configure(service: str, settings: BusSettings) -> None:
+    """Set up logging and tracing of this process.
+
+    Lines are JSON, but coloured text where a person looks on (stderr is a terminal). Spans go to
+    OTEL_EXPORTER_OTLP_ENDPOINT when it is set; ids are made and passed on without it too.
+    """
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_trace,
+        structlog.processors.StackInfoRenderer(),
+    ]
+    on_terminal = sys.stderr.isatty()
+    renderer: list[Processor] = (
+        [structlog.dev.ConsoleRenderer()]
+        if on_terminal
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelName(settings.log_level)
+        ),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(settings.log_level)
+    for name, level in _QUIET.items():
+        logging.getLogger(name).setLevel(level)
+    structlog.contextvars.bind_contextvars(service=service)
+
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    if settings.otel_exporter_otlp_endpoint:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    AsyncPGInstrumentor().instrument()
+
+
+def carry() -> dict[str, str]:
+    """Headers (`traceparent`) that carry the current span to whoever receives them."""
+    headers: dict[str, str] = {}
+    propagate.inject(headers)
+    return headers
+
+
+@contextmanager
+def received(name: str, headers: Mapping[str, str] | None, kind: trace.SpanKind) -> Iterator[None]:
+    """Run as part of the trace that the headers carry, in a span of the given name."""
+    context = propagate.extract(dict(headers or {}))
+    with tracer.start_as_current_span(name, context=context, kind=kind):
+        yield
+
+
+def trace_id() -> str | None:
+    """Id of the current trace, 32 hex digits; None outside any."""
+    span = trace.get_current_span().get_span_context()
+    return format(span.trace_id, "032x") if span.is_valid else None

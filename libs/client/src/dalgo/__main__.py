@@ -1,0 +1,5 @@
+"""`python -m dalgo`: the `dalgo` command."""
+
+from dalgo.cli.app import main
+
+main()

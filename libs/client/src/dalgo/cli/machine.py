@@ -1,0 +1,90 @@
+"""`dalgo up`, `down` and `status`: Dalgo on this machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dalgo.cli import output
+from dalgo.cli.options import DataDir, Json
+
+if TYPE_CHECKING:
+    from dalgo.local import LocalStack
+
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Of the URL (default: the one it had last, else 8000)."),
+]
+
+
+def up(
+    data_dir: DataDir = None,
+    port: Port = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return once it is ready; `dalgo down` stops it.")
+    ] = False,
+) -> None:
+    """Start PostgreSQL, NATS and the services here, and keep them up until Ctrl-C."""
+    here = local_stack(data_dir)
+    if detach:
+        _announce(here.launch(report, port=port), _down(data_dir))
+        return
+
+    async def on_ready(url: str) -> None:
+        _announce(url, f"Ctrl-C, or {_down(data_dir)}")
+
+    here.up(report, port=port, on_ready=on_ready)
+
+
+def down(data_dir: DataDir = None) -> None:
+    """Stop everything that `dalgo up` has started; the data stays."""
+    local_stack(data_dir).down(report)
+
+
+def status(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Show what runs here; exits 1 when it is not ready."""
+    found = local_stack(data_dir).status()
+    if as_json:
+        parts = [vars(part) for part in found.parts]
+        shown = {"running": found.running, "ready": found.ready, "url": found.url, "parts": parts}
+        output.as_json(shown)
+    else:
+        if found.running:
+            typer.echo(f"{'Ready' if found.ready else 'Not ready yet'} at {found.url}")
+        else:
+            typer.echo("Dalgo Lite does not run here. `dalgo up` starts it.")
+        if found.parts:
+            output.table(
+                ("process", "ready", "port", "pid", "memory MB"),
+                [(p.name, p.ready, p.port, p.pid, p.memory_mb) for p in found.parts],
+            )
+    if not found.ready:
+        raise typer.Exit(1)
+
+
+def local_stack(data_dir: Path | None) -> "LocalStack":
+    """The stack of a data directory; raises Failure when only the client is installed."""
+    try:
+        from dalgo.local import LocalStack
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "stack":
+            raise
+        raise output.Failure(
+            "Only the client is installed here, not the servers. In a clone of the repository "
+            "`uv sync` installs them; for a server elsewhere give --url or set DALGO_URL."
+        ) from error
+    return LocalStack(data_dir)
+
+
+def report(what: str, seconds: float) -> None:
+    """Print what has been done, and how long it took."""
+    typer.echo(f"{seconds:7.2f} s  {what}")
+
+
+def _announce(url: str, stop: str) -> None:
+    typer.echo(f"\nDalgo Lite is ready at {url} (its interface: {url}/docs)")
+    typer.echo(f"Stop it: {stop}")
+
+
+def _down(data_dir: Path | None) -> str:
+    return "dalgo down" + (f" --data-dir {data_dir}" if data_dir else "")

@@ -1,0 +1,39 @@
+"""What only the HTTP interface has: everything else is a model of `contracts`."""
+
+from datetime import datetime
+from uuid import UUID
+
+from contracts.auth import Organization, Role, User
+from contracts.message import Part
+from contracts.tables import Column, Notice
+
+
+class SignedIn(Part):
+    """The answer to a sign-up, login or refresh; the refresh token travels in a cookie."""
+
+    access_token: str
+    expires_in: int
+    """Seconds until the access token expires."""
+    user: User
+    organization: Organization
+    role: Role
+
+
+class Source(Part):
+    """A source as the gateway composes it: ingest's word and the warehouse's."""
+
+    id: UUID
+    name: str
+    source_type: str
+    config: dict[str, object]
+    status: str
+    warehouse_table_name: str
+    """Live name of its table, `source_<id>`."""
+    column_count: int | None = None
+    row_count: int | None = None
+    """None until the first sync was published."""
+    columns: tuple[Column, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+    last_synced_at: datetime | None = None
+    last_error: str | None = None
+    created_at: datetime

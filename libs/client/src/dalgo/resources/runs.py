@@ -1,0 +1,112 @@
+"""Runs: everything that changes data, and how it goes."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from uuid import UUID
+
+import httpx
+from httpx_sse import EventSource, SSEError
+
+from contracts.orchestrator import Run, RunEvent, RunStatus
+from dalgo.call import Call, Listing, listing, model, present
+from dalgo.driver import AsyncDriver, SyncDriver
+from dalgo.errors import DalgoError
+from dalgo.resource import D, Resource, endpoint, listed
+from dalgo.tail import Tail, id_of
+
+
+class Runs(Resource[D]):
+    """The organisation's runs."""
+
+    @listed
+    @staticmethod
+    def list(
+        *, pipeline_id: UUID | None = None, status: RunStatus | None = None, limit: int = 100
+    ) -> Listing[Run]:
+        """Runs, newest first: all, of one pipeline, or of one status."""
+        chosen = present(pipeline_id=str(pipeline_id) if pipeline_id else None, status=status)
+        return listing("/runs", Run, params={"limit": limit, **chosen})
+
+    @endpoint
+    @staticmethod
+    def get(run_id: UUID) -> Call[Run]:
+        """One run with its steps."""
+        return _get(run_id)
+
+    @endpoint
+    @staticmethod
+    def cancel(run_id: UUID) -> Call[Run]:
+        """Ask for the run to stop; 409 when it has succeeded or failed already."""
+        return Call("POST", f"/runs/{run_id}/cancel", model(Run))
+
+
+class SyncRuns(Runs[SyncDriver]):
+    """Runs, to be followed by iterating."""
+
+    def events(self, run: Run | UUID, after_version: int = 0) -> Iterator[RunEvent]:
+        """What happened to a run after a version, then what happens, until it has ended.
+
+        Lost connections are mended: each event comes once, in order. Where no live stream gets
+        through, the run is polled, and events are what changed between two looks.
+        """
+        tail = Tail(run, after_version)
+        while not tail.has_ended:
+            try:
+                if tail.must_poll:
+                    yield from tail.catch_up(self.driver.perform(tail.poll))
+                else:
+                    with self.driver.stream(tail.live) as response:
+                        for sent in EventSource(response).iter_sse():
+                            if event := tail.take(sent):
+                                yield event
+            except (httpx.TransportError, SSEError):
+                pass
+            except DalgoError as error:
+                if not tail.forgives(error):
+                    raise
+            if not tail.has_ended:
+                self.driver.pause(tail.broke_off())
+
+    def wait(self, run: Run | UUID) -> Run:
+        """The run once it has ended, however it did."""
+        for _ in self.events(run):
+            pass
+        return self.driver.perform(_get(id_of(run)))
+
+
+class AsyncRuns(Runs[AsyncDriver]):
+    """Runs, to be followed by iterating with `async for`."""
+
+    async def events(self, run: Run | UUID, after_version: int = 0) -> AsyncIterator[RunEvent]:
+        """As `SyncRuns.events`."""
+        tail = Tail(run, after_version)
+        while not tail.has_ended:
+            try:
+                if tail.must_poll:
+                    for event in tail.catch_up(await self.driver.perform(tail.poll)):
+                        yield event
+                else:
+                    async with (
+                        self.driver.stream(tail.live) as response,
+                        aclosing(EventSource(response).aiter_sse()) as sents,
+                    ):
+                        async for sent in sents:
+                            if event := tail.take(sent):
+                                yield event
+            except (httpx.TransportError, SSEError):
+                pass
+            except DalgoError as error:
+                if not tail.forgives(error):
+                    raise
+            if not tail.has_ended:
+                await self.driver.pause(tail.broke_off())
+
+    async def wait(self, run: Run | UUID) -> Run:
+        """As `SyncRuns.wait`."""
+        async for _ in self.events(run):
+            pass
+        return await self.driver.perform(_get(id_of(run)))
+
+
+def _get(run_id: UUID) -> Call[Run]:
+    return Call("GET", f"/runs/{run_id}", model(Run))

@@ -1,0 +1,35 @@
+"""The warehouse's tables, as readers see them."""
+
+from typing import Literal
+from urllib.parse import quote
+
+from contracts.transform import PreviewPage, WarehouseTable
+from dalgo.call import Call, Listing, listing, model
+from dalgo.resource import D, Resource, endpoint, listed
+
+
+class Tables(Resource[D]):
+    """The organisation's tables: one of each source and transformation."""
+
+    @listed
+    @staticmethod
+    def list(limit: int = 100) -> Listing[WarehouseTable]:
+        """All tables by name; `limit` is the size of a page."""
+        return listing("/warehouse/tables", WarehouseTable, params={"limit": limit})
+
+    @endpoint
+    @staticmethod
+    def preview(
+        name: str,
+        *,
+        limit: int = 100,
+        offset: int = 0,
+        count: Literal["exact", "none"] = "exact",
+    ) -> Call[PreviewPage]:
+        """A page of a table's published rows; `name` is its name, physical name or id."""
+        return Call(
+            "GET",
+            f"/warehouse/tables/{quote(name, safe='')}/preview",
+            model(PreviewPage),
+            params={"limit": limit, "offset": offset, "count": count},
+        )

@@ -1,0 +1,136 @@
+"""Transformations: saved recipes."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+from uuid import UUID
+
+from contracts.orchestrator import Run
+from contracts.transform import PreviewPage, RecipeCheck, RecipeSql, SortItem, Transformation
+from dalgo.call import Call, Listing, listing, model, nothing, once, present
+from dalgo.resource import D, Resource, endpoint, listed
+from recipe import Recipe
+
+RecipeLike = Recipe | Mapping[str, Any]
+"""A recipe, or its JSON as a mapping: the server checks it and tells problems at their steps."""
+
+
+class Transformations(Resource[D]):
+    """The organisation's transformations."""
+
+    @endpoint
+    @staticmethod
+    def create(
+        name: str,
+        recipe: RecipeLike,
+        *,
+        description: str | None = None,
+        output_table_name: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Call[Transformation]:
+        """Save a recipe; its output's name is taken from now on, so that others may read it."""
+        body = {"name": name, "recipe": _json(recipe)} | present(
+            description=description, output_table_name=output_table_name
+        )
+        return Call(
+            "POST",
+            "/transformations",
+            model(Transformation),
+            json=body,
+            headers=once(idempotency_key),
+        )
+
+    @endpoint
+    @staticmethod
+    def update(
+        transformation_id: UUID,
+        *,
+        recipe: RecipeLike | None = None,
+        name: str | None = None,
+        description: str | None = None,
+        output_table_name: str | None = None,
+        if_version: int | None = None,
+    ) -> Call[Transformation]:
+        """Save a new version; 412 when `if_version` is not the newest any more."""
+        body = present(
+            recipe=_json(recipe) if recipe is not None else None,
+            name=name,
+            description=description,
+            output_table_name=output_table_name,
+        )
+        return Call(
+            "PUT",
+            f"/transformations/{transformation_id}",
+            model(Transformation),
+            json=body,
+            headers={"If-Match": f'"{if_version}"'} if if_version is not None else {},
+            # A repeat would find its own first attempt and call it somebody else's.
+            repeatable=if_version is None,
+        )
+
+    @listed
+    @staticmethod
+    def list(limit: int = 100) -> Listing[Transformation]:
+        """All transformations by name; `limit` is the size of a page."""
+        return listing("/transformations", Transformation, params={"limit": limit})
+
+    @endpoint
+    @staticmethod
+    def get(transformation_id: UUID) -> Call[Transformation]:
+        """One transformation."""
+        return Call("GET", f"/transformations/{transformation_id}", model(Transformation))
+
+    @endpoint
+    @staticmethod
+    def delete(transformation_id: UUID) -> Call[None]:
+        """Delete a transformation and its table; 409 names what reads it."""
+        return Call("DELETE", f"/transformations/{transformation_id}", nothing)
+
+    @endpoint
+    @staticmethod
+    def validate(recipe: RecipeLike) -> Call[RecipeCheck]:
+        """Every error at its step, and the columns after each step; no data is touched."""
+        body = {"recipe": _json(recipe)}
+        return Call("POST", "/transformations/validate", model(RecipeCheck), json=body)
+
+    @endpoint
+    @staticmethod
+    def preview(
+        recipe: RecipeLike | None = None,
+        *,
+        transformation_id: UUID | None = None,
+        until_step: int | None = None,
+        limit: int = 100,
+        offset: int = 0,
+        sort: tuple[SortItem, ...] = (),
+        count: Literal["exact", "none"] = "exact",
+    ) -> Call[PreviewPage]:
+        """A page of what a recipe gives now: the given one, or the saved one of an id."""
+        body: dict[str, Any] = {"limit": limit, "offset": offset, "count": count}
+        if sort:
+            body["sort"] = [item.model_dump(mode="json") for item in sort]
+        body |= present(recipe=_json(recipe) if recipe is not None else None, until_step=until_step)
+        saved = f"/{transformation_id}" if transformation_id else ""
+        return Call("POST", f"/transformations{saved}/preview", model(PreviewPage), json=body)
+
+    @endpoint
+    @staticmethod
+    def sql(transformation_id: UUID) -> Call[RecipeSql]:
+        """The one statement that a transformation compiles to, formatted for reading."""
+        return Call("GET", f"/transformations/{transformation_id}/sql", model(RecipeSql))
+
+    @endpoint
+    @staticmethod
+    def execute(transformation_id: UUID, *, idempotency_key: str | None = None) -> Call[Run]:
+        """Start building and publishing its table; the run tells how it goes."""
+        return Call(
+            "POST",
+            f"/transformations/{transformation_id}/execute",
+            model(Run),
+            headers=once(idempotency_key),
+        )
+
+
+def _json(recipe: RecipeLike) -> object:
+    if isinstance(recipe, Recipe):
+        return recipe.model_dump(mode="json")
+    return dict(recipe)

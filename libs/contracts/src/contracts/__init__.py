@@ -1,0 +1,1 @@
+"""What crosses the bus: messages with derived subjects, their envelope, and the streams as data."""

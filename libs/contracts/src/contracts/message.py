@@ -1,0 +1,142 @@
+"""A message is a class: kind, owner and subject follow from its base, module and name."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, SecretStr, SerializationInfo
+
+from contracts.problem import Problem
+
+_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_VERSION = re.compile(r"V(\d+)$")
+
+REVEAL = {"reveal": True}
+"""Serialisation context under which a Secret is written in clear: `req.*` and nothing else."""
+
+
+def _conceal(secret: SecretStr, info: SerializationInfo) -> str:
+    context = info.context
+    revealed = isinstance(context, dict) and context.get("reveal") is True
+    return secret.get_secret_value() if revealed else str(secret)
+
+
+Secret = Annotated[SecretStr, PlainSerializer(_conceal, return_type=str)]
+"""Text that logs, traces and golden files show as stars."""
+
+
+class Part(BaseModel):
+    """A piece of a message. Fields that a newer sender added are ignored (additive changes)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Message(Part):
+    """Base of commands, events and requests; the registry is filled as classes are defined."""
+
+    kind: ClassVar[str] = ""
+    owner: ClassVar[str] = ""
+    """The service whose module defines the message."""
+    token: ClassVar[str] = ""
+    """Name and version as they stand in the subject: `source_synced.v1`."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        super().__pydantic_init_subclass__()
+        generic = cls.__pydantic_generic_metadata__
+        if generic["origin"] is not None or cls.__module__ == __name__:
+            return
+        version = _VERSION.search(cls.__name__)
+        bare = _VERSION.sub("", cls.__name__)
+        cls.owner = cls.__module__.rpartition(".")[2]
+        cls.token = f"{_WORD.sub('_', bare).lower()}.v{version.group(1) if version else 1}"
+        known = _REGISTRY.setdefault(cls.type_name(), cls)
+        if known is not cls and known.__qualname__ == cls.__qualname__:
+            raise TypeError(f"{cls.type_name()} is defined twice: {known!r} and {cls!r}")
+
+    @classmethod
+    def type_name(cls) -> str:
+        """The CloudEvents type: `cmd.ingest.sync_source.v1`."""
+        return f"{cls.kind}.{cls.owner}.{cls.token}"
+
+    def digest(self, *, without: frozenset[str] = frozenset()) -> str:
+        """SHA-256 (hex) of the message's content, secrets concealed: is a repeat the same?"""
+        content = self.model_dump_json(exclude=set(without))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+_REGISTRY: dict[str, type[Message]] = {}
+
+
+class Command(Message):
+    """Do this, durably. One owner handles it; sent to the work-queue stream CMD."""
+
+    kind: ClassVar[str] = "cmd"
+
+    @classmethod
+    def subject(cls) -> str:
+        """Where the command is published: `cmd.<owner>.<name>.v1`."""
+        return cls.type_name()
+
+
+class Event(Message):
+    """This happened. Published by its owner for whoever cares, kept in the stream EVT."""
+
+    kind: ClassVar[str] = "evt"
+
+    @classmethod
+    def subject(cls, org_id: UUID | None) -> str:
+        """Where the event is published; events of no organisation say `system`."""
+        return f"evt.{org_id.hex if org_id else 'system'}.{cls.owner}.{cls.token}"
+
+    @classmethod
+    def pattern(cls) -> str:
+        """The subject with a wildcard for the organisation, to subscribe."""
+        return f"evt.*.{cls.owner}.{cls.token}"
+
+
+R = TypeVar("R", bound=Part)
+
+
+class Request(Message, Generic[R]):
+    """Ask, answered now, never stored. `Request[Reply]` names the type of the answer."""
+
+    kind: ClassVar[str] = "req"
+
+    @classmethod
+    def subject(cls) -> str:
+        """Where the request is sent: `req.<owner>.<name>.v1`."""
+        return cls.type_name()
+
+    @classmethod
+    def reply_type(cls) -> type[Part]:
+        """The class between the brackets of `Request[...]`."""
+        for base in cls.__mro__:
+            arguments = getattr(base, "__pydantic_generic_metadata__", {}).get("args", ())
+            if arguments:
+                return arguments[0]
+        raise TypeError(f"{cls.__name__} does not say what answers it: Request[Reply]")
+
+
+class Done(Part):
+    """The answer that says no more than: it is done."""
+
+
+class Answer(Part):
+    """What goes back over the wire: either the result's JSON or a problem."""
+
+    result: object = None
+    problem: Problem | None = None
+    truncated: bool = False
+
+
+def registered() -> Iterator[type[Message]]:
+    """Every message class that has been imported, by type name."""
+    yield from (_REGISTRY[name] for name in sorted(_REGISTRY))
+
+
+def lookup(type_name: str) -> type[Message] | None:
+    """The class of a CloudEvents type, None when this version does not know it."""
+    return _REGISTRY.get(type_name)

@@ -1,0 +1,258 @@
+"""What the orchestrator owns: pipelines and runs."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from contracts.message import Command, Done, Event, Part, Request
+from contracts.problem import Problem
+
+RunKind = Literal["sync", "transform", "pipeline"]
+RunStatus = Literal[
+    "queued", "syncing", "transforming", "publishing", "succeeded", "failed", "cancelled"
+]
+StepKind = Literal["sync", "transform", "publish"]
+StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped", "cancelled"]
+
+
+class Pipeline(Part):
+    """Sources and transformations that run together."""
+
+    id: UUID
+    name: str
+    source_ids: tuple[UUID, ...]
+    transformation_ids: tuple[UUID, ...]
+    revision: int
+    last_run_at: datetime | None
+    created_at: datetime
+
+
+class PipelineList(Part):
+    """A page of pipelines, by name."""
+
+    pipelines: tuple[Pipeline, ...]
+    next_cursor: str | None = None
+
+
+class CreatePipeline(Request[Pipeline]):
+    """Keep a pipeline; what its ids name was checked by the asker with their owners."""
+
+    pipeline_id: UUID
+    name: str
+    source_ids: tuple[UUID, ...]
+    transformation_ids: tuple[UUID, ...]
+
+
+class GetPipeline(Request[Pipeline]):
+    """One pipeline of the organisation."""
+
+    pipeline_id: UUID
+
+
+class ListPipelines(Request[PipelineList]):
+    """The organisation's pipelines, a page at a time."""
+
+    limit: int = 50
+    cursor: str | None = None
+
+
+class UpdatePipeline(Request[Pipeline]):
+    """Change a pipeline; None leaves a field as it is."""
+
+    pipeline_id: UUID
+    if_revision: int | None = None
+    name: str | None = None
+    source_ids: tuple[UUID, ...] | None = None
+    transformation_ids: tuple[UUID, ...] | None = None
+
+
+class DeletePipeline(Request[Done]):
+    """Delete a pipeline; its runs stay in the history."""
+
+    pipeline_id: UUID
+    if_revision: int | None = None
+
+
+class PipelineUsers(Part):
+    """Names of the pipelines that use something."""
+
+    names: tuple[str, ...]
+
+
+class FindPipelineUsers(Request[PipelineUsers]):
+    """Which pipelines use this source or transformation?"""
+
+    target_id: UUID
+
+
+class Trigger(Part):
+    """Why a run was started, and by whom."""
+
+    type: Literal["manual", "schedule", "event", "api"]
+    actor: str
+    scheduled_for: datetime | None = None
+
+
+class Step(Part):
+    """One piece of a run's work."""
+
+    id: UUID
+    kind: StepKind
+    source_id: UUID | None = None
+    transformation_id: UUID | None = None
+    name: str
+    table: str | None = None
+    """Display name of the table that the step writes."""
+    status: StepStatus
+    attempt: int
+    rows: int | None = None
+    bytes: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: Problem | None = None
+    reason: str | None = None
+    """Why the step was skipped or cancelled."""
+
+
+class Run(Part):
+    """A run as people see it."""
+
+    id: UUID
+    kind: RunKind
+    pipeline_id: UUID | None
+    status: RunStatus
+    trigger: Trigger
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: Problem | None = None
+    steps: tuple[Step, ...] = ()
+    version: int
+    """Grows with every change; the `id:` of the run's live events."""
+
+
+class RunList(Part):
+    """A page of runs, newest first."""
+
+    runs: tuple[Run, ...]
+    next_cursor: str | None = None
+
+
+class GetRun(Request[Run]):
+    """One run of the organisation."""
+
+    run_id: UUID
+
+
+class ListRuns(Request[RunList]):
+    """The organisation's runs, all or those of one pipeline."""
+
+    pipeline_id: UUID | None = None
+    status: RunStatus | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+class RunEvent(Part):
+    """One change of a run, as the live stream tells it."""
+
+    run_id: UUID
+    version: int
+    type: str
+    """Type of the event that told it: `step_finished`."""
+    time: datetime
+    data: dict[str, object]
+
+
+class RunEvents(Part):
+    """A stretch of a run's history."""
+
+    events: tuple[RunEvent, ...]
+
+
+class ListRunEvents(Request[RunEvents]):
+    """What happened to a run after a version that the asker has seen (0: everything)."""
+
+    run_id: UUID
+    after_version: int = 0
+
+
+class StartRun(Command):
+    """Start a run over sources and transformations; `run_id` was minted by the asker."""
+
+    run_id: UUID
+    run_kind: RunKind
+    pipeline_id: UUID | None
+    source_ids: tuple[UUID, ...]
+    transformation_ids: tuple[UUID, ...]
+    trigger: Trigger
+    force: bool = False
+
+
+class CancelRun(Command):
+    """Stop a run, unless it has ended."""
+
+    run_id: UUID
+
+
+class RunQueued(Event):
+    """A run waits for its turn."""
+
+    run_id: UUID
+    version: int
+    run: Run
+
+
+class RunStarted(Event):
+    """A run was admitted; `run` names its steps."""
+
+    run_id: UUID
+    version: int
+    run: Run
+
+
+class StepStarted(Event):
+    """A step's command was sent."""
+
+    run_id: UUID
+    version: int
+    step: Step
+
+
+class StepFinished(Event):
+    """A step ended, one way or another."""
+
+    run_id: UUID
+    version: int
+    step: Step
+
+
+class RunCancelRequested(Event):
+    """Whoever works on the run, stop: nobody will look at the result."""
+
+    run_id: UUID
+    version: int
+
+
+class RunSucceeded(Event):
+    """Everything was done and is visible."""
+
+    run_id: UUID
+    version: int
+    run: Run
+
+
+class RunFailed(Event):
+    """The run ended without publishing anything."""
+
+    run_id: UUID
+    version: int
+    run: Run
+
+
+class RunCancelled(Event):
+    """The run was stopped; nothing was published."""
+
+    run_id: UUID
+    version: int
+    run: Run

@@ -1,0 +1,198 @@
+"""The bus as data: streams, durable consumers, and who may speak to whom.
+
+The migrator creates what stands here, the server's user rights are derived from it, services bind
+to it and declare nothing themselves.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from contracts import auth, ingest, orchestrator, transform
+from contracts.message import Command, Event, Request
+
+SECOND = 1.0
+MINUTE = 60 * SECOND
+DAY = 24 * 60 * MINUTE
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A JetStream stream; ages and windows in seconds, None is without end."""
+
+    name: str
+    subjects: tuple[str, ...]
+    retention: str
+    max_age: float | None
+    duplicate_window: float = 10 * MINUTE
+
+
+CMD = Stream("CMD", ("cmd.>",), "workqueue", None)
+EVT = Stream("EVT", ("evt.>",), "limits", 14 * DAY)
+EXT = Stream("EXT", ("ext.>",), "limits", 14 * DAY)
+STREAMS = (CMD, EVT, EXT)
+
+
+@dataclass(frozen=True)
+class Consumer:
+    """A durable pull consumer, one for each command that a service handles or for its events."""
+
+    stream: Stream
+    service: str
+    name: str
+    subjects: tuple[str, ...]
+    ack_wait: float = 10 * SECOND
+    """A message whose holder has not said `in progress` for so long goes to another."""
+    max_ack_pending: int = 1000
+
+
+@dataclass(frozen=True)
+class Service:
+    """What one service asks, sends, handles and follows; the rest is denied it."""
+
+    name: str
+    asks: tuple[type[Request], ...] = ()
+    sends: tuple[type[Command], ...] = ()
+    handles: tuple[type[Command], ...] = ()
+    follows: tuple[type[Event], ...] = ()
+    """Events consumed durably, each once over all replicas."""
+    watches: tuple[str, ...] = ()
+    """Subjects that every replica hears now or never (core NATS)."""
+
+    def consumers(self) -> Iterator[Consumer]:
+        """The service's durable consumers."""
+        for command in self.handles:
+            name = f"{self.name}_{command.token.replace('.', '_')}"
+            yield Consumer(CMD, self.name, name, (command.subject(),))
+        if self.follows:
+            subjects = tuple(event.pattern() for event in self.follows)
+            yield Consumer(EVT, self.name, f"{self.name}_events", subjects)
+
+
+SERVICES = (
+    Service("auth"),
+    Service(
+        "ingest",
+        asks=(
+            transform.DeclareTable,
+            transform.DropTable,
+            transform.EnsureOrganization,
+            orchestrator.FindPipelineUsers,
+        ),
+        handles=(ingest.SyncSource,),
+        watches=(orchestrator.RunCancelRequested.pattern(),),
+    ),
+    Service(
+        "transform",
+        asks=(orchestrator.FindPipelineUsers,),
+        handles=(
+            transform.BuildTransformation,
+            transform.PublishRun,
+            transform.AbortPublish,
+        ),
+        follows=(auth.OrganizationCreated,),
+        watches=(orchestrator.RunCancelRequested.pattern(),),
+    ),
+    Service(
+        "orchestrator",
+        asks=(
+            auth.GetOrganization,
+            ingest.PlanSources,
+            transform.PlanTransformations,
+        ),
+        sends=(
+            ingest.SyncSource,
+            transform.BuildTransformation,
+            transform.PublishRun,
+            transform.AbortPublish,
+        ),
+        handles=(orchestrator.StartRun, orchestrator.CancelRun),
+        follows=(
+            ingest.SourceSynced,
+            ingest.SourceSyncFailed,
+            transform.TransformationBuilt,
+            transform.TransformationFailed,
+            transform.RunPublished,
+            transform.PublishAborted,
+            transform.PublishFailed,
+        ),
+    ),
+    Service(
+        "gateway",
+        asks=(
+            auth.SignUp,
+            auth.LogIn,
+            auth.RefreshSession,
+            auth.LogOut,
+            auth.GetMe,
+            auth.GetOrganization,
+            auth.GetSigningKeys,
+            ingest.RegisterUpload,
+            ingest.CreateSource,
+            ingest.GetSource,
+            ingest.ListSources,
+            ingest.UpdateSource,
+            ingest.DeleteSource,
+            ingest.PreviewSource,
+            ingest.PlanSources,
+            transform.ListTables,
+            transform.GetTable,
+            transform.PreviewTable,
+            transform.CreateTransformation,
+            transform.UpdateTransformation,
+            transform.GetTransformation,
+            transform.ListTransformations,
+            transform.DeleteTransformation,
+            transform.ValidateRecipe,
+            transform.PreviewRecipe,
+            transform.ShowSql,
+            transform.PlanTransformations,
+            orchestrator.CreatePipeline,
+            orchestrator.GetPipeline,
+            orchestrator.ListPipelines,
+            orchestrator.UpdatePipeline,
+            orchestrator.DeletePipeline,
+            orchestrator.GetRun,
+            orchestrator.ListRuns,
+            orchestrator.ListRunEvents,
+        ),
+        sends=(orchestrator.StartRun, orchestrator.CancelRun),
+        watches=("evt.*.orchestrator.>", "tick.>"),
+    ),
+)
+
+
+def service(name: str) -> Service:
+    """The entry of one service; raises KeyError for a name that is none."""
+    return {entry.name: entry for entry in SERVICES}[name]
+
+
+@dataclass(frozen=True)
+class Rights:
+    """Subjects that a service's user may publish and subscribe; all else the server refuses."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def rights(entry: Service) -> Rights:
+    """Least privilege, derived: what the entry says, its own events and its own inbox.
+
+    A puller needs MSG.NEXT, INFO and ACK of its own consumers and nothing of JetStream's else.
+    """
+    publish = {request.subject() for request in entry.asks}
+    publish |= {command.subject() for command in entry.sends}
+    publish |= {f"evt.*.{entry.name}.>", f"tick.*.{entry.name}.>"}
+    for consumer in entry.consumers():
+        address = f"{consumer.stream.name}.{consumer.name}"
+        publish |= {
+            f"$JS.API.CONSUMER.MSG.NEXT.{address}",
+            f"$JS.API.CONSUMER.INFO.{address}",
+            f"$JS.ACK.{address}.>",
+        }
+    subscribe = {f"req.{entry.name}.>", f"{inbox_prefix(entry.name)}.>", *entry.watches}
+    return Rights(tuple(sorted(publish)), tuple(sorted(subscribe)))
+
+
+def inbox_prefix(service_name: str) -> str:
+    """Where a service's answers and pulled messages arrive; no other may listen there."""
+    return f"_INBOX_{service_name}"

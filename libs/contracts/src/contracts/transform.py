@@ -1,0 +1,317 @@
+"""What transform owns: the warehouse's catalogue, recipes, builds and publishing."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+from recipe.errors import RecipeError
+
+from contracts.message import Command, Done, Event, Part, Request
+from contracts.problem import Problem
+from contracts.tables import Column, Notice, TableVersion
+from recipe import Recipe
+
+TableKind = Literal["source", "transform"]
+
+
+class EnsureOrganization(Request[Done]):
+    """Provision the schemas and the role of the envelope's organisation; idempotent."""
+
+
+class DeclareTable(Request[Done]):
+    """Reserve or change a table's display name and expected columns, before it has data.
+
+    Idempotent by `table_id`. Raises 409 `name_taken` with a free name as alternative.
+    """
+
+    table_id: UUID
+    table_kind: TableKind
+    display_name: str
+    expected: tuple[Column, ...]
+
+
+class DropTable(Request[Done]):
+    """Forget a table, its versions and its live name; 409 names the recipes that read it."""
+
+    table_id: UUID
+
+
+class WarehouseTable(Part):
+    """A table of the catalogue; rows, bytes and version are None until it is published."""
+
+    table_id: UUID
+    name: str
+    physical_name: str
+    """Live name in the organisation's schema: `source_<id>` or `transform_<id>`."""
+    kind: TableKind
+    columns: tuple[Column, ...]
+    """Published columns, else the expected ones."""
+    row_count: int | None
+    bytes: int | None
+    version: UUID | None
+    updated_at: datetime | None
+    used_by: tuple[str, ...] = ()
+    """Names of the transformations that read the table."""
+
+
+class WarehouseTables(Part):
+    """The catalogue, or the part of it that was asked for."""
+
+    tables: tuple[WarehouseTable, ...]
+    next_cursor: str | None = None
+
+
+class ListTables(Request[WarehouseTables]):
+    """Tables by display name, all of them or those with the given ids."""
+
+    table_ids: tuple[UUID, ...] | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+class GetTable(Request[WarehouseTable]):
+    """One table, by its id, its physical name or its display name."""
+
+    name: str
+
+
+class SortItem(Part):
+    """One column of an order; nulls come last either way."""
+
+    column: str
+    descending: bool = False
+
+
+class PreviewPage(Part):
+    """Rows of a preview; a value is as api.md says: wide numbers and times are strings."""
+
+    columns: tuple[str, ...]
+    types: dict[str, str]
+    rows: tuple[dict[str, object], ...]
+    total_count: int | None
+    elapsed_ms: float
+
+
+class PreviewTable(Request[PreviewPage]):
+    """A page of a table's published version."""
+
+    name: str
+    limit: int = Field(default=100, ge=1, le=1000)
+    offset: int = Field(default=0, ge=0)
+    sort: tuple[SortItem, ...] = ()
+    count: Literal["exact", "none"] = "exact"
+
+
+class Transformation(Part):
+    """A saved recipe, at its newest version."""
+
+    id: UUID
+    name: str
+    description: str | None
+    recipe: Recipe
+    version: int
+    output_table_id: UUID
+    output_table_name: str
+    columns: tuple[Column, ...]
+    """What the recipe gives, as compiled on what its inputs have now."""
+    last_run_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class TransformationList(Part):
+    """A page of transformations, by name."""
+
+    transformations: tuple[Transformation, ...]
+    next_cursor: str | None = None
+
+
+class CreateTransformation(Request[Transformation]):
+    """Check the recipe, resolve its tables, reserve the output's name, keep version 1."""
+
+    transformation_id: UUID
+    name: str
+    description: str | None = None
+    recipe: dict[str, object]
+    """As the user wrote it: the owner parses it and answers with problems at their steps."""
+    output_table_name: str | None = None
+
+
+class UpdateTransformation(Request[Transformation]):
+    """Save a new version; None leaves a field as it is."""
+
+    transformation_id: UUID
+    if_version: int | None = None
+    name: str | None = None
+    description: str | None = None
+    recipe: dict[str, object] | None = None
+    output_table_name: str | None = None
+
+
+class GetTransformation(Request[Transformation]):
+    """One transformation of the organisation."""
+
+    transformation_id: UUID
+
+
+class ListTransformations(Request[TransformationList]):
+    """The organisation's transformations, a page at a time."""
+
+    limit: int = 50
+    cursor: str | None = None
+
+
+class DeleteTransformation(Request[Done]):
+    """Delete a transformation whose output nobody reads; 409 names who does."""
+
+    transformation_id: UUID
+    if_version: int | None = None
+
+
+class StepColumns(Part):
+    """The columns after one step."""
+
+    columns: tuple[Column, ...]
+
+
+class RecipeCheck(Part):
+    """Every error at its step, and the columns after each step before the first error."""
+
+    valid: bool
+    errors: tuple[RecipeError, ...]
+    steps: tuple[StepColumns, ...]
+
+
+class ValidateRecipe(Request[RecipeCheck]):
+    """Check a recipe against the catalogue, without touching data."""
+
+    recipe: dict[str, object]
+    transformation_id: UUID | None = None
+    """Where the recipe would be saved: cycles are found only when this is known."""
+
+
+class PreviewRecipe(Request[PreviewPage]):
+    """A page of what a recipe gives now; without a recipe, of the saved one."""
+
+    recipe: dict[str, object] | None = None
+    transformation_id: UUID | None = None
+    until_step: int | None = Field(default=None, ge=0)
+    limit: int = Field(default=100, ge=1, le=1000)
+    offset: int = Field(default=0, ge=0)
+    sort: tuple[SortItem, ...] = ()
+    count: Literal["exact", "none"] = "exact"
+
+
+class RecipeSql(Part):
+    """The one statement a recipe compiles to, formatted for reading."""
+
+    sql: str
+
+
+class ShowSql(Request[RecipeSql]):
+    """The SQL of a saved transformation on what its inputs have now."""
+
+    transformation_id: UUID
+
+
+class PlannedTransformation(Part):
+    """What a run must know of a transformation before it starts."""
+
+    transformation_id: UUID
+    name: str
+    recipe_version: int
+    table_id: UUID
+    reads: tuple[UUID, ...]
+    """Table ids that the recipe reads."""
+
+
+class TransformationsPlan(Part):
+    """Recipe versions, and for every table involved what is published (absent: never)."""
+
+    transformations: tuple[PlannedTransformation, ...]
+    published: tuple[TableVersion, ...]
+    table_names: dict[UUID, str]
+    warnings: tuple[Notice, ...] = ()
+
+
+class PlanTransformations(Request[TransformationsPlan]):
+    """Pin recipes and versions for a run that writes `source_table_ids` and the recipes' outputs.
+
+    A recipe that is gone, or reads a table that is neither written by the run nor ever published,
+    is a problem naming it.
+    """
+
+    transformation_ids: tuple[UUID, ...]
+    source_table_ids: tuple[UUID, ...]
+
+
+class BuildTransformation(Command):
+    """Build a transformation's next version from exactly these inputs."""
+
+    run_id: UUID
+    step_id: UUID
+    transformation_id: UUID
+    recipe_version: int
+    inputs: tuple[TableVersion, ...]
+    published: TableVersion | None
+    as_of: datetime
+    """The moment that TODAY and NOW mean in this run."""
+    timezone: str
+    force: bool = False
+
+
+class TransformationBuilt(Event):
+    """A version was built, or (`unchanged`) the published one is still the truth."""
+
+    run_id: UUID
+    step_id: UUID
+    lease: int
+    tables: tuple[TableVersion, ...]
+    unchanged: bool
+    sql: str
+    warnings: tuple[Notice, ...] = ()
+
+
+class TransformationFailed(Event):
+    """The build failed; the problem names the step of the recipe where there is one."""
+
+    run_id: UUID
+    step_id: UUID
+    lease: int
+    problem: Problem
+
+
+class PublishRun(Command):
+    """Make these versions what readers see, all at once: the point of no return."""
+
+    run_id: UUID
+    step_id: UUID
+    tables: tuple[TableVersion, ...]
+
+
+class AbortPublish(Command):
+    """Do not publish the run any more, if it has not been published yet."""
+
+    run_id: UUID
+    step_id: UUID
+
+
+class RunPublished(Event):
+    """Readers see the run's tables."""
+
+    run_id: UUID
+    table_ids: tuple[UUID, ...]
+
+
+class PublishAborted(Event):
+    """The run will never be published."""
+
+    run_id: UUID
+
+
+class PublishFailed(Event):
+    """Publishing failed for good; readers see what they saw before."""
+
+    run_id: UUID
+    problem: Problem

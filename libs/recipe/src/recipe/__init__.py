@@ -1,0 +1,25 @@
+"""The recipe language: data that people build, checked before data is read, compiled to one SELECT."""
+
+from recipe.compile import Checked, Compiled, check, compile_recipe
+from recipe.context import Context
+from recipe.errors import RecipeError, RecipeProblems
+from recipe.parse import parse
+from recipe.recipe import Recipe, references, resolve
+from recipe.tables import Column, ColumnType, Table
+
+__all__ = [
+    "Checked",
+    "Column",
+    "ColumnType",
+    "Compiled",
+    "Context",
+    "Recipe",
+    "RecipeError",
+    "RecipeProblems",
+    "Table",
+    "check",
+    "compile_recipe",
+    "parse",
+    "references",
+    "resolve",
+]

@@ -1,0 +1,187 @@
+"""From a recipe to one SELECT: a fold over its steps, each a query over the one before.
+
+Every step becomes a common table expression (`step_3`), compiled by Ibis on its own. So the
+statement reads like the recipe, two hundred steps are no deeper than two, and a step that fails is
+known by its number. PostgreSQL folds such expressions into one plan.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from recipe.context import Context
+from recipe.errors import Misfit, RecipeError, RecipeProblems
+from recipe.naming import physical_names
+from recipe.parse import read
+from recipe.recipe import Recipe
+from recipe.step import Step
+from recipe.tables import Catalogue, Column, Table
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+    from recipe.frame import Frame, OrderKey
+
+_ANY_DAY = Context(as_of=datetime(2000, 1, 1, tzinfo=UTC))
+"""Types do not depend on the day, so neither does a check."""
+
+
+@dataclass(frozen=True)
+class Fragment:
+    """One step as a common table expression."""
+
+    index: int
+    step: Step
+    name: str
+    query: "exp.Select"
+    materialized: bool = False
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A recipe as one statement.
+
+    `sql` gives `columns` under their physical names, in the order the recipe sorted them; it is to
+    run in a session whose time zone is the organisation's. `reads` are the ids of the tables.
+    """
+
+    sql: str
+    columns: tuple[Column, ...]
+    reads: tuple[str, ...]
+    fragments: tuple[Fragment, ...]
+    source_columns: tuple[Column, ...]
+    """The same columns as the last fragment calls them."""
+    order: "tuple[OrderKey, ...]"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What is wrong with a recipe, and the columns after each step before the first problem."""
+
+    errors: list[RecipeError]
+    steps: list[tuple[Column, ...]]
+
+
+def check(recipe: object, tables: Mapping[str, Table], context: Context = _ANY_DAY) -> Checked:
+    """Check a recipe, parsed or as a user wrote it, against the tables; no data is touched.
+
+    Problems of its form and of its columns are reported together, by step. A disabled step has the
+    columns of the step before it.
+    """
+    steps, errors = read(recipe)
+    fold = _fold(steps, tables, context, None)
+    found = sorted([*errors, *fold.errors], key=lambda error: error.step)
+    good = min((error.step for error in found), default=len(fold.columns))
+    return Checked(found, fold.columns[:good])
+
+
+def compile_recipe(
+    recipe: Recipe,
+    tables: Mapping[str, Table],
+    context: Context,
+    until_step: int | None = None,
+) -> Compiled:
+    """The recipe, up to and including `until_step` (from 0), as one SELECT of PostgreSQL.
+
+    Raises:
+        RecipeProblems: the steps asked for do not fit the tables.
+    """
+    from recipe.statement import whole
+
+    fold = _fold(recipe.steps, tables, context, until_step)
+    if fold.errors or fold.frame is None:
+        raise RecipeProblems(fold.errors)
+    columns = fold.frame.columns
+    names = physical_names([column.name for column in columns])
+    final = tuple(
+        column.model_copy(update={"physical": name})
+        for column, name in zip(columns, names, strict=True)
+    )
+    parts = (final, fold.reads, tuple(fold.fragments), columns, fold.frame.order)
+    return Compiled(whole(Compiled("", *parts)), *parts)
+
+
+@dataclass
+class _Fold:
+    frame: "Frame | None"
+    errors: list[RecipeError]
+    columns: list[tuple[Column, ...]]
+    fragments: list[Fragment]
+    reads: tuple[str, ...]
+
+
+def _fold(
+    steps: Sequence[Step | None],
+    tables: Mapping[str, Table],
+    context: Context,
+    until_step: int | None,
+) -> _Fold:
+    from recipe.frame import Frame
+    from recipe.scope import Scope
+    from recipe.weight import weighed
+
+    catalogue = Catalogue(tables)
+    frame = Frame.of("nothing", ())
+    fold = _Fold(None, [], [], [], ())
+    last = len(steps) if until_step is None else until_step + 1
+    reads: dict[str, None] = {}
+    for index, step in enumerate(steps[:last]):
+        if step is None:
+            break
+        if step.enabled:
+            layers = _Layers(index, step)
+            try:
+                result = step.apply(frame, Scope(catalogue, context, layers.settle))
+            except Misfit as misfit:
+                fold.errors += _located(misfit, index, step)
+                if not step.keeps_columns:
+                    break
+                result = frame
+            frame = result
+            if not fold.errors:
+                frame = layers.settle(result, f"step_{index}")
+                fold.fragments += layers.fragments
+            found = [catalogue.find(name) for _, name in step.tables()]
+            reads |= dict.fromkeys(table.table_id for table in found if table is not None)
+        fold.columns.append(frame.columns)
+    fold.frame = frame
+    fold.fragments = weighed(fold.fragments)
+    fold.reads = tuple(reads)
+    return fold
+
+
+class _Layers:
+    """The queries that one step becomes: mostly one, none if it only changes the order."""
+
+    def __init__(self, index: int, step: Step) -> None:
+        self._index, self._step = index, step
+        self.fragments: list[Fragment] = []
+
+    def settle(self, frame: "Frame", name: str | None = None) -> "Frame":
+        """The frame as the result of a query of its own."""
+        from recipe.dialect import passes_on, to_tree
+        from recipe.frame import Frame
+
+        query = to_tree(frame.table)
+        if passes_on(query):
+            read = query.args["from_"].this.name
+            return Frame.of(read, frame.columns, frame.order)
+        name = name or f"step_{self._index}_{len(self.fragments) + 1}"
+        self.fragments.append(Fragment(self._index, self._step, name, query))
+        return Frame.of(name, frame.columns, frame.order)
+
+
+def _located(misfit: Misfit, index: int, step: Step) -> list[RecipeError]:
+    return [
+        RecipeError(
+            step=index,
+            step_id=step.id,
+            type=step.kind(),
+            field=finding.field or None,
+            code=finding.code,
+            message=finding.message,
+            alternatives=finding.alternatives,
+        )
+        for finding in misfit.findings
+    ]

@@ -1,0 +1,40 @@
+"""Answers that hold several choices: words separated by spaces, or a JSON array."""
+
+import json
+from typing import TYPE_CHECKING
+
+import ibis
+
+from recipe import semantics
+from recipe.dialect import scalar
+from recipe.errors import misfit
+from recipe.predicate import Operator
+from recipe.semantics import truth
+from recipe.tables import ColumnType
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+def has_each(
+    operator: Operator, cells: "ir.Column", type: ColumnType, value: object
+) -> "ir.BooleanValue":
+    """Whether a cell's choices include one, any or all of the given ones; never a part of one."""
+    choices = [value] if operator == "has" else value
+    if not isinstance(choices, list | tuple):
+        raise misfit("bad_value", f"'{operator}' takes a list of choices.", "value")
+    for choice in choices:
+        if not isinstance(choice, str | int | float) or not str(choice).strip():
+            raise misfit("bad_value", f"'{operator}' takes choices as text.", "value")
+    if type == "json":
+        found = [_in_array(cells, choice) for choice in choices]
+    else:
+        # One space on each side of every word: then a word is found only as a whole.
+        words = scalar("rx_words", "string", cells)
+        found = [semantics.text(words).contains(f" {str(choice).strip()} ") for choice in choices]
+    return semantics.all_of(found) if operator == "has_all" else semantics.any_of(found)
+
+
+def _in_array(cells: "ir.Column", choice: object) -> "ir.BooleanValue":
+    wanted = scalar("rx_jsonb", "unknown", ibis.literal(json.dumps([choice], ensure_ascii=False)))
+    return truth(scalar("rx_contains", "boolean", cells, wanted))

@@ -1,0 +1,35 @@
+"""What a step may look at beside the table it is applied to."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recipe.context import Context
+from recipe.errors import unknown
+from recipe.tables import Catalogue, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recipe.frame import Frame
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The tables of the organisation, the moment and the time zone."""
+
+    catalogue: Catalogue
+    context: Context
+    settle: "Callable[[Frame], Frame]"
+    """Ends a query within the step: what follows reads its result. An expression that is used
+    several times is settled first, or the statement would grow with every use of every use."""
+
+    def table(self, name: str) -> Table:
+        """The table of that name.
+
+        Raises:
+            Misfit: `unknown_table`.
+        """
+        found = self.catalogue.find(name)
+        if found is None:
+            raise unknown("unknown_table", "table", name, self.catalogue.names())
+        return found

@@ -1,0 +1,1 @@
+"""The steps, one per file; `recipe.step.discover` finds them."""

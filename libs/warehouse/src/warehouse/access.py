@@ -1,0 +1,36 @@
+"""Acting as an organisation, for the length of a transaction and no longer."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from uuid import UUID
+
+import asyncpg
+
+from chassis.database import AWAY, Connection
+from warehouse.names import org_role, quoted
+
+
+@asynccontextmanager
+async def as_org(connection: Connection, org_id: UUID) -> AsyncIterator[None]:
+    """Hold the rights of an organisation's role, and lose one's own, until the context ends.
+
+    Raises RuntimeError outside a transaction: there `SET LOCAL` does nothing, and a plain
+    `SET ROLE` would stay on the pooled connection for whoever gets it next. Raises
+    asyncpg.InvalidParameterValueError when the organisation was never provisioned.
+    """
+    if not connection.is_in_transaction():
+        raise RuntimeError("as_org works inside a transaction only")
+    await connection.execute(f"SET LOCAL ROLE {quoted(org_role(org_id))}")
+    try:
+        yield
+    except BaseException:
+        # A transaction that failed refuses this, and loses the role when it rolls back. One that
+        # is still good, because the error was not the database's, must not go on as the role.
+        with suppress(asyncpg.InFailedSQLTransactionError, *AWAY):
+            await _leave(connection)
+        raise
+    await _leave(connection)
+
+
+async def _leave(connection: Connection) -> None:
+    await connection.execute("SET LOCAL ROLE NONE")

@@ -1,0 +1,65 @@
+"""What things are called in the warehouse: roles, schemas, live names and versions.
+
+Every name is at most 63 bytes and in dlt's snake_case normal form, so that neither PostgreSQL nor
+dlt ever changes one.
+"""
+
+import base64
+import re
+from typing import Literal
+from uuid import UUID
+
+TableKind = Literal["source", "transform"]
+
+_LIVE_NAME = re.compile(r"(?:source|transform)_([0-9a-f]{32})")
+
+
+def org_role(org_id: UUID) -> str:
+    """The role that owns an organisation's schemas."""
+    return f"org_{org_id.hex}"
+
+
+def reader_role(org_id: UUID) -> str:
+    """The role that may read an organisation's live views, and nothing else."""
+    return f"org_{org_id.hex}_reader"
+
+
+def live_schema(org_id: UUID) -> str:
+    """The schema of the live names: views over the published versions."""
+    return f"org_{org_id.hex}"
+
+
+def data_schema(org_id: UUID) -> str:
+    """The schema of the versions: immutable tables."""
+    return f"org_{org_id.hex}_data"
+
+
+def live_name(kind: TableKind, table_id: UUID) -> str:
+    """The name under which readers find a table, whatever its display name."""
+    return f"{kind}_{table_id.hex}"
+
+
+def table_id_of(name: str) -> UUID | None:
+    """The table that a live name stands for; None when it is not a live name."""
+    found = _LIVE_NAME.fullmatch(name)
+    return UUID(hex=found.group(1)) if found else None
+
+
+def version_relation(version_id: UUID) -> str:
+    """The table of a version: `v_` and 26 characters.
+
+    Base32 with the extended hex alphabet (RFC 4648 section 7) keeps the order of the bytes, so the
+    tables of UUIDv7 versions sort by age.
+    """
+    text = base64.b32hexencode(version_id.bytes).decode()
+    return f"v_{text.rstrip('=').lower()}"
+
+
+def quoted(name: str) -> str:
+    """A name as a quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def qualified(schema: str, relation: str) -> str:
+    """A relation with its schema, both quoted."""
+    return f"{quoted(schema)}.{quoted(relation)}"

@@ -1,0 +1,1 @@
+"""Identities: users, organisations, sessions, keys."""

@@ -1,0 +1,54 @@
+"""Settings of auth: how long tokens live, who signs them, what encrypts keys at rest."""
+
+from typing import Literal
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+
+from chassis.crypto import Vault
+from chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """What auth needs to be told; names as in the public list of settings."""
+
+    encryption_key: SecretStr
+    """Comma-separated base64 of 32 bytes each; the first encrypts."""
+    jwt_algorithm: Literal["EdDSA", "HS256"] = "EdDSA"
+    jwt_secret_key: SecretStr | None = Field(default=None, validate_default=True)
+    """Shared with the gateway; used when `jwt_algorithm` is HS256 and at no other time."""
+    jwt_private_key: SecretStr | None = None
+    """PEM (PKCS #8) of the Ed25519 key that becomes the first signing key; else one is made."""
+    access_token_expire_minutes: int = Field(default=15, ge=1, le=1440)
+    refresh_token_expire_days: int = Field(default=7, ge=1, le=365)
+    signup: Literal["open", "closed"] = "open"
+    password_hashing_threads: int = Field(default=2, ge=1, le=64)
+    """Hashes at once; each takes a core and 19 MiB for some 30 ms."""
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _opens_the_vault(cls, value: SecretStr) -> SecretStr:
+        Vault(value.get_secret_value())
+        return value
+
+    @field_validator("jwt_secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if info.data.get("jwt_algorithm") == "HS256" and (
+            value is None or len(value.get_secret_value().encode()) < 32
+        ):
+            # RFC 7518, section 3.2: a key at least as long as the hash.
+            raise ValueError("JWT_ALGORITHM=HS256 needs a secret of at least 32 bytes")
+        return value
+
+    @field_validator("jwt_private_key")
+    @classmethod
+    def _is_ed25519(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            key = load_pem_private_key(value.get_secret_value().encode(), password=None)
+            if not isinstance(key, Ed25519PrivateKey):
+                raise ValueError(
+                    "an Ed25519 private key is needed: openssl genpkey -algorithm ed25519"
+                )
+        return value

@@ -1,0 +1,128 @@
+"""The composition root of the gateway: routes, what surrounds them, and the open connections."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
+from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+
+from chassis.bus import Bus
+from chassis.objects import Objects
+from chassis.telemetry import log
+from contracts.auth import GetSigningKeys, JsonWebKeySet
+from gateway import openapi, problems
+from gateway.auth import Keys, Verifier
+from gateway.edge import Edge
+from gateway.fanout import Fanout
+from gateway.limits import ENVELOPE, BodyLimit
+from gateway.observe import Observe
+from gateway.routes import (
+    auth,
+    health,
+    pipelines,
+    runs,
+    sources,
+    transformations,
+    uploads,
+    warehouse,
+)
+from gateway.settings import Settings
+
+BASE = "/api/v1"
+_QUIET = ("/healthz", "/readyz", "/metrics")
+"""Routes that machines ask every few seconds."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application without its connections: enough to describe itself and to refuse."""
+    app = FastAPI(
+        title="Dalgo Lite",
+        version="1.0.0",
+        summary="Sources, recipes, pipelines and the warehouse of an organisation.",
+        openapi_url="/openapi.json",
+        docs_url="/docs",
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+    )
+    api = APIRouter(prefix=BASE)
+    for router in (
+        auth.router,
+        uploads.router,
+        sources.router,
+        pipelines.router,
+        runs.router,
+        warehouse.router,
+    ):
+        api.include_router(router)
+    api.include_router(transformations.router, prefix="/transformations")
+    api.include_router(transformations.router, prefix="/transforms", include_in_schema=False)
+    app.include_router(api)
+    app.include_router(auth.well_known)
+    problems.install(app)
+    openapi.install(app)
+    _surround(app, settings)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """What generated clients call the operation: `sources_create`."""
+    return f"{route.tags[0]}_{route.name}"
+
+
+def _surround(app: FastAPI, settings: Settings) -> None:
+    """Middleware, from the inside out."""
+    larger = {BASE + uploads.PATH: settings.upload_max_bytes + ENVELOPE}
+    app.add_middleware(BodyLimit, larger=larger)
+    app.add_middleware(Observe, quiet=_QUIET)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=settings.cors_origins,
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Idempotency-Key",
+            "If-Match",
+            "Last-Event-ID",
+            "Prefer",
+        ],
+        allow_credentials=True,
+        expose_headers=["ETag", "Link", "Location", "Preference-Applied", "Retry-After"],
+        max_age=600,
+    )
+    FastAPIInstrumentor.instrument_app(
+        app, excluded_urls=",".join(_QUIET), exclude_spans=["receive", "send"]
+    )
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[FastAPI]:
+    """The application with its connections open, until the context ends."""
+    started = time.perf_counter()
+    bus = await Bus.connect(settings, "gateway")
+    fanout = Fanout()
+    try:
+        await fanout.start(bus)
+
+        async def ask_keys() -> JsonWebKeySet:
+            return await bus.ask(GetSigningKeys(), org_id=None, timeout=2)
+
+        edge = Edge(
+            settings=settings,
+            bus=bus,
+            verifier=Verifier(settings, Keys(ask_keys)),
+            fanout=fanout,
+            objects=Objects(settings.object_store_url),
+        )
+        app = create_app(settings)
+        app.state.edge = edge
+        app.router.routes.extend(health.checks(edge).routes())
+        log.info("service_started", seconds=round(time.perf_counter() - started, 2))
+        yield app
+    finally:
+        fanout.close()
+        await bus.close()
+        log.info("service_stopped")

@@ -1,0 +1,90 @@
+"""What request handlers stand on: settings, connections, and who calls."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar, get_args
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from chassis.bus import Bus
+from chassis.objects import Objects
+from contracts.auth import Role
+from contracts.message import Part
+from contracts.message import Request as Message
+from contracts.problem import problem
+from gateway.auth import Caller, Verifier
+from gateway.fanout import Fanout
+from gateway.settings import Settings
+
+REPLY = TypeVar("REPLY", bound=Part)
+Act = Literal["read", "run", "edit"]
+
+_SCHEME = HTTPBearer(auto_error=False, description="The access token of a session.")
+_NEEDED: dict[Act, Role] = {"read": "viewer", "run": "runner", "edit": "editor"}
+"""The least role for each kind of act; every role includes the ones before it."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """The gateway's settings and open connections, one for the process."""
+
+    settings: Settings
+    bus: Bus
+    verifier: Verifier
+    fanout: Fanout
+    objects: Objects
+
+    async def ask(self, caller: Caller, request: Message[REPLY], timeout: float = 10.0) -> REPLY:
+        """Ask an owner in the caller's name; raises the owner's ProblemError, or 503."""
+        return await self.bus.ask(
+            request, org_id=caller.org_id, actor=caller.actor, timeout=timeout
+        )
+
+
+def edge_of(request: Request) -> Edge:
+    """The process's Edge, put there once its connections are open."""
+    return request.app.state.edge
+
+
+EdgeDep = Annotated[Edge, Depends(edge_of)]
+
+
+async def _signed_in(
+    edge: EdgeDep, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_SCHEME)]
+) -> Caller:
+    if given is None:
+        raise problem(
+            401, "not_signed_in", "Send an access token: 'Authorization: Bearer <token>'."
+        )
+    return await edge.verifier.verify(given.credentials)
+
+
+SignedIn = Annotated[Caller, Depends(_signed_in)]
+
+
+def require(caller: Caller, act: Act) -> None:
+    """Raise ProblemError 403 when the caller's role does not include the act."""
+    needed, roles = _NEEDED[act], get_args(Role)
+    if roles.index(caller.role) < roles.index(needed):
+        raise problem(
+            403,
+            "role_too_low",
+            f"Your role '{caller.role}' may not do this: it takes '{needed}'. "
+            "Ask an owner of your organisation.",
+        )
+
+
+def may(act: Act) -> Callable[[Caller], Awaitable[Caller]]:
+    """A dependency that gives the caller whose role includes the act."""
+
+    async def check(caller: SignedIn) -> Caller:
+        require(caller, act)
+        return caller
+
+    return check
+
+
+Reader = Annotated[Caller, Depends(may("read"))]
+Runner = Annotated[Caller, Depends(may("run"))]
+Editor = Annotated[Caller, Depends(may("edit"))]

@@ -1,0 +1,44 @@
+"""A pipeline's members, checked with their owners before the pipeline is kept."""
+
+from uuid import UUID
+
+from contracts.ingest import PlanSources
+from contracts.problem import FieldProblem, ProblemError, problem
+from contracts.transform import PlanTransformations
+from gateway.auth import Caller
+from gateway.edge import Edge
+
+
+async def check_members(
+    edge: Edge,
+    caller: Caller,
+    source_ids: tuple[UUID, ...],
+    transformation_ids: tuple[UUID, ...],
+) -> None:
+    """Raise ProblemError 422 naming what is not there, or what a recipe reads and never existed.
+
+    A recipe may read what the pipeline's own sources and recipes write, and what is published.
+    """
+    tables: tuple[UUID, ...] = ()
+    if source_ids:
+        try:
+            plan = await edge.ask(caller, PlanSources(source_ids=source_ids))
+        except ProblemError as error:
+            raise _at("source_ids", error) from error
+        tables = tuple(source.table_id for source in plan.sources)
+    if transformation_ids:
+        asked = PlanTransformations(transformation_ids=transformation_ids, source_table_ids=tables)
+        try:
+            await edge.ask(caller, asked)
+        except ProblemError as error:
+            raise _at("transformation_ids", error) from error
+
+
+def _at(field: str, error: ProblemError) -> ProblemError:
+    """The owner's word, as a fault of the field that named the member."""
+    said = error.problem
+    if said.status >= 500:
+        return error
+    entry = FieldProblem(field=field, code=said.code, message=said.detail)
+    code = "unknown_member" if said.status == 404 else said.code
+    return problem(422, code, said.detail, (entry, *said.errors))

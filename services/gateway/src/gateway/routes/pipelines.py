@@ -1,0 +1,168 @@
+"""Pipelines: sources and transformations that run together."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import Field
+
+from contracts.orchestrator import (
+    CreatePipeline,
+    DeletePipeline,
+    GetPipeline,
+    ListPipelines,
+    ListRuns,
+    Pipeline,
+    Run,
+    UpdatePipeline,
+)
+from gateway.conventions import (
+    Body,
+    Cursor,
+    IdempotencyKey,
+    IfMatch,
+    Limit,
+    link_next,
+    mint,
+    tag,
+)
+from gateway.edge import EdgeDep, Editor, Reader, Runner
+from gateway.members import check_members
+from gateway.runs import Starting, start_run
+
+router = APIRouter(prefix="/pipelines", tags=["pipelines"])
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Ids = Annotated[tuple[UUID, ...], Field(max_length=500)]
+
+
+class PipelineBody(Body):
+    """What runs together; the order follows from what the recipes read."""
+
+    name: Name
+    source_ids: Ids = ()
+    transformation_ids: Ids = ()
+
+
+class PipelineChange(Body):
+    """What is to be different; an absent field stays as it is."""
+
+    name: Name | None = None
+    source_ids: Ids | None = None
+    transformation_ids: Ids | None = None
+
+
+@router.get("")
+async def index(
+    request: Request,
+    response: Response,
+    edge: EdgeDep,
+    caller: Reader,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> list[Pipeline]:
+    """The organisation's pipelines, by name."""
+    page = await edge.ask(caller, ListPipelines(limit=limit, cursor=cursor))
+    link_next(request, response, page.next_cursor)
+    return list(page.pipelines)
+
+
+@router.post("", status_code=201)
+async def create(
+    body: PipelineBody,
+    response: Response,
+    edge: EdgeDep,
+    caller: Editor,
+    idempotency_key: IdempotencyKey = None,
+) -> Pipeline:
+    """Keep a pipeline; 422 names a member that is not there, or misses what it reads."""
+    await check_members(edge, caller, body.source_ids, body.transformation_ids)
+    asked = CreatePipeline(
+        pipeline_id=mint(caller, "pipelines", idempotency_key),
+        name=body.name,
+        source_ids=body.source_ids,
+        transformation_ids=body.transformation_ids,
+    )
+    pipeline = await edge.ask(caller, asked)
+    response.headers["Location"] = f"/api/v1/pipelines/{pipeline.id}"
+    tag(response, pipeline.revision)
+    return pipeline
+
+
+@router.get("/{pipeline_id}")
+async def show(pipeline_id: UUID, response: Response, edge: EdgeDep, caller: Reader) -> Pipeline:
+    """One pipeline."""
+    pipeline = await edge.ask(caller, GetPipeline(pipeline_id=pipeline_id))
+    tag(response, pipeline.revision)
+    return pipeline
+
+
+@router.patch("/{pipeline_id}")
+async def update(
+    pipeline_id: UUID,
+    body: PipelineChange,
+    response: Response,
+    edge: EdgeDep,
+    caller: Editor,
+    if_match: IfMatch,
+) -> Pipeline:
+    """Rename a pipeline or change its members."""
+    if body.source_ids is not None or body.transformation_ids is not None:
+        known = await edge.ask(caller, GetPipeline(pipeline_id=pipeline_id))
+        sources = known.source_ids if body.source_ids is None else body.source_ids
+        recipes = (
+            known.transformation_ids if body.transformation_ids is None else body.transformation_ids
+        )
+        await check_members(edge, caller, sources, recipes)
+    asked = UpdatePipeline(
+        pipeline_id=pipeline_id,
+        if_revision=if_match,
+        name=body.name,
+        source_ids=body.source_ids,
+        transformation_ids=body.transformation_ids,
+    )
+    pipeline = await edge.ask(caller, asked)
+    tag(response, pipeline.revision)
+    return pipeline
+
+
+@router.delete("/{pipeline_id}", status_code=204)
+async def delete(pipeline_id: UUID, edge: EdgeDep, caller: Editor, if_match: IfMatch) -> None:
+    """Delete a pipeline; its runs stay in the history."""
+    await edge.ask(caller, DeletePipeline(pipeline_id=pipeline_id, if_revision=if_match))
+
+
+@router.post("/{pipeline_id}/run", status_code=202)
+async def run(
+    pipeline_id: UUID, response: Response, edge: EdgeDep, caller: Runner, options: Starting
+) -> Run:
+    """Sync the sources, build the transformations, publish all of it at once."""
+    pipeline = await edge.ask(caller, GetPipeline(pipeline_id=pipeline_id))
+    return await start_run(
+        edge,
+        caller,
+        response,
+        options,
+        f"pipelines/{pipeline_id}/run",
+        kind="pipeline",
+        pipeline_id=pipeline.id,
+        source_ids=pipeline.source_ids,
+        transformation_ids=pipeline.transformation_ids,
+    )
+
+
+@router.get("/{pipeline_id}/runs")
+async def runs(
+    pipeline_id: UUID,
+    request: Request,
+    response: Response,
+    edge: EdgeDep,
+    caller: Reader,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> list[Run]:
+    """The pipeline's runs, newest first."""
+    asked = ListRuns(pipeline_id=pipeline_id, limit=limit, cursor=cursor)
+    page = await edge.ask(caller, asked)
+    link_next(request, response, page.next_cursor)
+    return list(page.runs)

@@ -1,0 +1,70 @@
+"""Runs: everything that changes data, and how it goes."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.sse import EventSourceResponse
+from starlette.responses import StreamingResponse
+
+from contracts.orchestrator import GetRun, ListRuns, Run, RunStatus
+from gateway.conventions import Cursor, Limit, link_next, tag
+from gateway.edge import EdgeDep, Reader, Runner
+from gateway.runs import cancel_run
+from gateway.stream import follow_organization, follow_run
+
+router = APIRouter(tags=["runs"])
+
+LastEventId = Annotated[
+    int, Header(alias="Last-Event-ID", ge=0, description="Version of the last event seen.")
+]
+
+
+@router.get("/runs")
+async def index(
+    request: Request,
+    response: Response,
+    edge: EdgeDep,
+    caller: Reader,
+    pipeline_id: UUID | None = None,
+    status: RunStatus | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> list[Run]:
+    """The organisation's runs, newest first; all, or those of a pipeline or status."""
+    asked = ListRuns(pipeline_id=pipeline_id, status=status, limit=limit, cursor=cursor)
+    page = await edge.ask(caller, asked)
+    link_next(request, response, page.next_cursor)
+    return list(page.runs)
+
+
+@router.get("/runs/{run_id}")
+async def show(run_id: UUID, response: Response, edge: EdgeDep, caller: Reader) -> Run:
+    """One run with its steps."""
+    run = await edge.ask(caller, GetRun(run_id=run_id))
+    tag(response, run.version)
+    return run
+
+
+@router.post("/runs/{run_id}/cancel", responses={202: {"model": Run}})
+async def cancel(run_id: UUID, response: Response, edge: EdgeDep, caller: Runner) -> Run:
+    """Stop a run: 202 while it stops, 200 when it has ended already."""
+    return await cancel_run(edge, caller, response, run_id)
+
+
+@router.get("/runs/{run_id}/events", response_class=EventSourceResponse)
+async def events(
+    run_id: UUID, edge: EdgeDep, caller: Reader, last_event_id: LastEventId = 0
+) -> StreamingResponse:
+    """What happened to the run, then what happens, until its end.
+
+    Each event's `id` is the run's version and its `data` a RunEvent; `progress` has no id and is
+    not repeated. The stream ends with the run, or with the access token.
+    """
+    return await follow_run(edge, caller, run_id, last_event_id)
+
+
+@router.get("/events/stream", response_class=EventSourceResponse)
+async def organization_events(edge: EdgeDep, caller: Reader) -> StreamingResponse:
+    """What happens to all of the organisation's runs from now on."""
+    return follow_organization(edge, caller)

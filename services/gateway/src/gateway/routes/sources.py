@@ -1,0 +1,169 @@
+"""Sources: where data comes from."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ConfigDict, Field
+
+from contracts.ingest import (
+    ColumnOption,
+    CreateSource,
+    CsvConfig,
+    DeleteSource,
+    GetSource,
+    PreviewSource,
+    SourcePreview,
+    SourceType,
+    UpdateSource,
+)
+from contracts.orchestrator import Run
+from contracts.tables import Column
+from gateway.conventions import (
+    Body,
+    Cursor,
+    IdempotencyKey,
+    IfMatch,
+    Limit,
+    link_next,
+    mint,
+    tag,
+)
+from gateway.edge import EdgeDep, Editor, Reader, Runner
+from gateway.runs import Starting, start_run
+from gateway.sources import SourceView, compose, find_source, find_table, list_sources, table_name
+
+READING = 30.0
+"""Seconds that reading the first rows of a file may take."""
+
+router = APIRouter(prefix="/sources", tags=["sources"])
+
+
+class ColumnBody(ColumnOption):
+    """A user's word on one column."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ConfigBody(CsvConfig):
+    """How a delimited text file is read; what is absent is detected."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    columns: dict[str, ColumnBody] = Field(default_factory=dict)  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class SourceBody(Body):
+    """A source to be kept."""
+
+    type: SourceType
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    config: ConfigBody
+
+
+class SourceChange(Body):
+    """What is to be different; an absent field stays as it is."""
+
+    name: Annotated[str | None, Field(min_length=1, max_length=200)] = None
+    config: ConfigBody | None = None
+
+
+class PreviewBody(Body):
+    """A source that is not saved yet."""
+
+    type: SourceType
+    config: ConfigBody
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+@router.get("")
+async def index(
+    request: Request,
+    response: Response,
+    edge: EdgeDep,
+    caller: Reader,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> list[SourceView]:
+    """The organisation's sources, by name."""
+    sources, next_cursor = await list_sources(edge, caller, limit, cursor)
+    link_next(request, response, next_cursor)
+    return sources
+
+
+@router.post("", status_code=201)
+async def create(
+    body: SourceBody,
+    response: Response,
+    edge: EdgeDep,
+    caller: Editor,
+    idempotency_key: IdempotencyKey = None,
+) -> SourceView:
+    """Keep a source; its columns are known at once, its rows after the first sync."""
+    asked = CreateSource(
+        source_id=mint(caller, "sources", idempotency_key),
+        name=body.name,
+        source_type=body.type,
+        config=body.config,
+    )
+    source = await edge.ask(caller, asked, timeout=READING)
+    response.headers["Location"] = f"/api/v1/sources/{source.id}"
+    tag(response, source.revision)
+    return compose(source, await find_table(edge, caller, table_name(source.id)))
+
+
+@router.post("/preview")
+async def preview(body: PreviewBody, edge: EdgeDep, caller: Editor) -> SourcePreview:
+    """The first rows and the columns as they would arrive; nothing is saved."""
+    asked = PreviewSource(source_type=body.type, config=body.config, limit=body.limit)
+    return await edge.ask(caller, asked, timeout=READING)
+
+
+@router.get("/{source_id}")
+async def show(source_id: UUID, response: Response, edge: EdgeDep, caller: Reader) -> SourceView:
+    """One source."""
+    source = await find_source(edge, caller, source_id)
+    tag(response, source.revision)
+    return source
+
+
+@router.patch("/{source_id}")
+async def update(
+    source_id: UUID,
+    body: SourceChange,
+    response: Response,
+    edge: EdgeDep,
+    caller: Editor,
+    if_match: IfMatch,
+) -> SourceView:
+    """Rename a source or change how it is read."""
+    asked = UpdateSource(
+        source_id=source_id, if_revision=if_match, name=body.name, config=body.config
+    )
+    source = await edge.ask(caller, asked, timeout=READING)
+    tag(response, source.revision)
+    return compose(source, await find_table(edge, caller, table_name(source.id)))
+
+
+@router.delete("/{source_id}", status_code=204)
+async def delete(source_id: UUID, edge: EdgeDep, caller: Editor, if_match: IfMatch) -> None:
+    """Delete a source and its table; 409 names the recipes and pipelines that use it."""
+    await edge.ask(caller, DeleteSource(source_id=source_id, if_revision=if_match))
+
+
+@router.post("/{source_id}/sync", status_code=202)
+async def sync(
+    source_id: UUID, response: Response, edge: EdgeDep, caller: Runner, options: Starting
+) -> Run:
+    """Load the source and publish it."""
+    await edge.ask(caller, GetSource(source_id=source_id))
+    route = f"sources/{source_id}/sync"
+    return await start_run(
+        edge, caller, response, options, route, kind="sync", source_ids=(source_id,)
+    )
+
+
+@router.get("/{source_id}/schema")
+async def schema(source_id: UUID, edge: EdgeDep, caller: Reader) -> list[Column]:
+    """The columns: those published, until then those expected."""
+    return list((await find_source(edge, caller, source_id)).columns)

@@ -1,0 +1,253 @@
+"""Transformations: saved recipes, checked and previewed before they are run."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Request, Response
+from pydantic import ConfigDict, Field, model_validator
+
+from contracts.orchestrator import Run
+from contracts.transform import (
+    CreateTransformation,
+    DeleteTransformation,
+    GetTransformation,
+    ListTransformations,
+    PlanTransformations,
+    PreviewPage,
+    PreviewRecipe,
+    RecipeCheck,
+    RecipeSql,
+    ShowSql,
+    SortItem,
+    Transformation,
+    UpdateTransformation,
+    ValidateRecipe,
+)
+from gateway.conventions import (
+    Body,
+    Cursor,
+    IdempotencyKey,
+    IfMatch,
+    Limit,
+    link_next,
+    mint,
+    tag,
+)
+from gateway.edge import EdgeDep, Editor, Reader, Runner, require
+from gateway.recipes import OrRecipe, RecipeJson
+from gateway.runs import Starting, start_run
+
+COMPUTING = 60.0
+"""Seconds that compiling and previewing may take; the owner's own time-out is shorter."""
+
+router = APIRouter(tags=["transformations"])
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Description = Annotated[str, Field(max_length=10_000)]
+
+
+class TransformationBody(Body):
+    """A recipe to be saved; its output is called as the transformation unless named."""
+
+    name: Name
+    description: Description | None = None
+    recipe: RecipeJson
+    output_table_name: Name | None = None
+
+
+class TransformationChange(Body):
+    """What is to be different; an absent field stays as it is. A bare recipe changes just that."""
+
+    recipe: RecipeJson | None = None
+    name: Name | None = None
+    description: Description | None = None
+    output_table_name: Name | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _wrap(cls, given: Any) -> Any:
+        is_bare = isinstance(given, dict) and "steps" in given and "recipe" not in given
+        return {"recipe": given} if is_bare else given
+
+
+class RecipeBody(Body):
+    """A recipe to be checked, and where it would be saved: without that, no cycle is found."""
+
+    recipe: RecipeJson
+    transformation_id: UUID | None = None
+
+
+class SortBody(SortItem):
+    """One column of an order; nulls come last either way."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PageBody(Body):
+    """Which rows of a preview; the recipe of the body goes before the saved one."""
+
+    recipe: RecipeJson | None = None
+    until_step: Annotated[int | None, Field(ge=0)] = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    offset: Annotated[int, Field(ge=0)] = 0
+    sort: tuple[SortBody, ...] = ()
+    count: Literal["exact", "none"] = "exact"
+
+
+class DraftBody(PageBody):
+    """A recipe that is not saved yet, and which rows of it."""
+
+    recipe: RecipeJson  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
+
+
+class ExecuteBody(Body):
+    """The output's name, where it is to be another from now on."""
+
+    output_table_name: Name | None = None
+
+
+@router.get("")
+async def index(
+    request: Request,
+    response: Response,
+    edge: EdgeDep,
+    caller: Reader,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> list[Transformation]:
+    """The organisation's transformations, by name."""
+    page = await edge.ask(caller, ListTransformations(limit=limit, cursor=cursor))
+    link_next(request, response, page.next_cursor)
+    return list(page.transformations)
+
+
+@router.post("", status_code=201)
+async def create(
+    body: TransformationBody,
+    response: Response,
+    edge: EdgeDep,
+    caller: Editor,
+    idempotency_key: IdempotencyKey = None,
+) -> Transformation:
+    """Save a recipe; what does not fit is told at its step."""
+    asked = CreateTransformation(
+        transformation_id=mint(caller, "transformations", idempotency_key),
+        name=body.name,
+        description=body.description,
+        recipe=body.recipe,
+        output_table_name=body.output_table_name,
+    )
+    saved = await edge.ask(caller, asked, timeout=COMPUTING)
+    response.headers["Location"] = f"/api/v1/transformations/{saved.id}"
+    tag(response, saved.version)
+    return saved
+
+
+@router.post("/validate")
+async def validate(body: RecipeBody, edge: EdgeDep, caller: Reader) -> RecipeCheck:
+    """Every error at its step, and the columns after each step; no data is touched."""
+    asked = ValidateRecipe(recipe=body.recipe, transformation_id=body.transformation_id)
+    return await edge.ask(caller, asked, timeout=COMPUTING)
+
+
+@router.post("/preview")
+async def preview_draft(body: DraftBody, edge: EdgeDep, caller: Reader) -> PreviewPage:
+    """A page of what a recipe gives now."""
+    return await edge.ask(caller, _preview(body, None), timeout=COMPUTING)
+
+
+@router.get("/{transformation_id}")
+async def show(
+    transformation_id: UUID, response: Response, edge: EdgeDep, caller: Reader
+) -> Transformation:
+    """One transformation, at its newest version."""
+    found = await edge.ask(caller, GetTransformation(transformation_id=transformation_id))
+    tag(response, found.version)
+    return found
+
+
+@router.put("/{transformation_id}")
+async def update(
+    transformation_id: UUID,
+    body: Annotated[TransformationChange, OrRecipe()],
+    response: Response,
+    edge: EdgeDep,
+    caller: Editor,
+    if_match: IfMatch,
+) -> Transformation:
+    """Save a new version."""
+    asked = UpdateTransformation(
+        transformation_id=transformation_id,
+        if_version=if_match,
+        name=body.name,
+        description=body.description,
+        recipe=body.recipe,
+        output_table_name=body.output_table_name,
+    )
+    saved = await edge.ask(caller, asked, timeout=COMPUTING)
+    tag(response, saved.version)
+    return saved
+
+
+@router.delete("/{transformation_id}", status_code=204)
+async def delete(transformation_id: UUID, edge: EdgeDep, caller: Editor, if_match: IfMatch) -> None:
+    """Delete a transformation and its table; 409 names what reads it."""
+    asked = DeleteTransformation(transformation_id=transformation_id, if_version=if_match)
+    await edge.ask(caller, asked)
+
+
+@router.post("/{transformation_id}/preview")
+async def preview_saved(
+    transformation_id: UUID, body: PageBody, edge: EdgeDep, caller: Reader
+) -> PreviewPage:
+    """A page of what the saved recipe, or the given change of it, gives now."""
+    return await edge.ask(caller, _preview(body, transformation_id), timeout=COMPUTING)
+
+
+@router.get("/{transformation_id}/sql")
+async def sql(transformation_id: UUID, edge: EdgeDep, caller: Reader) -> RecipeSql:
+    """The one statement that the recipe compiles to, formatted for reading."""
+    asked = ShowSql(transformation_id=transformation_id)
+    return await edge.ask(caller, asked, timeout=COMPUTING)
+
+
+@router.post("/{transformation_id}/execute", status_code=202)
+async def execute(
+    transformation_id: UUID,
+    response: Response,
+    edge: EdgeDep,
+    caller: Runner,
+    options: Starting,
+    body: ExecuteBody | None = None,
+) -> Run:
+    """Build the transformation's table and publish it."""
+    asked = PlanTransformations(transformation_ids=(transformation_id,), source_table_ids=())
+    await edge.ask(caller, asked)
+    if body and body.output_table_name:
+        require(caller, "edit")
+        renamed = UpdateTransformation(
+            transformation_id=transformation_id, output_table_name=body.output_table_name
+        )
+        await edge.ask(caller, renamed, timeout=COMPUTING)
+    route = f"transformations/{transformation_id}/execute"
+    return await start_run(
+        edge,
+        caller,
+        response,
+        options,
+        route,
+        kind="transform",
+        transformation_ids=(transformation_id,),
+    )
+
+
+def _preview(body: PageBody, transformation_id: UUID | None) -> PreviewRecipe:
+    return PreviewRecipe(
+        recipe=body.recipe,
+        transformation_id=transformation_id,
+        until_step=body.until_step,
+        limit=body.limit,
+        offset=body.offset,
+        sort=body.sort,
+        count=body.count,
+    )

@@ -1,0 +1,169 @@
+"""Starting runs: mint the id, say it durably, answer once the run can be asked for."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Response
+
+from contracts.envelope import derived_id
+from contracts.orchestrator import CancelRun, GetRun, Run, RunEvent, RunKind, StartRun, Trigger
+from contracts.problem import ProblemError
+from gateway.auth import Caller
+from gateway.conventions import IdempotencyKey, mint
+from gateway.edge import Edge
+from gateway.fanout import Closed, Listener
+from gateway.stream import ENDED
+
+FIRST_WORD = 1.0
+"""Seconds to wait for a run's first event, so that GET /runs/{id} works right after."""
+
+MAX_WAIT = 60
+_LOOK_AGAIN = 2.0
+"""Seconds after which a waiting request asks for the run, should its last event have been lost."""
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+)")
+
+
+@dataclass(frozen=True)
+class StartOptions:
+    """What every request that starts a run may say about it."""
+
+    key: str | None
+    wait: int
+    """Seconds; 0: do not wait for the end."""
+
+
+def _start_options(
+    idempotency_key: IdempotencyKey = None,
+    prefer: Annotated[
+        str | None,
+        Header(description="`wait=N`: answer when the run has ended, after N seconds at most."),
+    ] = None,
+) -> StartOptions:
+    found = _WAIT.search(prefer or "")
+    return StartOptions(idempotency_key, min(int(found.group(1)), MAX_WAIT) if found else 0)
+
+
+Starting = Annotated[StartOptions, Depends(_start_options)]
+
+
+async def start_run(
+    edge: Edge,
+    caller: Caller,
+    response: Response,
+    options: StartOptions,
+    route: str,
+    *,
+    kind: RunKind,
+    pipeline_id: UUID | None = None,
+    source_ids: tuple[UUID, ...] = (),
+    transformation_ids: tuple[UUID, ...] = (),
+) -> Run:
+    """Start a run and fill in the response: 202, or 200 when it was waited for and has ended."""
+    run_id = mint(caller, route, options.key)
+    trigger = Trigger(type="manual", actor=caller.actor)
+    command = StartRun(
+        run_id=run_id,
+        run_kind=kind,
+        pipeline_id=pipeline_id,
+        source_ids=source_ids,
+        transformation_ids=transformation_ids,
+        trigger=trigger,
+    )
+    with edge.fanout.listen(caller.org_id, run_id) as listener:
+        run = await _find(edge, caller, run_id) if options.key is not None else None
+        if run is None:
+            # Said twice under one id it is stored once; a run that exists ignores it anyway.
+            await edge.bus.send(
+                command,
+                org_id=caller.org_id,
+                actor=caller.actor,
+                id=derived_id("start_run", run_id),
+            )
+            await _hear(listener, FIRST_WORD, lambda _: True)
+        if options.wait:
+            run = await _until_end(edge, caller, run_id, listener, options.wait)
+    run = run or await _find(edge, caller, run_id) or _queued(command)
+    response.headers["Location"] = f"/api/v1/runs/{run_id}"
+    if options.wait:
+        response.headers["Preference-Applied"] = f"wait={options.wait}"
+    response.status_code = 200 if options.wait and run.status in ENDED else 202
+    return run
+
+
+async def cancel_run(edge: Edge, caller: Caller, response: Response, run_id: UUID) -> Run:
+    """Ask for a run's end: 202; one that has ended already stays as it is: 200.
+
+    Raises ProblemError 404.
+    """
+    with edge.fanout.listen(caller.org_id, run_id) as listener:
+        run = await edge.ask(caller, GetRun(run_id=run_id))
+        if run.status in ENDED:
+            return run
+        await edge.bus.send(CancelRun(run_id=run_id), org_id=caller.org_id, actor=caller.actor)
+        await _hear(listener, FIRST_WORD, _is_cancel)
+    response.status_code = 202
+    return await edge.ask(caller, GetRun(run_id=run_id))
+
+
+def _is_cancel(event: RunEvent) -> bool:
+    return event.type in {"run_cancel_requested", "run_cancelled"}
+
+
+async def _until_end(
+    edge: Edge, caller: Caller, run_id: UUID, listener: Listener, seconds: int
+) -> Run | None:
+    """The run when it has ended, or as it stands when the time is over."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while True:
+        run = await _find(edge, caller, run_id)
+        left = deadline - loop.time()
+        if left <= 0 or (run is not None and run.status in ENDED):
+            return run
+        await _hear(listener, min(left, _LOOK_AGAIN), _is_last)
+
+
+def _is_last(event: RunEvent) -> bool:
+    return event.type.removeprefix("run_") in ENDED
+
+
+async def _hear(listener: Listener, seconds: float, is_it: Callable[[RunEvent], bool]) -> None:
+    """Wait for an event of a kind, for so many seconds at most."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while (left := deadline - loop.time()) > 0:
+        try:
+            heard = await listener.next(left)
+        except Closed:
+            return
+        if isinstance(heard, RunEvent) and is_it(heard):
+            return
+
+
+async def _find(edge: Edge, caller: Caller, run_id: UUID) -> Run | None:
+    try:
+        return await edge.ask(caller, GetRun(run_id=run_id))
+    except ProblemError as error:
+        # Stored in the stream it will run, even while the orchestrator is away.
+        if error.problem.status in {404, 503}:
+            return None
+        raise
+
+
+def _queued(command: StartRun) -> Run:
+    """The run as it will be, for a caller who is faster than the orchestrator."""
+    return Run(
+        id=command.run_id,
+        kind=command.run_kind,
+        pipeline_id=command.pipeline_id,
+        status="queued",
+        trigger=command.trigger,
+        created_at=datetime.now(UTC),
+        version=0,
+    )

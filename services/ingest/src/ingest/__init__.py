@@ -1,0 +1,1 @@
+"""Ingestion: files and remote sources into versions, through dlt."""

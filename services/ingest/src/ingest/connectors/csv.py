@@ -1,0 +1,196 @@
+"""Delimited text: read once with DuckDB, every record counted twice, typed without loss."""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ingest import profile
+from ingest.connectors import BadSource, Found, InferredColumn, Notice
+from ingest.dialect import NO_DELIMITER, CsvOptions, Dialect, Layout, detect
+from ingest.encoding import Text, as_text
+from ingest.naming import names
+from ingest.scan import Scan, connect, scan, source_sql
+
+CONNECTOR_VERSION = "csv-1"
+MAX_COLUMNS = 1500
+"""PostgreSQL ends at 1600; the load id and what recipes add need room."""
+
+
+class Inspection(Found):
+    """What a file holds, after every cell of it was looked at."""
+
+    dialect: Dialect
+    columns: tuple[InferredColumn, ...]
+    rows: int
+    bytes: int
+    sha256: str
+    warnings: tuple[Notice, ...]
+
+
+class Preview(Found):
+    """The inspection with the first rows, by display name, as JSON values."""
+
+    inspection: Inspection
+    rows: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """An open file: inspected, ready to be written out or sampled."""
+
+    connection: duckdb.DuckDBPyConnection
+    inspection: Inspection
+    scan: Scan
+    plan: tuple[profile.Planned, ...]
+    clean_from: int | None
+    """Bytes before the first data row, when the rest may go to PostgreSQL as it is."""
+
+    @property
+    def delimiter(self) -> str:
+        """What separates cells in the file that `write` makes."""
+        return self.inspection.dialect.delimiter if self.clean_from is not None else ","
+
+    def write(self, target: Path) -> None:
+        """Write UTF-8 CSV whose header is the physical names and whose cells PostgreSQL reads."""
+        physical = [column.physical_name for column in self.inspection.columns]
+        if self.clean_from is not None:
+            with self.scan.path.open("rb") as source, target.open("wb") as file:
+                source.seek(self.clean_from)
+                file.write(self.delimiter.join(physical).encode() + b"\n")
+                while chunk := source.read(1 << 22):
+                    file.write(chunk)
+            return
+        cells = ", ".join(
+            f'{planned.cell()} AS "{name}"'
+            for planned, name in zip(self.plan, physical, strict=True)
+        )
+        quoted = f', FORCE_QUOTE ("{physical[0]}")' if len(physical) == 1 else ""
+        self.connection.execute(
+            f"COPY (SELECT {cells} FROM {self.scan.source} WHERE {self.scan.holds}) "
+            f"TO '{escaped(target)}' (FORMAT csv, HEADER true{quoted})"
+        )
+
+    def sample(self, limit: int) -> tuple[dict[str, Any], ...]:
+        """The first rows as they would arrive."""
+        cells = ", ".join(f"{planned.cell()} AS {planned.column}" for planned in self.plan)
+        found = self.connection.execute(
+            f"SELECT {cells} FROM {self.scan.source} WHERE {self.scan.holds} LIMIT {int(limit)}"
+        ).fetchall()
+        columns = self.inspection.columns
+        return tuple(
+            {
+                column.display_name: profile.as_json(column.type, cell)
+                for column, cell in zip(columns, row, strict=True)
+            }
+            for row in found
+        )
+
+
+@contextmanager
+def opened(path: Path, options: CsvOptions, work: Path | None = None) -> Iterator[CsvFile]:
+    """Inspect a local file and keep it open. Raises BadSource. Temporary files go to `work`."""
+    with tempfile.TemporaryDirectory(prefix="csv-", dir=work) as folder:
+        text = as_text(path, options.encoding, Path(folder))
+        layout = detect(text.path, options)
+        if layout.width > MAX_COLUMNS:
+            raise BadSource(
+                "too_many_columns",
+                f"The file has {layout.width} columns; a table holds {MAX_COLUMNS} at most.",
+            )
+        connection = connect(Path(folder))
+        try:
+            yield _inspected(connection, text, layout, options, Path(folder))
+        finally:
+            connection.close()
+
+
+def inspect(path: Path, options: CsvOptions, work: Path | None = None) -> Inspection:
+    """What the file holds, every cell looked at; memory stays bounded. Raises BadSource."""
+    with opened(path, options, work) as file:
+        return file.inspection
+
+
+def sample(path: Path, options: CsvOptions, limit: int, work: Path | None = None) -> Preview:
+    """The inspection and the first `limit` rows. Raises BadSource."""
+    with opened(path, options, work) as file:
+        return Preview(inspection=file.inspection, rows=file.sample(limit))
+
+
+def fingerprint(sha256: str, options: CsvOptions) -> str:
+    """Equal for equal content read in the same way by the same version of this connector."""
+    said = json.dumps(options.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(f"{CONNECTOR_VERSION}\n{sha256}\n{said}".encode()).hexdigest()
+
+
+def escaped(path: Path) -> str:
+    """A path inside an SQL literal."""
+    return str(path).replace("'", "''")
+
+
+def _inspected(
+    connection: duckdb.DuckDBPyConnection,
+    text: Text,
+    layout: Layout,
+    options: CsvOptions,
+    folder: Path,
+) -> CsvFile:
+    named = names(layout.header, layout.width)
+    lenient = source_sql(text.path, layout, None, store_rejects="true", parallel="false")
+    candidates = profile.candidates(connection, lenient, named.display, options)
+    scanned = scan(connection, text.path, layout, profile.aggregates(candidates), folder)
+    decided, doubts = profile.decide(connection, scanned.source, candidates, scanned.aggregates)
+    kept = [
+        index for index, planned in enumerate(decided) if planned.filled or index < named.last_named
+    ]
+    plan = tuple(decided[index] for index in kept)
+    columns = tuple(
+        InferredColumn(
+            display_name=named.display[index],
+            physical_name=named.physical[index],
+            type=decided[index].reading.type,
+            nullable=decided[index].filled < scanned.rows,
+        )
+        for index in kept
+    )
+    warnings = [
+        *text.warnings,
+        *layout.warnings,
+        *named.warnings(kept),
+        *scanned.warnings,
+        *doubts,
+    ]
+    if not scanned.rows:
+        warnings.append(
+            Notice(code="no_rows", message="The file has a header and no rows: an empty table.")
+        )
+    inspection = Inspection(
+        dialect=Dialect(
+            delimiter="" if layout.delimiter == NO_DELIMITER else layout.delimiter,
+            quote=layout.quote,
+            escape=layout.escape,
+            encoding=text.encoding,
+            header_row=layout.header_row,
+        ),
+        columns=columns,
+        rows=scanned.rows,
+        bytes=text.bytes,
+        sha256=text.sha256,
+        warnings=tuple(warnings),
+    )
+    simple = (
+        text.untouched
+        and scanned.plain
+        and 1 < len(kept) == layout.width
+        and len(layout.delimiter.encode()) == 1
+        and layout.delimiter != NO_DELIMITER
+        and all(planned.as_it_stands for planned in plan)
+    )
+    clean_from = scanned.header_bytes if simple else None
+    return CsvFile(connection, inspection, scanned, plan, clean_from)

@@ -1,0 +1,246 @@
+"""From a file to a version: typed, cleaned, loaded by dlt, counted in SQL. Runs in a subprocess."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import dlt
+import psycopg2
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.data_types.typing import TDataType
+from dlt.common.destination.configuration import CsvFormatConfiguration
+from dlt.common.schema.typing import TColumnSchema
+from dlt.destinations.exceptions import DatabaseTransientException, DestinationConnectionError
+from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
+from dlt.load.exceptions import LoadClientJobException
+from psycopg2 import sql
+
+from ingest.connectors import BadSource, ColumnType, InferredColumn, Unavailable
+from ingest.connectors.csv import CsvFile, fingerprint, opened
+from ingest.jobs import LoadJob, LoadResult, Phase
+
+LOAD_ID = "_dlt_load_id"
+_CONFIG: dict[str, Any] = {
+    "restore_from_destination": False,
+    "schema.naming": "direct",
+    "load.workers": 1,
+    "load.raise_on_max_retries": 1,
+}
+_DLT_TYPES: dict[ColumnType, TDataType] = {
+    "text": "text",
+    "integer": "bigint",
+    "decimal": "decimal",
+    "date": "date",
+    "timestamp": "timestamp",
+    "boolean": "bool",
+    "json": "json",
+}
+_AWAY = (
+    psycopg2.OperationalError,
+    psycopg2.InterfaceError,
+    DatabaseTransientException,
+    DestinationConnectionError,
+)
+
+
+class ExactTypes(PostgresTypeMapper):
+    """dlt's own would round decimals to nine places and put a zone on wall-clock times."""
+
+    sct_to_unbound_dbt = PostgresTypeMapper.sct_to_unbound_dbt | {
+        "text": "text",
+        "decimal": "numeric",
+        "timestamp": "timestamp without time zone",
+    }
+
+    def to_destination_type(self, column: TColumnSchema, table: Any) -> str:
+        """The type as it stands above; never with a precision."""
+        kind = column.get("data_type")
+        known = self.sct_to_unbound_dbt.get(kind) if kind else None
+        return known or super().to_destination_type(column, table)
+
+
+def load(job: LoadJob, work: Path, progress: Callable[[Phase], None]) -> LoadResult:
+    """Write the file into a new table. Everything temporary lies in `work`.
+
+    Raises BadSource (the file, or a value the database refuses) and Unavailable (the database is
+    away). A table that was begun and not finished is dropped.
+    """
+    progress("reading")
+    with opened(job.path, job.options, work) as file, TemporaryDirectory(dir=work) as folder:
+        progress("writing")
+        clean = Path(folder) / "clean.csv"
+        file.write(clean)
+        progress("loading")
+        inspection = file.inspection
+        try:
+            with _translated(), closing(_connect(job)) as connection:
+                if _execute(connection, "SELECT to_regclass(%s)", values=(_literal(job),))[0]:
+                    raise ValueError(f"the relation {job.relation} exists: a version is new")
+                try:
+                    load_id = _through_dlt(job, file, clean, Path(folder), connection)
+                    progress("counting")
+                    rows, size = _finish(connection, job, load_id)
+                    if rows != inspection.rows:
+                        raise BadSource(
+                            "rows_lost",
+                            f"{inspection.rows} rows were read and {rows} arrived; nothing was "
+                            "kept. Report this with the file.",
+                        )
+                except BaseException:
+                    with suppress(psycopg2.Error):
+                        _execute(connection, "DROP TABLE IF EXISTS {}", _table(job))
+                    raise
+        finally:
+            clean.unlink(missing_ok=True)
+    return LoadResult(
+        relation=job.relation,
+        columns=inspection.columns,
+        rows=rows,
+        bytes=size,
+        fingerprint=fingerprint(inspection.sha256, job.options),
+        warnings=inspection.warnings,
+    )
+
+
+def _through_dlt(job: LoadJob, file: CsvFile, clean: Path, folder: Path, connection: Any) -> str:
+    """Run one dlt pipeline of its own name; gives its load id."""
+    for key, value in _CONFIG.items():
+        dlt.config[key] = value
+    destination = dlt.destinations.postgres(
+        credentials=_as_role(job),
+        create_indexes=False,
+        csv_format=CsvFormatConfiguration(delimiter=file.delimiter, include_header=True),
+        type_mapper=ExactTypes,
+    )
+    pipeline = dlt.pipeline(
+        pipeline_name=job.relation,
+        pipelines_dir=str(folder / "dlt"),
+        destination=destination,
+        dataset_name=job.schema_name,
+    )
+
+    @dlt.resource(name=job.relation, columns=_hints(file.inspection.columns))
+    def rows() -> Iterator[Any]:
+        yield dlt.mark.with_file_import(str(clean), "csv", file.inspection.rows)
+
+    pipeline.extract(rows, schema=dlt.Schema(job.relation), write_disposition="append")
+    pipeline.normalize()
+    _prepare(connection, job, pipeline)
+    return pipeline.load().loads_ids[0]
+
+
+def _hints(columns: tuple[InferredColumn, ...]) -> dict[str, TColumnSchema]:
+    return {
+        column.physical_name: {
+            "name": column.physical_name,
+            "data_type": _DLT_TYPES[column.type],
+            "nullable": True,
+        }
+        for column in columns
+    }
+
+
+def _prepare(connection: Any, job: LoadJob, pipeline: dlt.Pipeline) -> None:
+    """Let one load at a time make dlt's own tables: two at once fail on the same CREATE TABLE."""
+    if _dlt_is_there(connection, job):
+        return
+    key = f"dlt:{job.schema_name}"
+    _execute(connection, "SELECT pg_advisory_lock(hashtextextended(%s, 0))", values=(key,))
+    try:
+        if not _dlt_is_there(connection, job):
+            pipeline.sync_schema()
+    finally:
+        _execute(connection, "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", values=(key,))
+
+
+def _dlt_is_there(connection: Any, job: LoadJob) -> bool:
+    found = _execute(
+        connection,
+        "SELECT count(*) FROM pg_tables WHERE schemaname = %s"
+        " AND tablename IN ('_dlt_version', '_dlt_loads')",
+        values=(job.schema_name,),
+    )
+    return found[0] == 2
+
+
+def _finish(connection: Any, job: LoadJob, load_id: str) -> tuple[int, int]:
+    """Stamp the rows, forget dlt's schema of this version, count. A default costs no rewrite."""
+    table = _table(job)
+    _execute(
+        connection,
+        f"ALTER TABLE {{}} ADD COLUMN {LOAD_ID} text NOT NULL DEFAULT %s",
+        table,
+        values=(load_id,),
+    )
+    _execute(connection, f"ALTER TABLE {{}} ALTER COLUMN {LOAD_ID} DROP DEFAULT", table)
+    _execute(
+        connection,
+        "DELETE FROM {} WHERE schema_name = %s",
+        sql.Identifier(job.schema_name, "_dlt_version"),
+        values=(job.relation,),
+    )
+    _execute(connection, "ANALYZE {}", table)
+    (rows,) = _execute(connection, "SELECT count(*) FROM {}", table)
+    (size,) = _execute(
+        connection,
+        "SELECT pg_total_relation_size(%s::regclass)",
+        values=(_literal(job),),
+    )
+    return rows, size
+
+
+def _table(job: LoadJob) -> sql.Identifier:
+    return sql.Identifier(job.schema_name, job.relation)
+
+
+def _literal(job: LoadJob) -> str:
+    return f'"{job.schema_name}"."{job.relation}"'
+
+
+def _execute(
+    connection: Any, query: str, *names: sql.Identifier, values: tuple[Any, ...] = ()
+) -> tuple[Any, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL(query).format(*names), values or None)
+        return cursor.fetchone() or () if cursor.description else ()
+
+
+def _connect(job: LoadJob) -> Any:
+    connection = psycopg2.connect(_as_role(job), connect_timeout=15)
+    connection.autocommit = True
+    return connection
+
+
+def _as_role(job: LoadJob) -> str:
+    """The URL whose sessions begin as the organisation's role: dlt writes no SET ROLE."""
+    url = job.database_url.get_secret_value()
+    joint = "&" if urlsplit(url).query else "?"
+    return f"{url}{joint}options={quote(f'-crole={job.role}', safe='')}"
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What went wrong, for people: dlt wraps what the database said several times over."""
+    try:
+        yield
+    except (BadSource, ConfigurationException):
+        raise
+    except Exception as error:
+        causes = list(_causes(error))
+        refused = next((cause for cause in causes if isinstance(cause, psycopg2.DataError)), None)
+        if refused is not None:
+            told = str(refused).partition("\n")[0]
+            raise BadSource("refused", f"The database did not take the data: {told}") from error
+        if any(isinstance(cause, _AWAY) for cause in causes):
+            raise Unavailable("database_away", "The database does not answer.") from error
+        raise
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        beneath = error.client_exception if isinstance(error, LoadClientJobException) else None
+        error = beneath or error.__cause__ or error.__context__

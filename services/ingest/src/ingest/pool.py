@@ -1,0 +1,187 @@
+"""Warm subprocesses: the event loop stays free, a cancelled job is a killed process."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from types import TracebackType
+from typing import Self
+
+from ingest.connectors import BadSource, Unavailable
+from ingest.connectors.csv import Inspection, Preview
+from ingest.jobs import InspectJob, Line, LoadJob, LoadResult, Order, Phase, SampleJob
+from ingest.scratch import scratch
+
+MEMORY_MB = 3072
+"""Address space of a worker; DuckDB keeps to 512 MB of it."""
+LONGEST_LINE = 1 << 26
+REFILL_AFTER = 0.5
+"""Seconds a job runs undisturbed before its successor is warmed; most small ones are done by then."""
+
+
+@dataclass
+class _Worker:
+    process: asyncio.subprocess.Process
+    folder: Path
+
+    async def line(self) -> Line:
+        """The next line it says. Raises Unavailable when it died instead."""
+        assert self.process.stdout is not None
+        text = await self.process.stdout.readline()
+        if not text.endswith(b"\n"):
+            code = await self.process.wait()
+            how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
+            raise Unavailable(
+                "worker_died",
+                f"The process that read the file ended early ({how}); it may have run out of "
+                "memory.",
+            )
+        return Line.model_validate_json(text)
+
+    async def end(self) -> None:
+        """Kill it with everything it started, and remove its files."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        await self.process.wait()
+        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
+
+
+class WorkerPool:
+    """Keeps `spares` workers warm; every job takes one and uses it up.
+
+    `async with WorkerPool() as pool: result = await pool.load(job)`. How many jobs run at once
+    is the caller's to bound.
+    """
+
+    def __init__(self, spares: int = 1, memory_mb: int = MEMORY_MB) -> None:
+        self._spares = spares
+        self._memory_mb = memory_mb
+        self._warm: deque[asyncio.Task[_Worker]] = deque()
+        self._open = False
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._scratch = scratch()
+        self._folder = await asyncio.to_thread(self._scratch.__enter__)
+        self._open = True
+        self._refill()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._open = False
+        while self._warm:
+            starting = self._warm.popleft()
+            starting.cancel()
+            with suppress(asyncio.CancelledError, Unavailable, OSError):
+                await (await starting).end()
+        await asyncio.gather(*self._leaving)
+        await asyncio.to_thread(self._scratch.__exit__, kind, error, trace)
+
+    async def inspect(self, job: InspectJob) -> Inspection:
+        """What the file holds. Raises BadSource, Unavailable."""
+        answer = (await self._run(job)).inspected
+        assert answer is not None
+        return answer
+
+    async def sample(self, job: SampleJob) -> Preview:
+        """What the file holds, with its first rows. Raises BadSource, Unavailable."""
+        answer = (await self._run(job)).sampled
+        assert answer is not None
+        return answer
+
+    async def load(
+        self, job: LoadJob, progress: Callable[[Phase], None] | None = None
+    ) -> LoadResult:
+        """Write a version. Cancelled, the process is killed. Raises BadSource, Unavailable."""
+        answer = (await self._run(job, progress)).loaded
+        assert answer is not None
+        return answer
+
+    async def _run(
+        self,
+        job: LoadJob | InspectJob | SampleJob,
+        progress: Callable[[Phase], None] | None = None,
+    ) -> Line:
+        worker = await self._take()
+        refill = asyncio.get_running_loop().call_later(REFILL_AFTER, self._refill)
+        try:
+            assert worker.process.stdin is not None
+            order = Order(job=job).model_dump_json() + "\n"
+            with suppress(BrokenPipeError, ConnectionResetError):
+                worker.process.stdin.write(order.encode())
+                await worker.process.stdin.drain()
+            while (line := await worker.line()).progress is not None:
+                if progress is not None:
+                    progress(line.progress)
+        finally:
+            refill.cancel()
+            self._refill()
+            # Shielded: a second cancel must not leave the process behind.
+            ending = asyncio.create_task(worker.end())
+            self._leaving.add(ending)
+            ending.add_done_callback(self._leaving.discard)
+            await asyncio.shield(ending)
+        if line.error is not None:
+            kind = Unavailable if line.error.transient else BadSource
+            raise kind(line.error.code, line.error.message)
+        return line
+
+    async def _take(self) -> _Worker:
+        """A warm worker that still lives, else a new one."""
+        while self._warm:
+            starting = self._warm.popleft()
+            try:
+                worker = await starting
+            except (Unavailable, OSError):
+                continue
+            if worker.process.returncode is None:
+                return worker
+            await worker.end()
+        return await self._start()
+
+    def _refill(self) -> None:
+        while self._open and len(self._warm) < self._spares:
+            self._warm.append(asyncio.create_task(self._start()))
+
+    async def _start(self) -> _Worker:
+        folder = Path(mkdtemp(dir=self._folder))
+        # Nothing of our environment: it holds the database's password.
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "HOME": str(folder),
+            "TMPDIR": str(folder),
+            "DLT_DATA_DIR": str(folder),
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
+            # dlt's log repeats the rows that the database refused.
+            "RUNTIME__LOG_LEVEL": "CRITICAL",
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "ingest.worker", str(self._memory_mb)),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            cwd=folder,
+            env=environment,
+            start_new_session=True,
+            limit=LONGEST_LINE,
+        )
+        worker = _Worker(process, folder)
+        try:
+            await worker.line()
+        except BaseException:
+            await worker.end()
+            raise
+        return worker

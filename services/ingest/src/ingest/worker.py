@@ -1,0 +1,109 @@
+"""A warm subprocess that does one job: `python -m ingest.worker MEMORY_MB`, JSON lines.
+
+It imports what is slow, says `ready`, reads one order from standard input, writes progress and
+one answer to standard output, and exits: memory starts fresh with every job. It dies with its
+parent, and standard output belongs to the protocol alone.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+
+from pydantic import BaseModel
+
+from ingest.connectors import BadSource, Unavailable
+from ingest.jobs import Failure, InspectJob, Line, LoadJob, Order, SampleJob
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Serve one order."""
+    _die_with_parent()
+    megabytes = int(sys.argv[1])
+    resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    import duckdb  # noqa: F401  warm
+
+    from ingest import loader
+
+    _say(answers, Line(ready=True))
+    order = sys.stdin.readline()
+    if not order:
+        return
+    threading.Thread(target=_leave_at_eof, daemon=True).start()
+    _say(answers, _answer(order, loader.load, answers))
+
+
+def _answer(order: str, load: Any, answers: IO[str]) -> Line:
+    from ingest.connectors import csv
+
+    try:
+        job = Order.model_validate_json(order).job
+        work = Path.cwd()
+        match job:
+            case LoadJob():
+                loaded = load(job, work, lambda phase: _say(answers, Line(progress=phase)))
+                return Line(loaded=loaded)
+            case SampleJob():
+                return Line(sampled=csv.sample(job.path, job.options, job.limit, work))
+            case InspectJob():
+                return Line(inspected=csv.inspect(job.path, job.options, work))
+    except BadSource as error:
+        failure = Failure(code=error.code, message=error.message, transient=False)
+    except Unavailable as error:
+        failure = Failure(code=error.code, message=error.message, transient=True)
+    except MemoryError:
+        failure = _too_large()
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryException":
+            failure = _too_large()
+        else:
+            # The type only: messages of the database and of dlt may hold data.
+            sys.excepthook(type(error), error, error.__traceback__)
+            name = type(error).__name__
+            failure = Failure(
+                code="worker_failed",
+                message=f"The file could not be loaded ({name}). Report this with the file.",
+                transient=False,
+            )
+    return Line(error=failure)
+
+
+def _too_large() -> Failure:
+    return Failure(
+        code="too_large",
+        message="A row or cell of the file needs more memory than a load may take. Split it.",
+        transient=False,
+    )
+
+
+def _say(answers: IO[str], line: BaseModel) -> None:
+    answers.write(line.model_dump_json(exclude_defaults=True) + "\n")
+    answers.flush()
+
+
+def _leave_at_eof() -> None:
+    sys.stdin.read()
+    os._exit(3)
+
+
+def _die_with_parent() -> None:
+    """The kernel's word on Linux; elsewhere the end of standard input has to do."""
+    if not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

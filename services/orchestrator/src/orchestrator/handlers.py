@@ -1,0 +1,122 @@
+"""Handlers of the orchestrator, named for their messages."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from chassis.errors import Reject
+from chassis.outbox import Outgoing
+from contracts.envelope import Meta
+from contracts.ingest import SourceSynced, SourceSyncFailed
+from contracts.message import Done
+from contracts.orchestrator import (
+    CancelRun,
+    CreatePipeline,
+    DeletePipeline,
+    FindPipelineUsers,
+    GetPipeline,
+    GetRun,
+    ListPipelines,
+    ListRunEvents,
+    ListRuns,
+    Pipeline,
+    PipelineList,
+    PipelineUsers,
+    Run,
+    RunEvents,
+    RunList,
+    StartRun,
+    UpdatePipeline,
+)
+from contracts.transform import (
+    PublishAborted,
+    PublishFailed,
+    RunPublished,
+    TransformationBuilt,
+    TransformationFailed,
+)
+from orchestrator.admission import Admission
+from orchestrator.pipelines import PipelineStore
+from orchestrator.store import RunStore
+
+RunMessage = (
+    StartRun
+    | CancelRun
+    | SourceSynced
+    | SourceSyncFailed
+    | TransformationBuilt
+    | TransformationFailed
+    | RunPublished
+    | PublishAborted
+    | PublishFailed
+)
+
+
+def organization_of(meta: Meta) -> UUID:
+    """The organisation that a message is about; a message without one is refused."""
+    if meta.org_id is None:
+        raise Reject(f"{meta.type} names no organisation")
+    return meta.org_id
+
+
+class Handlers:
+    """What the orchestrator does when it is told or asked something."""
+
+    def __init__(self, runs: RunStore, pipelines: PipelineStore, admission: Admission) -> None:
+        self._runs = runs
+        self._pipelines = pipelines
+        self._admission = admission
+
+    async def run_message(self, message: RunMessage, meta: Meta) -> Sequence[Outgoing]:
+        """Every durable message about a run goes the same way: through the machine."""
+        state = await self._runs.apply(
+            message.run_id,
+            organization_of(meta),
+            message,
+            message_id=meta.id,
+            at=meta.time,
+            actor=meta.actor,
+        )
+        if state is not None and (state.status == "queued" or state.has_ended):
+            self._admission.wake()
+        return ()
+
+    async def get_run(self, request: GetRun, meta: Meta) -> Run:
+        """GetRun."""
+        return await self._runs.get(organization_of(meta), request.run_id)
+
+    async def list_runs(self, request: ListRuns, meta: Meta) -> RunList:
+        """ListRuns."""
+        return await self._runs.list(organization_of(meta), request)
+
+    async def list_run_events(self, request: ListRunEvents, meta: Meta) -> RunEvents:
+        """ListRunEvents."""
+        events = await self._runs.events(
+            organization_of(meta), request.run_id, request.after_version
+        )
+        return RunEvents(events=events)
+
+    async def create_pipeline(self, request: CreatePipeline, meta: Meta) -> Pipeline:
+        """CreatePipeline."""
+        return await self._pipelines.create(organization_of(meta), request)
+
+    async def get_pipeline(self, request: GetPipeline, meta: Meta) -> Pipeline:
+        """GetPipeline."""
+        return await self._pipelines.get(organization_of(meta), request.pipeline_id)
+
+    async def list_pipelines(self, request: ListPipelines, meta: Meta) -> PipelineList:
+        """ListPipelines."""
+        return await self._pipelines.list(organization_of(meta), request)
+
+    async def update_pipeline(self, request: UpdatePipeline, meta: Meta) -> Pipeline:
+        """UpdatePipeline."""
+        return await self._pipelines.update(organization_of(meta), request)
+
+    async def delete_pipeline(self, request: DeletePipeline, meta: Meta) -> Done:
+        """DeletePipeline."""
+        await self._pipelines.delete(organization_of(meta), request)
+        return Done()
+
+    async def find_pipeline_users(self, request: FindPipelineUsers, meta: Meta) -> PipelineUsers:
+        """FindPipelineUsers."""
+        names = await self._pipelines.using(organization_of(meta), request.target_id)
+        return PipelineUsers(names=names)

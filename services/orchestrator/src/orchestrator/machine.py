@@ -1,0 +1,444 @@
+"""The state machine of a run: the only place that decides what happens next.
+
+Pure: `transition(state, message, at)` gives the next state and the messages to send, looks at no
+clock and makes no random id. It has three outcomes: Moved, Ignored for a stated reason, or an
+IllegalMessage raised. The store owns the transaction around it, `docs/run.mmd` is drawn from
+EDGES below, and a test walks the machine to show that it takes no other.
+
+    queued -> syncing -> transforming -> publishing -> succeeded
+       `---------`------------`--------------`-------> failed | cancelled
+
+From `publishing` on only transform decides: a cancel asks it to abort, and its word is the end.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal, assert_never
+from uuid import UUID
+
+from contracts.envelope import derived_id
+from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
+from contracts.message import Command, Event
+from contracts.orchestrator import (
+    CancelRun,
+    RunCancelled,
+    RunCancelRequested,
+    RunFailed,
+    RunQueued,
+    RunStarted,
+    RunStatus,
+    RunSucceeded,
+    StartRun,
+    Step,
+    StepFinished,
+    StepStarted,
+)
+from contracts.problem import Problem
+from contracts.tables import TableVersion
+from contracts.transform import (
+    AbortPublish,
+    BuildTransformation,
+    PublishAborted,
+    PublishFailed,
+    PublishRun,
+    RunPublished,
+    TransformationBuilt,
+    TransformationFailed,
+)
+from orchestrator.domain import Message, RunPlanned, RunPlanRefused, RunState, StepState, view
+
+EDGES: frozenset[tuple[RunStatus, RunStatus]] = frozenset(
+    {
+        ("queued", "syncing"),
+        ("queued", "transforming"),
+        ("queued", "succeeded"),
+        ("queued", "failed"),
+        ("queued", "cancelled"),
+        ("syncing", "transforming"),
+        ("syncing", "publishing"),
+        ("syncing", "succeeded"),
+        ("syncing", "failed"),
+        ("syncing", "cancelled"),
+        ("transforming", "publishing"),
+        ("transforming", "succeeded"),
+        ("transforming", "failed"),
+        ("transforming", "cancelled"),
+        ("publishing", "succeeded"),
+        ("publishing", "failed"),
+        ("publishing", "cancelled"),
+    }
+)
+_WELL = frozenset({"succeeded", "skipped"})
+
+
+class IllegalMessage(Exception):
+    """A message that this run can never have caused: a defect of its sender, not a late arrival."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """The run changed; these messages tell of it and drive it on."""
+
+    state: RunState
+    messages: tuple[Command | Event, ...]
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """The message changes nothing, and that is right; the reason is for the log."""
+
+    reason: str
+
+
+def transition(state: RunState | None, message: Message, at: datetime) -> Moved | Ignored:
+    """What `message`, said at `at`, does to a run; `state` is None before the run exists.
+
+    Raises IllegalMessage for a message about a run or a step that was never asked for.
+    """
+    if isinstance(message, StartRun):
+        return _start(message, at) if state is None else Ignored("the run was started before")
+    if state is None:
+        raise IllegalMessage(f"{type(message).__name__} about a run that was never started")
+    if state.has_ended:
+        return Ignored(f"the run has {state.status}")
+    match message:
+        case RunPlanned():
+            if state.status != "queued":
+                return Ignored("the run was admitted before")
+            return _admit(state, message, at)
+        case RunPlanRefused():
+            if state.status != "queued":
+                return Ignored("the run was admitted before")
+            return _fail(state, message.problem, at)
+        case SourceSynced() | TransformationBuilt():
+            return _step_succeeded(state, message, at)
+        case SourceSyncFailed() | TransformationFailed():
+            return _step_failed(state, message, at)
+        case RunPublished():
+            return _published(state, at)
+        case PublishFailed():
+            _require_publishing(state, message)
+            state, told = _finish(
+                state, _publish_step(state), at, status="failed", error=message.problem
+            )
+            return _fail(state, message.problem, at, told)
+        case PublishAborted():
+            _require_publishing(state, message)
+            return _cancel(state, at)
+        case CancelRun():
+            return _cancel_asked(state, at)
+        case _:
+            assert_never(message)
+
+
+def _start(message: StartRun, at: datetime) -> Moved:
+    state = RunState(
+        run_id=message.run_id,
+        kind=message.run_kind,
+        pipeline_id=message.pipeline_id,
+        source_ids=message.source_ids,
+        transformation_ids=message.transformation_ids,
+        trigger=message.trigger,
+        force=message.force,
+        status="queued",
+        created_at=at,
+        version=1,
+    )
+    return Moved(state, (RunQueued(run_id=state.run_id, version=1, run=view(state)),))
+
+
+def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
+    def step_id(kind: str, target: UUID) -> UUID:
+        return derived_id(state.run_id, kind, target, 1)
+
+    syncs = [
+        StepState(
+            Step(
+                id=step_id("sync", source.source_id),
+                kind="sync",
+                source_id=source.source_id,
+                name=source.name,
+                table=plan.table_names.get(source.table_id, source.name),
+                status="pending",
+                attempt=1,
+            ),
+            table_id=source.table_id,
+        )
+        for source in plan.sources
+    ]
+    builds = [
+        StepState(
+            Step(
+                id=step_id("transform", transformation.transformation_id),
+                kind="transform",
+                transformation_id=transformation.transformation_id,
+                name=transformation.name,
+                table=plan.table_names.get(transformation.table_id, transformation.name),
+                status="pending",
+                attempt=1,
+            ),
+            table_id=transformation.table_id,
+            recipe_version=transformation.recipe_version,
+            reads=transformation.reads,
+        )
+        for transformation in plan.transformations
+    ]
+    publish = StepState(
+        Step(
+            id=step_id("publish", state.run_id),
+            kind="publish",
+            name="Publish",
+            status="pending",
+            attempt=1,
+        )
+    )
+    state = replace(
+        state,
+        status="syncing" if syncs else "transforming",
+        started_at=at,
+        timezone=plan.timezone,
+        published=plan.published,
+        steps=(*syncs, *builds, publish),
+        version=state.version + 1,
+    )
+    told: list[Command | Event] = [
+        RunStarted(run_id=state.run_id, version=state.version, run=view(state))
+    ]
+    if not syncs:
+        return _build_ready(state, at, told)
+    for step in syncs:
+        state, messages = _begin(state, step, at, _sync_command(state, step))
+        told += messages
+    return Moved(state, tuple(told))
+
+
+def _step_succeeded(
+    state: RunState, message: SourceSynced | TransformationBuilt, at: datetime
+) -> Moved | Ignored:
+    step = _running(state, message.step_id)
+    if isinstance(step, Ignored):
+        return step
+    main = next((table for table in message.tables if table.table_id == step.table_id), None)
+    state, told = _finish(
+        state,
+        replace(step, output=message.tables, unchanged=message.unchanged),
+        at,
+        status="skipped" if message.unchanged else "succeeded",
+        rows=main.rows if main else None,
+        size=main.bytes if main else None,
+        reason="unchanged" if message.unchanged else None,
+    )
+    return _go_on(state, at, told)
+
+
+def _step_failed(
+    state: RunState, message: SourceSyncFailed | TransformationFailed, at: datetime
+) -> Moved | Ignored:
+    step = _running(state, message.step_id)
+    if isinstance(step, Ignored):
+        return step
+    state, told = _finish(state, step, at, status="failed", error=message.problem)
+    if isinstance(message, TransformationFailed):
+        return _fail(state, message.problem, at, told)
+    return _go_on(state, at, told)
+
+
+def _go_on(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
+    """A step has ended: is it the last of its stage, and what comes after?"""
+    syncs = [step for step in state.steps if step.view.kind == "sync"]
+    if state.status == "syncing":
+        if any(step.is_open for step in syncs):
+            return Moved(state, tuple(told))
+        # Every source has reported, so that a person sees all that is wrong at once.
+        failed = [step for step in syncs if step.view.status == "failed"]
+        if failed:
+            return _fail(state, _summary(failed), at, told)
+        state = replace(state, status="transforming")
+    return _build_ready(state, at, told)
+
+
+def _build_ready(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
+    """Begin every transformation whose inputs are ready; after the last one, publish."""
+    for step in [step for step in state.steps if _is_ready(state, step)]:
+        state, messages = _begin(state, step, at, _build_command(state, step))
+        told += messages
+    if any(step.is_open for step in state.steps if step.view.kind == "transform"):
+        return Moved(state, tuple(told))
+    return _publish(state, at, told)
+
+
+def _is_ready(state: RunState, step: StepState) -> bool:
+    if step.view.kind != "transform" or step.view.status != "pending":
+        return False
+    return all(other.view.status in _WELL for other in state.steps if other.table_id in step.reads)
+
+
+def _publish(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
+    step = _publish_step(state)
+    changed = [
+        table for own in state.steps if own.output and not own.unchanged for table in own.output
+    ]
+    if not changed:
+        state, messages = _finish(state, step, at, status="skipped", reason="nothing changed")
+        return _succeed(state, at, [*told, *messages])
+    state = replace(state, status="publishing")
+    command = PublishRun(run_id=state.run_id, step_id=step.view.id, tables=tuple(changed))
+    state, messages = _begin(state, step, at, command)
+    return Moved(state, (*told, *messages))
+
+
+def _published(state: RunState, at: datetime) -> Moved:
+    _require_publishing(state, None)
+    state, told = _finish(state, _publish_step(state), at, status="succeeded")
+    return _succeed(state, at, told)
+
+
+def _succeed(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
+    state = replace(state, status="succeeded", finished_at=at, version=state.version + 1)
+    end = RunSucceeded(run_id=state.run_id, version=state.version, run=view(state))
+    return Moved(state, (*told, end))
+
+
+def _fail(
+    state: RunState, problem: Problem, at: datetime, told: Iterable[Command | Event] = ()
+) -> Moved:
+    state, stopped = _stop_open_steps(state, at, "the run failed")
+    state = replace(
+        state, status="failed", error=problem, finished_at=at, version=state.version + 1
+    )
+    end = RunFailed(run_id=state.run_id, version=state.version, run=view(state))
+    return Moved(state, (*told, *stopped, end))
+
+
+def _cancel(state: RunState, at: datetime) -> Moved:
+    state, stopped = _stop_open_steps(state, at, "the run was cancelled")
+    state = replace(state, status="cancelled", finished_at=at, version=state.version + 1)
+    end = RunCancelled(run_id=state.run_id, version=state.version, run=view(state))
+    return Moved(state, (*stopped, end))
+
+
+def _cancel_asked(state: RunState, at: datetime) -> Moved | Ignored:
+    if state.status != "publishing":
+        return _cancel(state, at)
+    if state.cancel_asked:
+        return Ignored("a cancel was asked before")
+    step = _publish_step(state)
+    abort = AbortPublish(run_id=state.run_id, step_id=step.view.id)
+    return Moved(replace(state, cancel_asked=True), (abort,))
+
+
+def _stop_open_steps(
+    state: RunState, at: datetime, reason: str
+) -> tuple[RunState, list[Command | Event]]:
+    """End what has not ended, and tell whoever works on it to stop."""
+    told: list[Command | Event] = []
+    if any(step.view.status == "running" for step in state.steps):
+        state = replace(state, version=state.version + 1)
+        told.append(RunCancelRequested(run_id=state.run_id, version=state.version))
+    for step in state.steps:
+        if step.is_open:
+            state, messages = _finish(state, step, at, status="cancelled", reason=reason)
+            told += messages
+    return state, told
+
+
+def _begin(
+    state: RunState, step: StepState, at: datetime, command: Command
+) -> tuple[RunState, list[Command | Event]]:
+    begun = replace(step, view=step.view.model_copy(update={"status": "running", "started_at": at}))
+    state = replace(_with(state, begun), version=state.version + 1)
+    event = StepStarted(run_id=state.run_id, version=state.version, step=begun.view)
+    return state, [event, command]
+
+
+def _finish(
+    state: RunState,
+    step: StepState,
+    at: datetime,
+    *,
+    status: Literal["succeeded", "failed", "skipped", "cancelled"],
+    rows: int | None = None,
+    size: int | None = None,
+    error: Problem | None = None,
+    reason: str | None = None,
+) -> tuple[RunState, list[Command | Event]]:
+    update = {
+        "status": status,
+        "finished_at": at,
+        "rows": rows,
+        "bytes": size,
+        "error": error,
+        "reason": reason,
+    }
+    done = replace(step, view=step.view.model_copy(update=update))
+    state = replace(_with(state, done), version=state.version + 1)
+    return state, [StepFinished(run_id=state.run_id, version=state.version, step=done.view)]
+
+
+def _with(state: RunState, step: StepState) -> RunState:
+    steps = tuple(step if own.view.id == step.view.id else own for own in state.steps)
+    return replace(state, steps=steps)
+
+
+def _running(state: RunState, step_id: UUID) -> StepState | Ignored:
+    for step in state.steps:
+        if step.view.id == step_id:
+            if step.view.status == "running":
+                return step
+            return Ignored(f"the step has {step.view.status}")
+    raise IllegalMessage(f"run {state.run_id} has no step {step_id}")
+
+
+def _publish_step(state: RunState) -> StepState:
+    return next(step for step in state.steps if step.view.kind == "publish")
+
+
+def _require_publishing(state: RunState, message: Message | None) -> None:
+    if state.status != "publishing":
+        name = type(message).__name__ if message else "RunPublished"
+        raise IllegalMessage(f"{name} while run {state.run_id} is {state.status}")
+
+
+def _sync_command(state: RunState, step: StepState) -> SyncSource:
+    assert step.view.source_id is not None
+    return SyncSource(
+        run_id=state.run_id,
+        step_id=step.view.id,
+        source_id=step.view.source_id,
+        published=_published_version(state, step.table_id),
+        force=state.force,
+    )
+
+
+def _build_command(state: RunState, step: StepState) -> BuildTransformation:
+    assert step.view.transformation_id is not None
+    assert step.recipe_version is not None
+    assert state.started_at is not None
+    made = {table.table_id: table for own in state.steps for table in own.output}
+    known = {table.table_id: table for table in state.published} | made
+    return BuildTransformation(
+        run_id=state.run_id,
+        step_id=step.view.id,
+        transformation_id=step.view.transformation_id,
+        recipe_version=step.recipe_version,
+        inputs=tuple(known[table_id] for table_id in step.reads),
+        published=_published_version(state, step.table_id),
+        as_of=state.started_at,
+        timezone=state.timezone,
+        force=state.force,
+    )
+
+
+def _published_version(state: RunState, table_id: UUID | None) -> TableVersion | None:
+    return next((table for table in state.published if table.table_id == table_id), None)
+
+
+def _summary(failed: list[StepState]) -> Problem:
+    """The problem of the run: the first source's own, and how many more there are."""
+    first = failed[0].view.error
+    assert first is not None
+    if len(failed) == 1:
+        return first
+    names = ", ".join(step.view.name for step in failed[1:])
+    return first.model_copy(update={"detail": f"{first.detail} (Also failed: {names}.)"})

@@ -1,0 +1,106 @@
+-- name: receive(message_id)!
+-- Affects no row when the message was handled before.
+INSERT INTO inbox (message_id) VALUES (:message_id) ON CONFLICT DO NOTHING;
+
+-- name: forget_received()!
+-- JetStream never repeats a message that is older than its stream.
+DELETE FROM inbox WHERE received_at < now() - interval '15 days';
+
+-- name: run_for_update(run_id)^
+SELECT state, revision FROM runs WHERE id = :run_id FOR UPDATE;
+
+-- name: insert_run(run_id, org_id, pipeline_id, status, writes, actor, created_at, state)!
+INSERT INTO runs (id, org_id, pipeline_id, status, writes, actor, created_at, state)
+VALUES (:run_id, :org_id, :pipeline_id, :status, :writes, :actor, :created_at, :state)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: update_run(run_id, revision, status, state)!
+UPDATE runs SET status = :status, state = :state, revision = revision + 1
+WHERE id = :run_id AND revision = :revision;
+
+-- name: insert_run_event(org_id, run_id, version, type, time, data)!
+INSERT INTO run_events (org_id, run_id, version, type, time, data)
+VALUES (:org_id, :run_id, :version, :type, :time, :data);
+
+-- name: release_claims(run_id)!
+DELETE FROM run_claims WHERE run_id = :run_id;
+
+-- name: claim_tables(run_id, org_id, table_ids)!
+-- Affects fewer rows than there are tables when another run holds one of them.
+INSERT INTO run_claims (table_id, org_id, run_id)
+SELECT table_id, :org_id, :run_id FROM unnest(:table_ids::uuid[]) AS table_id
+ON CONFLICT (table_id) DO UPDATE SET run_id = excluded.run_id
+WHERE run_claims.run_id = excluded.run_id;
+
+-- name: admissible_runs(cap, batch)
+-- Queued runs that could start now, the first of every organisation before anybody's second
+-- (runs in the role orchestrator_system).
+WITH active AS (
+    SELECT org_id, count(*) AS runs FROM runs
+    WHERE status IN ('syncing', 'transforming', 'publishing') GROUP BY org_id
+), waiting AS (
+    SELECT run.id, run.org_id, run.created_at,
+           row_number() OVER (PARTITION BY run.org_id ORDER BY run.created_at, run.id) AS turn
+    FROM runs run
+    WHERE run.status = 'queued' AND NOT EXISTS (
+        SELECT 1 FROM run_claims claim
+        WHERE claim.table_id = ANY (run.writes) AND claim.run_id <> run.id
+    )
+)
+SELECT waiting.id, waiting.org_id
+FROM waiting LEFT JOIN active USING (org_id)
+WHERE waiting.turn + coalesce(active.runs, 0) <= :cap
+ORDER BY waiting.turn, waiting.created_at
+LIMIT :batch;
+
+-- name: get_run(run_id)^
+SELECT state FROM runs WHERE id = :run_id;
+
+-- name: list_runs(pipeline_id, status, before_time, before_id, page)
+SELECT id, created_at, state FROM runs
+WHERE (:pipeline_id::uuid IS NULL OR pipeline_id = :pipeline_id)
+  AND (:status::text IS NULL OR status = :status)
+  AND (:before_time::timestamptz IS NULL OR (created_at, id) < (:before_time, :before_id::uuid))
+ORDER BY created_at DESC, id DESC
+LIMIT :page;
+
+-- name: list_run_events(run_id, after_version)
+SELECT run_id, version, type, time, data FROM run_events
+WHERE run_id = :run_id AND version > :after_version
+ORDER BY version
+LIMIT 1000;
+
+-- name: insert_pipeline(pipeline_id, org_id, name, name_key, source_ids, transformation_ids, digest)^
+INSERT INTO pipelines (id, org_id, name, name_key, source_ids, transformation_ids, digest)
+VALUES (:pipeline_id, :org_id, :name, :name_key, :source_ids, :transformation_ids, :digest)
+ON CONFLICT (id) DO NOTHING
+RETURNING id;
+
+-- name: get_pipeline(pipeline_id)^
+SELECT pipeline.*, (SELECT max(created_at) FROM runs WHERE pipeline_id = pipeline.id) AS last_run_at
+FROM pipelines pipeline WHERE id = :pipeline_id;
+
+-- name: list_pipelines(after_key, page)
+SELECT pipeline.*, (SELECT max(created_at) FROM runs WHERE pipeline_id = pipeline.id) AS last_run_at
+FROM pipelines pipeline
+WHERE (:after_key::text IS NULL OR name_key > :after_key)
+ORDER BY name_key
+LIMIT :page;
+
+-- name: update_pipeline(pipeline_id, if_revision, name, name_key, source_ids, transformation_ids)!
+UPDATE pipelines SET
+    name = coalesce(:name, name),
+    name_key = coalesce(:name_key, name_key),
+    source_ids = coalesce(:source_ids, source_ids),
+    transformation_ids = coalesce(:transformation_ids, transformation_ids),
+    revision = revision + 1
+WHERE id = :pipeline_id AND (:if_revision::integer IS NULL OR revision = :if_revision);
+
+-- name: delete_pipeline(pipeline_id, if_revision)!
+DELETE FROM pipelines
+WHERE id = :pipeline_id AND (:if_revision::integer IS NULL OR revision = :if_revision);
+
+-- name: pipelines_using(target_id)
+SELECT name FROM pipelines
+WHERE :target_id = ANY (source_ids) OR :target_id = ANY (transformation_ids)
+ORDER BY name_key;

@@ -1,0 +1,211 @@
+"""Runs in PostgreSQL: takes old to new in one transaction, the machine in between is pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from chassis.database import Connection, Database, affected, collect, queries
+from chassis.errors import Reject, Retry
+from chassis.outbox import Outbox, Outgoing
+from chassis.paging import after, cursor
+from chassis.telemetry import log
+from contracts.envelope import derived_id
+from contracts.message import Event
+from contracts.orchestrator import ListRuns, Run, RunEvent, RunList
+from contracts.problem import not_found
+from orchestrator.domain import Message, RunState, view
+from orchestrator.machine import Ignored, IllegalMessage, Moved, transition
+
+_STATE = TypeAdapter(RunState)
+_queries = queries("orchestrator")
+
+
+class RunStore:
+    """The runs of all organisations, each behind its organisation's row-level security."""
+
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database = database
+        self._outbox = outbox
+
+    async def apply(
+        self,
+        run_id: UUID,
+        org_id: UUID,
+        message: Message,
+        *,
+        message_id: UUID,
+        at: datetime,
+        actor: str,
+    ) -> RunState | None:
+        """Let the machine decide on one message; returns the new state, None if nothing moved.
+
+        Inbox, snapshot, run events and outbox are one transaction, so a crash leaves either
+        everything or nothing. Raises Retry when another replica moved the run meanwhile, Reject
+        for a message that the run cannot have caused.
+        """
+        async with self._database.organization(org_id) as connection:
+            if affected(await _queries.receive(connection, message_id=message_id)) == 0:
+                log.debug("message_repeated", run_id=str(run_id), id=str(message_id))
+                return None
+            row = await _queries.run_for_update(connection, run_id=run_id)
+            old = _STATE.validate_python(row["state"]) if row else None
+            try:
+                result = transition(old, message, at)
+            except IllegalMessage as error:
+                raise Reject(str(error)) from error
+            if isinstance(result, Ignored):
+                log.debug("message_ignored", run_id=str(run_id), reason=result.reason)
+                return None
+            revision = row["revision"] if row else None
+            await self._save(connection, org_id, result, revision, at, actor)
+        self._outbox.wake()
+        _tell(old, result.state)
+        return result.state
+
+    async def _save(
+        self,
+        connection: Connection,
+        org_id: UUID,
+        moved: Moved,
+        revision: int | None,
+        at: datetime,
+        actor: str,
+    ) -> None:
+        state = moved.state
+        snapshot = _STATE.dump_python(state, mode="json")
+        if revision is None:
+            status = await _queries.insert_run(
+                connection,
+                run_id=state.run_id,
+                org_id=org_id,
+                pipeline_id=state.pipeline_id,
+                status=state.status,
+                writes=list(state.writes),
+                actor=actor,
+                created_at=state.created_at,
+                state=snapshot,
+            )
+        else:
+            status = await _queries.update_run(
+                connection,
+                run_id=state.run_id,
+                revision=revision,
+                status=state.status,
+                state=snapshot,
+            )
+        if affected(status) != 1:
+            raise Retry("the run was moved by another replica", after=0.05)
+        for message in moved.messages:
+            version = getattr(message, "version", None)
+            if isinstance(message, Event) and version is not None:
+                await _queries.insert_run_event(
+                    connection,
+                    org_id=org_id,
+                    run_id=state.run_id,
+                    version=version,
+                    type=message.token.rpartition(".")[0],
+                    time=at,
+                    data=message.model_dump(mode="json"),
+                )
+        if state.has_ended:
+            await _queries.release_claims(connection, run_id=state.run_id)
+        await self._outbox.put(connection, _outgoing(moved, org_id, at, actor, revision or 0))
+
+    async def claim(self, run_id: UUID, org_id: UUID) -> RunState | None:
+        """Reserve the tables of a queued run; None when it may not start now.
+
+        Claims are kept until the run ends, so repeating this after a crash is harmless.
+        """
+        async with self._database.organization(org_id) as connection:
+            row = await _queries.run_for_update(connection, run_id=run_id)
+            if row is None:
+                return None
+            state = _STATE.validate_python(row["state"])
+            if state.status != "queued":
+                return None
+            tables = list(state.writes)
+            claimed = affected(
+                await _queries.claim_tables(
+                    connection, run_id=run_id, org_id=org_id, table_ids=tables
+                )
+            )
+            if claimed < len(tables):
+                await _queries.release_claims(connection, run_id=run_id)
+                return None
+            return state
+
+    async def admissible(self, cap: int, batch: int) -> Sequence[tuple[UUID, UUID]]:
+        """(run id, organisation id) of queued runs that could start now, fairest first."""
+        async with self._database.system() as connection:
+            rows = _queries.admissible_runs(connection, cap=cap, batch=batch)
+            return [(row["id"], row["org_id"]) async for row in rows]
+
+    async def forget_received(self) -> None:
+        """Drop inbox rows that no repeat can refer to any more."""
+        async with self._database.transaction() as connection:
+            await _queries.forget_received(connection)
+
+    async def get(self, org_id: UUID, run_id: UUID) -> Run:
+        """One run; raises a 404 problem."""
+        async with self._database.organization(org_id) as connection:
+            row = await _queries.get_run(connection, run_id=run_id)
+        if row is None:
+            raise not_found("run", run_id)
+        return view(_STATE.validate_python(row["state"]))
+
+    async def list(self, org_id: UUID, request: ListRuns) -> RunList:
+        """A page of runs, newest first."""
+        before_time, before_id = after(request.cursor, 2)
+        async with self._database.organization(org_id) as connection:
+            rows = await collect(
+                _queries.list_runs(
+                    connection,
+                    pipeline_id=request.pipeline_id,
+                    status=request.status,
+                    before_time=datetime.fromisoformat(before_time) if before_time else None,
+                    before_id=before_id,
+                    page=request.limit + 1,
+                )
+            )
+        page = rows[: request.limit]
+        last = page[-1] if len(rows) > request.limit else None
+        return RunList(
+            runs=tuple(view(_STATE.validate_python(row["state"])) for row in page),
+            next_cursor=cursor(last["created_at"].isoformat(), last["id"]) if last else None,
+        )
+
+    async def events(self, org_id: UUID, run_id: UUID, after_version: int) -> tuple[RunEvent, ...]:
+        """What happened to a run after a version; raises a 404 problem."""
+        async with self._database.organization(org_id) as connection:
+            if await _queries.get_run(connection, run_id=run_id) is None:
+                raise not_found("run", run_id)
+            rows = await collect(
+                _queries.list_run_events(connection, run_id=run_id, after_version=after_version)
+            )
+        return tuple(RunEvent.model_validate(dict(row)) for row in rows)
+
+
+def _outgoing(
+    moved: Moved, org_id: UUID, at: datetime, actor: str, revision: int
+) -> list[Outgoing]:
+    """The machine's messages with ids that follow from the move, never from chance."""
+    return [
+        Outgoing(
+            message,
+            org_id,
+            actor=actor,
+            id=derived_id(moved.state.run_id, revision, index),
+            time=at,
+        )
+        for index, message in enumerate(moved.messages)
+    ]
+
+
+def _tell(old: RunState | None, new: RunState) -> None:
+    """One INFO line for each change of status, that a person can follow a run by."""
+    if old is not None and old.status == new.status:
+        return
+    detail = {"error": new.error.detail} if new.error else {}
+    log.info(f"run_{new.status}", run_id=str(new.run_id), kind=new.kind, **detail)

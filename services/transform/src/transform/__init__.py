@@ -1,0 +1,1 @@
+"""Recipes compiled, previewed, built and published."""

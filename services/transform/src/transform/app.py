@@ -1,0 +1,93 @@
+"""Composition root of transform, shared by the process and the tests."""
+
+from chassis.service import Service
+from contracts.auth import OrganizationCreated
+from contracts.orchestrator import RunCancelRequested
+from contracts.transform import (
+    AbortPublish,
+    BuildTransformation,
+    CreateTransformation,
+    DeclareTable,
+    DeleteTransformation,
+    DropTable,
+    EnsureOrganization,
+    GetTable,
+    GetTransformation,
+    ListTables,
+    ListTransformations,
+    PlanTransformations,
+    PreviewRecipe,
+    PreviewTable,
+    PublishRun,
+    ShowSql,
+    UpdateTransformation,
+    ValidateRecipe,
+)
+from transform.build import Builder
+from transform.catalogue import Catalogue
+from transform.compiler import Compiler
+from transform.handlers import Handlers
+from transform.planning import Planner
+from transform.preview import Previewer
+from transform.publish import Publisher
+from transform.recipes import Recipes
+from transform.settings import Settings
+from transform.store import Store
+
+
+async def build(service: Service[Settings]) -> None:
+    """Wire transform onto its open connections."""
+    settings, database = service.settings, service.database
+    store, catalogue, compiler = Store(database), Catalogue(database), Compiler()
+    compiler.warm()
+    service.on_close(compiler.close)
+    builder = Builder(database, store, catalogue, compiler)
+    recipes = Recipes(store, catalogue, compiler)
+    publisher = Publisher(
+        database,
+        recipes,
+        patience=settings.publish_patience,
+        grace=settings.version_grace,
+    )
+    handlers = Handlers(
+        database,
+        service.bus,
+        service.jobs,
+        store=store,
+        catalogue=catalogue,
+        recipes=recipes,
+        previewer=Previewer(database, compiler, timeout=settings.preview_timeout),
+        planner=Planner(store, catalogue),
+        builder=builder,
+    )
+
+    answer = service.answers.answer
+    answer(EnsureOrganization, handlers.ensure_organization)
+    answer(DeclareTable, handlers.declare_table)
+    answer(DropTable, handlers.drop_table)
+    answer(ListTables, handlers.list_tables)
+    answer(GetTable, handlers.get_table)
+    answer(PreviewTable, handlers.preview_table)
+    answer(CreateTransformation, handlers.create_transformation)
+    answer(UpdateTransformation, handlers.update_transformation)
+    answer(GetTransformation, handlers.get_transformation)
+    answer(ListTransformations, handlers.list_transformations)
+    answer(DeleteTransformation, handlers.delete_transformation)
+    answer(ValidateRecipe, handlers.validate_recipe)
+    answer(PreviewRecipe, handlers.preview_recipe)
+    answer(ShowSql, handlers.show_sql)
+    answer(PlanTransformations, handlers.plan_transformations)
+
+    jobs = service.jobs
+    jobs.handle(OrganizationCreated, handlers.organization_created)
+    jobs.handle(
+        BuildTransformation,
+        builder.build_transformation,
+        slots=settings.max_builds,
+        on_dead=builder.give_up,
+        key=lambda command: command.run_id,
+        stop_asked=builder.is_cancelled,
+    )
+    jobs.handle(PublishRun, publisher.publish_run, on_dead=publisher.give_up)
+    jobs.handle(AbortPublish, publisher.abort_publish, on_dead=publisher.give_up)
+    await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_requested)

@@ -1,0 +1,236 @@
+"""Building a transformation: its next version, in one transaction with the step's outcome."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from chassis.database import Connection, Database, affected, queries
+from chassis.jobs import Stopped
+from chassis.outbox import Outgoing
+from chassis.telemetry import log
+from contracts.envelope import Meta, derived_id, new_id
+from contracts.problem import Problem, ProblemError, problem
+from contracts.tables import TableVersion
+from contracts.transform import BuildTransformation, TransformationBuilt, TransformationFailed
+from recipe import Compiled, Context, parse
+from recipe.statement import readable_sql
+from transform.catalogue import Catalogue
+from transform.compiler import Compiler, fingerprint, pinned_tables, tables_read
+from transform.domain import not_synced, organization_of
+from transform.refusals import REFUSALS, refusal
+from transform.store import Store
+from warehouse import versions
+from warehouse.access import as_org
+from warehouse.names import data_schema, qualified, version_relation
+
+_queries = queries("transform")
+
+Outcome = TransformationBuilt | TransformationFailed
+_OUTCOMES = {"built": TransformationBuilt, "failed": TransformationFailed}
+
+
+class Overtaken(Exception):
+    """A newer lease has the step, or its outcome is known: what was made goes with the rollback."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A statement that is ready to run."""
+
+    compiled: Compiled
+    fingerprint: str
+    sql: str
+
+
+class Builder:
+    """Handles BuildTransformation; of several holders of a step only the newest commits."""
+
+    def __init__(
+        self, database: Database, store: Store, catalogue: Catalogue, compiler: Compiler
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._catalogue = catalogue
+        self._compiler = compiler
+
+    async def build_transformation(
+        self, command: BuildTransformation, meta: Meta
+    ) -> Sequence[Outgoing]:
+        """BuildTransformation: builds, or says the known outcome again."""
+        org_id = organization_of(meta)
+        if await self.is_cancelled(command, meta):
+            raise Stopped
+        claimed = await self.claim(org_id, command)
+        if not isinstance(claimed, int):
+            return [_said(claimed, org_id, meta)]
+        try:
+            return [_said(await self.build(org_id, command, claimed), org_id, meta)]
+        except Overtaken:
+            log.info("build_overtaken", step_id=str(command.step_id), lease=claimed)
+            return ()
+
+    async def give_up(
+        self, command: BuildTransformation, meta: Meta, reason: str
+    ) -> Sequence[Outgoing]:
+        """The failure of a step that could not be handled."""
+        org_id = organization_of(meta)
+        claimed = await self.claim(org_id, command)
+        if isinstance(claimed, int):
+            gave_up = problem(500, "build_gave_up", f"The build did not succeed: {reason}").problem
+            try:
+                claimed = await self._fail(org_id, command, claimed, gave_up)
+            except Overtaken:
+                return ()
+        return [_said(claimed, org_id, meta)]
+
+    async def is_cancelled(self, command: BuildTransformation, meta: Meta) -> bool:
+        """Whether the run was called off."""
+        async with self._database.organization(organization_of(meta)) as connection:
+            return await _queries.is_cancelled(connection, run_id=command.run_id)
+
+    async def cancel(self, org_id: UUID, run_id: UUID) -> None:
+        """Mark a run as called off, for builds that are not delivered yet."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id)
+
+    async def claim(self, org_id: UUID, command: BuildTransformation) -> int | Outcome:
+        """A new lease on the step, which outdates all others; or the outcome that it has."""
+        async with self._database.organization(org_id) as connection:
+            lease = await _queries.claim_step(
+                connection,
+                step_id=command.step_id,
+                org_id=org_id,
+                run_id=command.run_id,
+                transformation_id=command.transformation_id,
+            )
+            if lease is not None:
+                return lease
+            row = await _queries.step(connection, step_id=command.step_id)
+        return _OUTCOMES[row["outcome"]].model_validate(row["event"])
+
+    async def build(self, org_id: UUID, command: BuildTransformation, lease: int) -> Outcome:
+        """Do the work of a step under a lease; raises Overtaken when a newer one was given."""
+        try:
+            work = await self._compile(org_id, command)
+            published = command.published
+            unchanged = published is not None and published.fingerprint == work.fingerprint
+            if published is not None and unchanged and not command.force:
+                return await self._keep(org_id, command, lease, published, work)
+            return await self._materialize(org_id, command, lease, work)
+        except ProblemError as error:
+            return await self._fail(org_id, command, lease, error.problem)
+        except REFUSALS as error:
+            return await self._fail(org_id, command, lease, refusal(error).problem)
+
+    async def _compile(self, org_id: UUID, command: BuildTransformation) -> _Work:
+        """The statement over exactly the inputs; raises problems for a recipe that misfits them."""
+        kept = await self._store.recipe_version(
+            org_id, command.transformation_id, command.recipe_version
+        )
+        if kept is None:
+            raise problem(
+                422, "transformation_deleted", "The transformation was deleted while the run ran."
+            )
+        recipe = parse(kept)
+        tables = await self._catalogue.all(org_id)
+        given = {version.table_id for version in command.inputs}
+        reads = tables_read(recipe, tables)
+        missing = [t for t in tables if t.table_id in reads and t.table_id not in given]
+        if missing:
+            raise not_synced(missing, 422)
+        compiled = await self._compiler.compile(
+            recipe,
+            pinned_tables(org_id, tables, command.inputs),
+            Context(as_of=command.as_of, timezone=command.timezone),
+        )
+        await self._compiler.vouch(org_id, compiled.sql)
+        return _Work(compiled, fingerprint(compiled, command.inputs), readable_sql(compiled))
+
+    async def _materialize(
+        self, org_id: UUID, command: BuildTransformation, lease: int, work: _Work
+    ) -> Outcome:
+        version_id = new_id()
+        relation = version_relation(version_id)
+        target = qualified(data_schema(org_id), relation)
+        async with self._database.organization(org_id) as connection:
+            await connection.execute("SELECT set_config('timezone', $1, true)", command.timezone)
+            async with as_org(connection, org_id):
+                await connection.execute(f"CREATE TABLE {target} AS\n{work.compiled.sql}")
+                await versions.analyze(connection, org_id, relation)
+                measured = await versions.measure(connection, org_id, relation)
+            version = TableVersion(
+                table_id=command.transformation_id,
+                version_id=version_id,
+                relation=relation,
+                columns=work.compiled.columns,
+                rows=measured.rows,
+                bytes=measured.bytes,
+                fingerprint=work.fingerprint,
+            )
+            built = _built(command, lease, version, work, unchanged=False)
+            await _finish(connection, lease, built)
+            await _queries.mark_run(connection, transformation_id=command.transformation_id)
+        log.info("transformation_built", step_id=str(command.step_id), rows=version.rows)
+        return built
+
+    async def _keep(
+        self,
+        org_id: UUID,
+        command: BuildTransformation,
+        lease: int,
+        published: TableVersion,
+        work: _Work,
+    ) -> Outcome:
+        kept = _built(command, lease, published, work, unchanged=True)
+        async with self._database.organization(org_id) as connection:
+            await _finish(connection, lease, kept)
+            await _queries.mark_run(connection, transformation_id=command.transformation_id)
+        log.info("transformation_unchanged", step_id=str(command.step_id))
+        return kept
+
+    async def _fail(
+        self, org_id: UUID, command: BuildTransformation, lease: int, why: Problem
+    ) -> Outcome:
+        failed = TransformationFailed(
+            run_id=command.run_id, step_id=command.step_id, lease=lease, problem=why
+        )
+        async with self._database.organization(org_id) as connection:
+            await _finish(connection, lease, failed)
+        log.info("transformation_failed", step_id=str(command.step_id), problem=why.detail)
+        return failed
+
+
+async def _finish(connection: Connection, lease: int, outcome: Outcome) -> None:
+    """Commit the outcome with the caller's transaction; raises Overtaken for an old lease."""
+    status = await _queries.finish_step(
+        connection,
+        step_id=outcome.step_id,
+        lease=lease,
+        outcome="built" if isinstance(outcome, TransformationBuilt) else "failed",
+        event=outcome.model_dump(mode="json"),
+    )
+    if affected(status) == 0:
+        raise Overtaken
+
+
+def _built(
+    command: BuildTransformation,
+    lease: int,
+    version: TableVersion,
+    work: _Work,
+    *,
+    unchanged: bool,
+) -> TransformationBuilt:
+    return TransformationBuilt(
+        run_id=command.run_id,
+        step_id=command.step_id,
+        lease=lease,
+        tables=(version,),
+        unchanged=unchanged,
+        sql=work.sql,
+    )
+
+
+def _said(outcome: Outcome, org_id: UUID, meta: Meta) -> Outgoing:
+    message_id = derived_id(outcome.step_id, outcome.lease)
+    return Outgoing(outcome, org_id, actor=meta.actor, id=message_id)

@@ -1,0 +1,217 @@
+"""What transform answers; each handler is named for its message."""
+
+from collections.abc import Sequence
+
+from nats.aio.msg import Msg
+
+from chassis.bus import Bus
+from chassis.database import AWAY, Database
+from chassis.jobs import Jobs
+from chassis.outbox import Outgoing
+from chassis.telemetry import log
+from contracts.auth import OrganizationCreated
+from contracts.envelope import MalformedMessage, Meta, from_body, from_headers
+from contracts.message import Done
+from contracts.orchestrator import FindPipelineUsers, RunCancelRequested
+from contracts.problem import problem
+from contracts.transform import (
+    CreateTransformation,
+    DeclareTable,
+    DeleteTransformation,
+    DropTable,
+    EnsureOrganization,
+    GetTable,
+    GetTransformation,
+    ListTables,
+    ListTransformations,
+    PlanTransformations,
+    PreviewPage,
+    PreviewRecipe,
+    PreviewTable,
+    RecipeCheck,
+    RecipeSql,
+    ShowSql,
+    Transformation,
+    TransformationList,
+    TransformationsPlan,
+    UpdateTransformation,
+    ValidateRecipe,
+    WarehouseTable,
+    WarehouseTables,
+)
+from recipe import RecipeProblems, parse
+from transform.build import Builder
+from transform.catalogue import Catalogue
+from transform.domain import invalid_recipe, organization_of
+from transform.planning import Planner
+from transform.preview import Previewer
+from transform.recipes import Recipes
+from transform.store import Store
+from warehouse.provision import OrganizationErased, provision
+
+
+class Handlers:
+    """Requests, and the events that transform follows; commands go to Builder and Publisher."""
+
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        jobs: Jobs,
+        *,
+        store: Store,
+        catalogue: Catalogue,
+        recipes: Recipes,
+        previewer: Previewer,
+        planner: Planner,
+        builder: Builder,
+    ) -> None:
+        self._database = database
+        self._bus = bus
+        self._jobs = jobs
+        self._store = store
+        self._catalogue = catalogue
+        self._recipes = recipes
+        self._previewer = previewer
+        self._planner = planner
+        self._builder = builder
+
+    async def ensure_organization(self, _: EnsureOrganization, meta: Meta) -> Done:
+        """EnsureOrganization."""
+        try:
+            async with self._database.transaction() as connection:
+                await provision(connection, organization_of(meta))
+        except OrganizationErased as error:
+            raise problem(409, "organization_erased", "This organisation was deleted.") from error
+        return Done()
+
+    async def organization_created(self, event: OrganizationCreated, _: Meta) -> Sequence[Outgoing]:
+        """OrganizationCreated: one that was erased meanwhile stays so."""
+        try:
+            async with self._database.transaction() as connection:
+                await provision(connection, event.organization_id)
+        except OrganizationErased:
+            log.info("organization_is_erased", organization_id=str(event.organization_id))
+        return ()
+
+    async def declare_table(self, request: DeclareTable, meta: Meta) -> Done:
+        """DeclareTable."""
+        org_id = organization_of(meta)
+        if await self._catalogue.declare(org_id, request):
+            await self._recipes.refresh(org_id, [request.table_id])
+        return Done()
+
+    async def drop_table(self, request: DropTable, meta: Meta) -> Done:
+        """DropTable."""
+        await self._catalogue.drop(organization_of(meta), request.table_id)
+        return Done()
+
+    async def list_tables(self, request: ListTables, meta: Meta) -> WarehouseTables:
+        """ListTables."""
+        return await self._catalogue.page(organization_of(meta), request)
+
+    async def get_table(self, request: GetTable, meta: Meta) -> WarehouseTable:
+        """GetTable."""
+        return (await self._catalogue.get(organization_of(meta), request.name)).view()
+
+    async def preview_table(self, request: PreviewTable, meta: Meta) -> PreviewPage:
+        """PreviewTable: the recipe that does nothing, so that there is one way to read."""
+        org_id = organization_of(meta)
+        table = await self._catalogue.get(org_id, request.name)
+        recipe = parse({"steps": [{"type": "source", "table": table.physical_name}]})
+        return await self._previewer.page(
+            org_id,
+            recipe,
+            [table],
+            sort=request.sort,
+            limit=request.limit,
+            offset=request.offset,
+            count=request.count,
+        )
+
+    async def create_transformation(
+        self, request: CreateTransformation, meta: Meta
+    ) -> Transformation:
+        """CreateTransformation."""
+        return await self._recipes.create(organization_of(meta), request, meta.actor)
+
+    async def update_transformation(
+        self, request: UpdateTransformation, meta: Meta
+    ) -> Transformation:
+        """UpdateTransformation."""
+        return await self._recipes.update(organization_of(meta), request, meta.actor)
+
+    async def get_transformation(self, request: GetTransformation, meta: Meta) -> Transformation:
+        """GetTransformation."""
+        return await self._recipes.get(organization_of(meta), request.transformation_id)
+
+    async def list_transformations(
+        self, request: ListTransformations, meta: Meta
+    ) -> TransformationList:
+        """ListTransformations."""
+        org_id = organization_of(meta)
+        saved, next_cursor = await self._store.page(org_id, request)
+        views = await self._recipes.views(org_id, saved)
+        return TransformationList(transformations=views, next_cursor=next_cursor)
+
+    async def delete_transformation(self, request: DeleteTransformation, meta: Meta) -> Done:
+        """DeleteTransformation: the orchestrator says which pipelines run it."""
+        org_id = organization_of(meta)
+        users = FindPipelineUsers(target_id=request.transformation_id)
+        pipelines = await self._bus.ask(users, org_id=org_id, actor=meta.actor)
+        await self._store.delete(org_id, request, pipelines.names)
+        return Done()
+
+    async def validate_recipe(self, request: ValidateRecipe, meta: Meta) -> RecipeCheck:
+        """ValidateRecipe."""
+        return await self._recipes.validate(organization_of(meta), request)
+
+    async def preview_recipe(self, request: PreviewRecipe, meta: Meta) -> PreviewPage:
+        """PreviewRecipe."""
+        org_id = organization_of(meta)
+        data: object = request.recipe
+        if request.recipe is None:
+            if request.transformation_id is None:
+                raise problem(422, "no_recipe", "Give a recipe, or the id of a transformation.")
+            data = (await self._store.get(org_id, request.transformation_id)).recipe
+        try:
+            recipe = parse(data)
+        except RecipeProblems as error:
+            raise invalid_recipe(error.errors) from error
+        return await self._previewer.page(
+            org_id,
+            recipe,
+            await self._catalogue.all(org_id),
+            sort=request.sort,
+            limit=request.limit,
+            offset=request.offset,
+            count=request.count,
+            until_step=request.until_step,
+        )
+
+    async def show_sql(self, request: ShowSql, meta: Meta) -> RecipeSql:
+        """ShowSql."""
+        return await self._recipes.sql(organization_of(meta), request.transformation_id)
+
+    async def plan_transformations(
+        self, request: PlanTransformations, meta: Meta
+    ) -> TransformationsPlan:
+        """PlanTransformations."""
+        return await self._planner.plan(organization_of(meta), request)
+
+    async def run_cancel_requested(self, message: Msg) -> None:
+        """RunCancelRequested: heard by every replica; whoever holds the build stops it."""
+        try:
+            meta = from_headers(message.headers, message.subject)
+            event = from_body(RunCancelRequested, message.data)
+            org_id = organization_of(meta)
+        except MalformedMessage as error:
+            log.warning("cancel_not_understood", error=str(error))
+            return
+        # Marked first: a build that begins in between finds the mark, one before it is stopped.
+        try:
+            await self._builder.cancel(org_id, event.run_id)
+        except AWAY as error:
+            log.warning("cancel_not_marked", error=str(error) or repr(error))
+        stopped = self._jobs.stop(event.run_id)
+        log.info("run_cancel_heard", run_id=str(event.run_id), stopped=stopped)

@@ -1,0 +1,149 @@
+"""Recipes as people meet them: checked while they write, shown back, expected columns in step."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from chassis.telemetry import log
+from contracts.transform import (
+    CreateTransformation,
+    RecipeCheck,
+    RecipeSql,
+    StepColumns,
+    Transformation,
+    UpdateTransformation,
+    ValidateRecipe,
+)
+from recipe import Context, RecipeError, parse
+from recipe.statement import readable_sql
+from transform.catalogue import Catalogue
+from transform.compiler import (
+    Compiler,
+    cycle_error,
+    final_columns,
+    live_tables,
+    shown,
+    tables_read,
+)
+from transform.saved import Saved
+from transform.store import Store
+
+
+class Recipes:
+    """Saves, checks and shows the recipes of all organisations."""
+
+    def __init__(self, store: Store, catalogue: Catalogue, compiler: Compiler) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._compiler = compiler
+
+    async def create(
+        self, org_id: UUID, request: CreateTransformation, actor: str
+    ) -> Transformation:
+        """Check, resolve and keep; a repeat of the same request gives what it made.
+
+        Raises problems 409 `name_taken`, 422 `invalid_recipe`, `bad_name`, `idempotency_mismatch`.
+        """
+        # Asked before the check: the tables may have changed since the request was first served.
+        if not await self._store.repeated(org_id, request):
+            tables = await self._catalogue.all(org_id)
+            prepared = await self._compiler.prepare(request.recipe, org_id, tables)
+            await self._store.create(org_id, request, prepared, actor)
+        return await self.get(org_id, request.transformation_id)
+
+    async def update(
+        self, org_id: UUID, request: UpdateTransformation, actor: str
+    ) -> Transformation:
+        """Check and keep a new version, and let the recipes that read it expect its columns.
+
+        Raises problems 404, 412 and as `create` does.
+        """
+        await self._store.get(org_id, request.transformation_id)
+        prepared = None
+        if request.recipe is not None:
+            tables = await self._catalogue.all(org_id)
+            prepared = await self._compiler.prepare(request.recipe, org_id, tables)
+        if await self._store.update(org_id, request, prepared, actor):
+            await self.refresh(org_id, [request.transformation_id])
+        return await self.get(org_id, request.transformation_id)
+
+    async def get(self, org_id: UUID, transformation_id: UUID) -> Transformation:
+        """One transformation; raises a 404 problem."""
+        saved = await self._store.get(org_id, transformation_id)
+        return (await self.views(org_id, [saved]))[0]
+
+    async def views(self, org_id: UUID, saved: Sequence[Saved]) -> tuple[Transformation, ...]:
+        """Transformations as the contract shows them, tables by their display names."""
+        read = {table_id for one in saved for table_id in one.reads}
+        tables = (await self._catalogue.some(org_id, read)).values()
+        return tuple(
+            Transformation(
+                id=one.transformation_id,
+                name=one.name,
+                description=one.description,
+                recipe=shown(one.recipe, tables),
+                version=one.version,
+                output_table_id=one.transformation_id,
+                output_table_name=one.output_table_name,
+                columns=one.columns,
+                last_run_at=one.last_run_at,
+                created_at=one.created_at,
+                updated_at=one.updated_at,
+            )
+            for one in saved
+        )
+
+    async def validate(self, org_id: UUID, request: ValidateRecipe) -> RecipeCheck:
+        """Every error at its step, and the columns after each step before the first."""
+        tables = await self._catalogue.all(org_id)
+        checked = await self._compiler.check(request.recipe, org_id, tables)
+        errors = list(checked.errors)
+        own = request.transformation_id
+        if own is not None and not errors:
+            errors += await self._cycles(org_id, own, request.recipe)
+        steps = checked.steps[: min((error.step for error in errors), default=len(checked.steps))]
+        return RecipeCheck(
+            valid=not errors,
+            errors=tuple(errors),
+            steps=tuple(StepColumns(columns=columns) for columns in steps),
+        )
+
+    async def sql(self, org_id: UUID, transformation_id: UUID) -> RecipeSql:
+        """The statement of a saved recipe over the live names; raises a 404 problem."""
+        saved = await self._store.get(org_id, transformation_id)
+        tables = live_tables(org_id, await self._catalogue.all(org_id))
+        now = Context(as_of=datetime.now(UTC))
+        compiled = await self._compiler.compile(parse(saved.recipe), tables, now)
+        return RecipeSql(sql=readable_sql(compiled))
+
+    async def refresh(self, org_id: UUID, changed: Iterable[UUID]) -> None:
+        """After the columns of tables changed: what the recipes that read them give now.
+
+        Goes on with the readers of those. A recipe that does not fit any more keeps the columns it
+        had; its next build says why.
+        """
+        waiting = list(changed)
+        while waiting:
+            for reader in await self._store.readers(org_id, waiting.pop()):
+                tables = await self._catalogue.all(org_id)
+                checked = await self._compiler.check(parse(reader.recipe), org_id, tables)
+                if checked.errors:
+                    log.info(
+                        "recipe_fits_no_more",
+                        transformation_id=str(reader.transformation_id),
+                        error=checked.errors[0].message,
+                    )
+                    continue
+                columns = final_columns(checked)
+                if columns != reader.columns:
+                    await self._store.expect(org_id, reader.transformation_id, columns)
+                    waiting.append(reader.transformation_id)
+
+    async def _cycles(self, org_id: UUID, own: UUID, recipe: object) -> list[RecipeError]:
+        tables = await self._catalogue.all(org_id)
+        reads = await self._store.graph(org_id)
+        prepared = await self._compiler.prepare(recipe, org_id, tables)
+        kept = parse(prepared.recipe)
+        by_id = {table.table_id: table for table in tables}
+        error = cycle_error(kept, reads | {own: set(tables_read(kept, tables))}, by_id, own)
+        return [error] if error else []

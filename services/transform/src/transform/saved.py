@@ -1,0 +1,72 @@
+"""Transformations as they are stored, read inside the caller's transaction."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from chassis.database import Connection, collect, queries
+from contracts.tables import Column
+
+_queries = queries("transform")
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A transformation at its newest version, as it is stored."""
+
+    transformation_id: UUID
+    name: str
+    description: str | None
+    version: int
+    recipe: dict[str, object]
+    """Names tables by their live names."""
+    reads: tuple[UUID, ...]
+    output_table_name: str
+    columns: tuple[Column, ...]
+    digest: str
+    last_run_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+async def read_saved(connection: Connection, transformation_ids: Iterable[UUID]) -> list[Saved]:
+    """Transformations of the transaction's organisation at their newest versions, by name."""
+    rows = await collect(
+        _queries.transformations(
+            connection,
+            transformation_ids=list(transformation_ids),
+            after_key=None,
+            after_id=None,
+            page=None,
+        )
+    )
+    return [saved_of(row) for row in rows]
+
+
+async def read_graph(connection: Connection) -> dict[UUID, set[UUID]]:
+    """For every table that a recipe writes: the tables that the recipe reads."""
+    graph: dict[UUID, set[UUID]] = {}
+    for row in await collect(_queries.all_reads(connection)):
+        graph.setdefault(row["transformation_id"], set()).add(row["table_id"])
+    return graph
+
+
+def saved_of(row: asyncpg.Record) -> Saved:
+    """One row of the query `transformations`."""
+    return Saved(
+        transformation_id=row["transformation_id"],
+        name=row["name"],
+        description=row["description"],
+        version=row["version"],
+        recipe=row["recipe"],
+        reads=tuple(row["reads"] or ()),
+        output_table_name=row["output_table_name"],
+        columns=tuple(Column.model_validate(column) for column in row["expected"]),
+        digest=row["digest"],
+        last_run_at=row["last_run_at"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

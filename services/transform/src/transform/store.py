@@ -1,0 +1,260 @@
+"""Transformations in PostgreSQL: each save is one transaction over recipe, reads and output."""
+
+from collections.abc import Collection, Iterable
+from uuid import UUID
+
+import asyncpg
+
+from chassis.database import Connection, Database, collect, queries
+from chassis.paging import after, cursor, name_key
+from contracts.problem import ProblemError, not_found, problem
+from contracts.tables import Column
+from contracts.transform import (
+    CreateTransformation,
+    DeleteTransformation,
+    ListTransformations,
+    UpdateTransformation,
+)
+from recipe import parse
+from transform.catalogue import drop_table, expect, read_tables, reserve
+from transform.compiler import Prepared, cycle_error
+from transform.domain import checked_name, invalid_recipe, table_in_use
+from transform.saved import Saved, read_graph, read_saved, saved_of
+
+_queries = queries("transform")
+
+
+class Store:
+    """The transformations of all organisations, each behind its row-level security."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def repeated(self, org_id: UUID, request: CreateTransformation) -> bool:
+        """Whether the same request was served before; raises a 422 problem if another one was."""
+        async with self._database.organization(org_id) as connection:
+            found = await read_saved(connection, (request.transformation_id,))
+        return bool(found) and _is_same(found[0], request)
+
+    async def create(
+        self, org_id: UUID, request: CreateTransformation, prepared: Prepared, actor: str
+    ) -> None:
+        """Insert once; a repeat of the same request changes nothing.
+
+        Raises problems 409 `name_taken`, 422 `bad_name`, `idempotency_mismatch`,
+        `invalid_recipe` (a cycle).
+        """
+        own = request.transformation_id
+        name = checked_name(request.name)
+        output, field = _output(request.output_table_name, name)
+        async with self._database.organization(org_id) as connection:
+            await _queries.lock_recipes(connection, org_id=org_id)
+            found = await read_saved(connection, (own,))
+            if found and _is_same(found[0], request):
+                return
+            await reserve(
+                connection, org_id, own, "transform", output, prepared.columns, field=field
+            )
+            await _queries.insert_transformation(
+                connection,
+                transformation_id=own,
+                org_id=org_id,
+                name=name,
+                name_key=name_key(name),
+                description=request.description,
+                digest=request.digest(),
+            )
+            await _save_recipe(connection, org_id, own, 1, prepared, actor)
+
+    async def update(
+        self, org_id: UUID, request: UpdateTransformation, prepared: Prepared | None, actor: str
+    ) -> bool:
+        """Save a new version unless it would be the same; returns whether its columns changed.
+
+        Raises problems 404, 409 `name_taken`, 412 and 422 as `create` does.
+        """
+        own = request.transformation_id
+        async with self._database.organization(org_id) as connection:
+            await _queries.lock_recipes(connection, org_id=org_id)
+            old = _only(await read_saved(connection, (own,)), own)
+            _require_version(old, request.if_version)
+            name = old.name if request.name is None else checked_name(request.name)
+            output = request.output_table_name or old.output_table_name
+            description = old.description if request.description is None else request.description
+            kept = prepared or Prepared(old.recipe, old.reads, old.columns)
+            before = (old.name, old.description, old.output_table_name, old.recipe)
+            if (name, description, output, kept.recipe) == before:
+                return False
+            await reserve(
+                connection,
+                org_id,
+                own,
+                "transform",
+                output,
+                kept.columns,
+                field="output_table_name",
+            )
+            await _queries.update_transformation(
+                connection,
+                transformation_id=own,
+                name=name,
+                name_key=name_key(name),
+                description=description,
+            )
+            await _save_recipe(connection, org_id, own, old.version + 1, kept, actor)
+        return kept.columns != old.columns
+
+    async def get(self, org_id: UUID, transformation_id: UUID) -> Saved:
+        """One transformation; raises a 404 problem."""
+        async with self._database.organization(org_id) as connection:
+            return _only(await read_saved(connection, (transformation_id,)), transformation_id)
+
+    async def some(self, org_id: UUID, transformation_ids: Collection[UUID]) -> list[Saved]:
+        """The transformations with the given ids, in their order; raises a 404 problem."""
+        async with self._database.organization(org_id) as connection:
+            found = {
+                saved.transformation_id: saved
+                for saved in await read_saved(connection, transformation_ids)
+            }
+        for wanted in transformation_ids:
+            if wanted not in found:
+                raise not_found("transformation", wanted)
+        return [found[wanted] for wanted in transformation_ids]
+
+    async def page(
+        self, org_id: UUID, request: ListTransformations
+    ) -> tuple[list[Saved], str | None]:
+        """A page of transformations by name, and the cursor of the next one."""
+        after_key, after_id = after(request.cursor, 2)
+        async with self._database.organization(org_id) as connection:
+            rows = await collect(
+                _queries.transformations(
+                    connection,
+                    transformation_ids=None,
+                    after_key=after_key,
+                    after_id=after_id,
+                    page=request.limit + 1,
+                )
+            )
+        page = rows[: request.limit]
+        more = len(rows) > len(page)
+        next_cursor = cursor(page[-1]["name_key"], page[-1]["transformation_id"]) if more else None
+        return [saved_of(row) for row in page], next_cursor
+
+    async def delete(
+        self, org_id: UUID, request: DeleteTransformation, pipelines: Iterable[str]
+    ) -> None:
+        """Delete a transformation with its table; `pipelines` are the names of those that run it.
+
+        Raises problems 404, 409 `in_use` naming who reads the table or runs it, and 412.
+        """
+        own = request.transformation_id
+        async with self._database.organization(org_id) as connection:
+            await _queries.lock_recipes(connection, org_id=org_id)
+            old = _only(await read_saved(connection, (own,)), own)
+            _require_version(old, request.if_version)
+            (table,) = await read_tables(connection, (own,))
+            names = tuple(pipelines)
+            if table.used_by or names:
+                raise table_in_use(old.name, table.used_by, names)
+            await drop_table(connection, org_id, table)
+
+    async def recipe_version(
+        self, org_id: UUID, transformation_id: UUID, version: int
+    ) -> dict[str, object] | None:
+        """The recipe of a transformation at a version; None when it is gone."""
+        async with self._database.organization(org_id) as connection:
+            return await _queries.recipe_version(
+                connection, transformation_id=transformation_id, version=version
+            )
+
+    async def readers(self, org_id: UUID, table_id: UUID) -> list[Saved]:
+        """The transformations that read a table."""
+        async with self._database.organization(org_id) as connection:
+            rows = await collect(_queries.all_reads(connection))
+            ids = [row["transformation_id"] for row in rows if row["table_id"] == table_id]
+            return await read_saved(connection, ids)
+
+    async def graph(self, org_id: UUID) -> dict[UUID, set[UUID]]:
+        """For every table that a recipe writes: the tables that the recipe reads."""
+        async with self._database.organization(org_id) as connection:
+            return await read_graph(connection)
+
+    async def expect(
+        self, org_id: UUID, transformation_id: UUID, columns: tuple[Column, ...]
+    ) -> None:
+        """Change the columns that a transformation is expected to give."""
+        async with self._database.organization(org_id) as connection:
+            await expect(connection, transformation_id, columns)
+
+
+async def _save_recipe(
+    connection: Connection,
+    org_id: UUID,
+    transformation_id: UUID,
+    version: int,
+    prepared: Prepared,
+    actor: str,
+) -> None:
+    """Keep a version of a recipe and what it reads; called under the lock of recipes."""
+    tables = {table.table_id: table for table in await read_tables(connection)}
+    reads = await read_graph(connection) | {transformation_id: set(prepared.reads)}
+    if error := cycle_error(parse(prepared.recipe), reads, tables, transformation_id):
+        raise invalid_recipe([error])
+    await _queries.insert_version(
+        connection,
+        transformation_id=transformation_id,
+        version=version,
+        org_id=org_id,
+        recipe=prepared.recipe,
+        saved_by=actor,
+    )
+    await _queries.clear_reads(connection, transformation_id=transformation_id)
+    try:
+        await _queries.put_reads(
+            connection,
+            transformation_id=transformation_id,
+            org_id=org_id,
+            table_ids=list(prepared.reads),
+        )
+    except asyncpg.ForeignKeyViolationError as error:
+        raise problem(
+            409,
+            "changed_meanwhile",
+            "A table that the recipe reads was deleted a moment ago. Choose another one.",
+        ) from error
+
+
+def _only(found: list[Saved], transformation_id: UUID) -> Saved:
+    if not found:
+        raise not_found("transformation", transformation_id)
+    return found[0]
+
+
+def _output(given: str | None, name: str) -> tuple[str, str]:
+    """The display name of the output, and the field that it comes from."""
+    return (name, "name") if given is None else (given, "output_table_name")
+
+
+def _is_same(saved: Saved, request: CreateTransformation) -> bool:
+    if saved.digest == request.digest():
+        return True
+    raise problem(
+        422,
+        "idempotency_mismatch",
+        "This Idempotency-Key was used for another transformation. Use a new key.",
+    )
+
+
+def _require_version(saved: Saved, version: int | None) -> None:
+    if version is not None and version != saved.version:
+        raise _changed(saved.version)
+
+
+def _changed(version: int) -> ProblemError:
+    return problem(
+        412,
+        "changed_meanwhile",
+        f"The transformation was changed by somebody else (version {version} now). "
+        "Load it again and repeat your change.",
+    )

@@ -1,0 +1,128 @@
+"""Real servers, started once a session from the wheels; an own organisation for every test."""
+
+import asyncio
+import importlib
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import nats
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from chassis import streams
+from chassis.bus import Bus
+from chassis.migrations import Target, migrate
+from chassis.service import Service, running
+from chassis.settings import BusSettings
+from contracts.envelope import new_id
+from contracts.streams import SERVICES
+from stack.servers import Servers
+
+PASSWORD = "only-for-tests"
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where the real servers are, migrated and with their streams."""
+
+    migrator_url: str
+    superuser_url: str
+    nats_url: str
+    objects_url: str
+
+    def database_url(self, login: str) -> str:
+        """The database as a service's own login."""
+        rest = self.migrator_url.partition("@")[2]
+        return f"postgresql://{login}:{PASSWORD}@{rest}"
+
+    def environment(self, service: str) -> dict[str, str]:
+        """The environment of a service's process."""
+        return {
+            "DATABASE_URL": self.database_url(service),
+            "NATS_URL": self.nats_url,
+            "NATS_USER": service,
+            "NATS_PASSWORD": PASSWORD,
+            "OBJECT_STORE_URL": self.objects_url,
+            "ENCRYPTION_KEY": KEY,
+            "MASK_KEY": KEY,
+        }
+
+
+async def _prepare(servers: Servers) -> None:
+    owners = [entry.name for entry in SERVICES if entry.name != "gateway"]
+    targets = [*(Target(name, PASSWORD) for name in owners), Target("warehouse", None)]
+    await migrate(servers.migrator_url, targets)
+    connection = await nats.connect(servers.nats_url, user="migrator", password=PASSWORD)
+    await streams.apply(connection.jetstream())
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """PostgreSQL and NATS for the whole session."""
+    with Servers.temporary(password=PASSWORD) as servers:
+        asyncio.run(_prepare(servers))
+        objects = tmp_path_factory.mktemp("objects")
+        yield Ground(
+            servers.migrator_url, servers.superuser_url, servers.nats_url, objects.as_uri()
+        )
+
+
+@pytest.fixture(scope="session")
+def postgres_url(ground: Ground) -> str:
+    """The database as its superuser, for tests that need nothing but SQL."""
+    return ground.superuser_url
+
+
+@pytest.fixture
+def org_id() -> UUID:
+    """An organisation of the test's own."""
+    return new_id()
+
+
+StartService = Callable[..., Awaitable[Service[Any]]]
+
+
+@pytest_asyncio.fixture
+async def start_service(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[StartService]:
+    """Starts services in this process, exactly as they are built in theirs; stops them after."""
+    async with AsyncExitStack() as stack:
+
+        async def start(name: str, **environment: str) -> Service[Any]:
+            with monkeypatch.context() as patch:
+                for key, value in (ground.environment(name) | environment).items():
+                    patch.setenv(key, value)
+                settings = importlib.import_module(f"{name}.settings").Settings()
+            build = importlib.import_module(f"{name}.app").build
+            return await stack.enter_async_context(running(name, settings, build))
+
+        yield start
+
+
+@pytest_asyncio.fixture
+async def bus(ground: Ground) -> AsyncIterator[Bus]:
+    """The bus as the gateway sees it: it may ask every owner."""
+    settings = BusSettings(
+        nats_url=ground.nats_url, nats_user="gateway", nats_password=SecretStr(PASSWORD)
+    )
+    connection = await Bus.connect(settings, "gateway")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """The shared conformance cases; tests that need them are skipped where they are absent."""
+    folder = Path(os.environ.get("SHARED_CASES", Path(__file__).parents[2] / "shared" / "cases"))
+    if not folder.is_dir():
+        pytest.skip("the shared cases are not here (SHARED_CASES)")
+    return folder

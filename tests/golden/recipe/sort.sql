@@ -1,0 +1,29 @@
+WITH "step_0" AS (
+  /* 0. Start from */
+  SELECT
+    "t0"."id",
+    "t0"."full_name",
+    "t0"."district_id",
+    "t0"."age",
+    CAST("t0"."weight" AS DECIMAL) AS "weight",
+    "t0"."joined",
+    CAST("t0"."seen_at" AS TIMESTAMP) AS "seen_at",
+    "t0"."active",
+    CAST("t0"."answers" AS JSONB) AS "answers"
+  FROM "org_a_data"."v_beneficiaries" AS "t0"
+)
+SELECT
+  "id",
+  "full_name",
+  "district_id",
+  "age",
+  "weight",
+  "joined",
+  "seen_at",
+  "active",
+  "answers"
+FROM "step_0"
+ORDER BY
+  LOWER("step_0"."full_name") COLLATE "C" ASC,
+  "step_0"."full_name" COLLATE "C" ASC,
+  "step_0"."age" DESC;

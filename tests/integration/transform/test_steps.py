@@ -1,0 +1,152 @@
+"""A step of a run: claimed by leases, finished once, stopped when the run is called off."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+from chassis.testing import eventually
+from contracts.envelope import new_id
+from contracts.transform import BuildTransformation, TransformationBuilt, TransformationFailed
+from transform.build import Builder, Overtaken
+from transform.catalogue import Catalogue
+from transform.compiler import Compiler
+from transform.store import Store
+from warehouse import names
+
+
+@pytest.fixture
+async def builder(transform):
+    """A builder on the service's own pool: what a second replica would be."""
+    database, compiler = transform.database, Compiler()
+    yield Builder(database, Store(database), Catalogue(database), compiler)
+    await compiler.close()
+
+
+@pytest.fixture
+async def numbers(stand, column_factory):
+    """A published source of three thousand rows."""
+    return await stand.source(
+        "numbers", "SELECT generate_series(1, 3000) AS n", column_factory(n="integer")
+    )
+
+
+@pytest.fixture
+async def copied(stand, numbers):
+    """A transformation that copies the source."""
+    return await stand.transformation("Copied", {"type": "source", "table": "numbers"})
+
+
+async def relations(stand) -> set[str]:
+    connection = await stand.connection("transform")
+    try:
+        rows = await connection.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = $1",
+            names.data_schema(stand.org_id),
+        )
+    finally:
+        await connection.close()
+    return {row["tablename"] for row in rows}
+
+
+async def test_a_holder_whose_lease_is_old_leaves_nothing_behind(stand, copied, builder, numbers):
+    command = await stand.command(copied.id)
+    assert await builder.claim(stand.org_id, command) == 1
+    assert await builder.claim(stand.org_id, command) == 2
+    with pytest.raises(Overtaken):
+        await builder.build(stand.org_id, command, 1)
+    assert await relations(stand) == {numbers.relation}
+    built = await builder.build(stand.org_id, command, 2)
+    assert isinstance(built, TransformationBuilt)
+    assert await relations(stand) == {numbers.relation, built.tables[0].relation}
+
+
+async def test_two_holders_at_once_make_one_outcome(stand, copied, builder, numbers):
+    command = await stand.command(copied.id)
+    leases = [await builder.claim(stand.org_id, command) for _ in range(3)]
+    results = await asyncio.gather(
+        *(builder.build(stand.org_id, command, lease) for lease in leases),
+        return_exceptions=True,
+    )
+    built = [result for result in results if isinstance(result, TransformationBuilt)]
+    assert [outcome.lease for outcome in built] == [3]
+    assert await relations(stand) == {numbers.relation, built[0].tables[0].relation}
+
+
+async def test_a_redelivered_step_says_its_outcome_again_and_builds_nothing(stand, copied, builder):
+    command = await stand.command(copied.id)
+    await stand.send(command)
+    built = await stand.hear(TransformationBuilt, step_id=command.step_id)
+    before = await relations(stand)
+    assert await builder.claim(stand.org_id, command) == built
+    await stand.send(command)
+    await stand.idle(BuildTransformation)
+    assert await relations(stand) == before
+
+
+async def test_a_step_that_is_given_up_fails_with_the_reason(stand, copied, builder, meta):
+    command = await stand.command(copied.id)
+    (said,) = await builder.give_up(command, meta(stand.org_id), "the database was away")
+    assert isinstance(said.message, TransformationFailed)
+    assert "the database was away" in said.message.problem.detail
+    assert await builder.claim(stand.org_id, command) == said.message
+
+
+async def test_a_step_of_a_run_that_was_called_off_is_not_begun(stand, copied, transform):
+    command = await stand.command(copied.id)
+    await stand.cancel(command.run_id)
+
+    async def marked():
+        async with transform.database.organization(stand.org_id) as connection:
+            return await connection.fetchval(
+                "SELECT true FROM cancelled_runs WHERE run_id = $1", command.run_id
+            )
+
+    await eventually(marked)
+    await stand.send(command)
+    await stand.idle(BuildTransformation)
+    async with transform.database.organization(stand.org_id) as connection:
+        assert not await connection.fetchval(
+            "SELECT true FROM transformation_runs WHERE step_id = $1", command.step_id
+        )
+
+
+async def test_a_running_build_is_stopped_with_its_sql(stand, numbers, ground):
+    cross = {"type": "join", "with": "numbers", "join_type": "cross"}
+    endless = await stand.transformation(
+        "Endless",
+        {"type": "source", "table": "numbers"},
+        cross | {"prefix": "a_"},
+        cross | {"prefix": "b_"},
+        cross | {"prefix": "c_"},
+    )
+    command = await stand.command(endless.id)
+    superuser = await asyncpg.connect(ground.superuser_url)
+
+    async def building() -> bool:
+        return await superuser.fetchval(
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE state = 'active' "
+            "AND query LIKE 'CREATE TABLE%' AND query LIKE $1",
+            f"%{stand.org_id.hex}%",
+        )
+
+    async def stopped() -> bool:
+        return not await building()
+
+    try:
+        await stand.send(command)
+        await eventually(building)
+        await stand.cancel(command.run_id)
+        await eventually(stopped, within=2)
+    finally:
+        await superuser.close()
+    await stand.idle(BuildTransformation)
+    assert await relations(stand) == {numbers.relation}
+
+
+async def test_a_build_for_another_organisation_finds_nothing(stand, other, copied):
+    command = await stand.command(copied.id)
+    stolen = command.model_copy(update={"step_id": new_id()})
+    await other.send(stolen)
+    failed = await other.hear(TransformationFailed, step_id=stolen.step_id)
+    assert failed.problem.code == "transformation_deleted"

@@ -1,0 +1,53 @@
+"""Hashing: alike for users and strangers, never more at once than allowed."""
+
+import asyncio
+import time
+from statistics import median
+
+import pytest
+
+from auth.passwords import Passwords
+
+
+@pytest.fixture
+def passwords() -> Passwords:
+    return Passwords(threads=2)
+
+
+async def test_a_hash_matches_its_password_and_no_other(passwords):
+    known = await passwords.hash("a long and quiet sentence")
+    assert known.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert await passwords.matches(known, "a long and quiet sentence")
+    assert not await passwords.matches(known, "a long and quiet sentencE")
+    assert not passwords.is_outdated(known)
+
+
+async def test_a_stranger_is_refused_in_the_time_a_wrong_password_takes(passwords):
+    known = await passwords.hash("a long and quiet sentence")
+
+    async def spent(hash_or_none: str | None) -> float:
+        started = time.perf_counter()
+        assert not await passwords.matches(hash_or_none, "another sentence, wrong")
+        return time.perf_counter() - started
+
+    wrong = [await spent(known) for _ in range(7)]
+    stranger = [await spent(None) for _ in range(7)]
+    assert 0.5 < median(stranger) / median(wrong) < 2
+
+
+async def test_nobody_logs_in_with_the_password_of_nobody(passwords):
+    assert not await passwords.matches(None, "no password is this one, only its cost matters")
+
+
+async def test_a_broken_hash_is_a_wrong_password(passwords):
+    assert not await passwords.matches("not a hash", "a long and quiet sentence")
+
+
+async def test_the_loop_stays_awake_while_passwords_are_hashed(passwords):
+    hashing = asyncio.gather(*(passwords.hash("a long and quiet sentence") for _ in range(6)))
+    turns = 0
+    while not hashing.done():
+        await asyncio.sleep(0)
+        turns += 1
+    await hashing
+    assert turns > 50

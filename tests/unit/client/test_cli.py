@@ -1,0 +1,408 @@
+"""The command line: what it prints, what it exits with, what it keeps."""
+
+import json
+import re
+import stat
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from contracts.envelope import new_id
+from dalgo.cli.app import app
+from dalgo.cli.credentials import Credentials, default_path
+
+SOURCE_ID, RUN_ID, PIPELINE_ID, RECIPE_ID, STEP_ID = (new_id() for _ in range(5))
+NOW = "2026-01-02T03:04:05Z"
+USER = {"id": str(new_id()), "email": "a@example.org", "name": None}
+ORGANIZATION = {"id": str(new_id()), "name": "Org", "timezone": "UTC"}
+ME = {"user": USER, "organization": ORGANIZATION, "role": "owner", "organizations": []}
+SESSION = {
+    "access_token": "token",
+    "expires_in": 900,
+    "user": USER,
+    "organization": ORGANIZATION,
+    "role": "owner",
+}
+SOURCE = {
+    "id": str(SOURCE_ID),
+    "name": "Donations",
+    "source_type": "csv",
+    "config": {},
+    "status": "ready",
+    "warehouse_table_name": "source_1",
+    "column_count": 2,
+    "row_count": 12345,
+    "last_synced_at": NOW,
+    "created_at": NOW,
+    "columns": [{"name": "Amount [EUR]", "physical": "amount_eur", "type": "decimal"}],
+    "warnings": [{"code": "ragged", "message": "1 row was short."}],
+}
+PIPELINE = {
+    "id": str(PIPELINE_ID),
+    "name": "Monthly",
+    "source_ids": [str(SOURCE_ID)],
+    "transformation_ids": [],
+    "revision": 1,
+    "last_run_at": None,
+    "created_at": NOW,
+}
+STEP = {
+    "id": str(STEP_ID),
+    "kind": "sync",
+    "name": "Donations",
+    "status": "succeeded",
+    "attempt": 1,
+    "rows": 12345,
+    "started_at": NOW,
+    "finished_at": "2026-01-02T03:04:06.5Z",
+}
+BROKEN = {
+    "title": "Does not fit",
+    "status": 422,
+    "code": "not_a_csv",
+    "detail": "'Donations' is not a CSV file: save it as CSV and upload it again.",
+}
+
+
+def run(status, *steps, **more):
+    return {
+        "id": str(RUN_ID),
+        "kind": "pipeline",
+        "pipeline_id": str(PIPELINE_ID),
+        "status": status,
+        "trigger": {"type": "manual", "actor": "me"},
+        "created_at": NOW,
+        "version": 4,
+        "steps": list(steps),
+        **more,
+    }
+
+
+def block(version, type, **data):
+    body = {"run_id": str(RUN_ID), "version": version, "type": type, "time": NOW, "data": data}
+    return f"id: {version}\nevent: {type}\ndata: {json.dumps(body)}"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch, gateway):
+    """A user of the test's own, whose server is the test's."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("DALGO_URL", gateway.url)
+    monkeypatch.setenv("DALGO_API_KEY", "key")
+    return tmp_path
+
+
+@pytest.fixture
+def dalgo():
+    """`dalgo("sources", "ls")`: the command's result."""
+    return lambda *words, **options: CliRunner().invoke(app, list(words), **options)
+
+
+def test_sources_are_a_plain_table(gateway, answer, dalgo):
+    gateway.on("GET /sources", answer(json=[SOURCE]))
+    result = dalgo("sources", "ls")
+    header, row = result.stdout.splitlines()
+    assert re.split(r"\s{2,}", header) == ["name", "type", "rows", "columns", "last synced", "id"]
+    assert re.split(r"\s{2,}", row) == [
+        "Donations",
+        "csv",
+        "12,345",
+        "2",
+        "2026-01-02 03:04:05",
+        str(SOURCE_ID),
+    ]
+
+
+def test_json_is_what_the_interface_says(gateway, answer, dalgo):
+    gateway.on("GET /sources", answer(json=[SOURCE]))
+    assert json.loads(dalgo("sources", "ls", "--json").stdout)[0]["row_count"] == 12345
+
+
+@pytest.mark.parametrize("named", ["Donations", "donations", str(SOURCE_ID)])
+def test_a_source_is_named_by_name_or_id(gateway, answer, dalgo, named):
+    gateway.on("GET /sources", answer(json=[SOURCE]))
+    gateway.on(f"GET /sources/{SOURCE_ID}", answer(json=SOURCE))
+    result = dalgo("sources", "show", named)
+    assert result.exit_code == 0
+    assert "Amount [EUR]" in result.stdout
+    assert "note: 1 row was short." in result.stderr
+
+
+def test_a_mistyped_name_is_answered_with_a_suggestion(gateway, answer, dalgo):
+    gateway.on("GET /sources", answer(json=[SOURCE]))
+    result = dalgo("sources", "show", "Donation")
+    assert result.exit_code == 1
+    assert result.stderr.strip() == (
+        "Error: There is no source 'Donation'. Did you mean 'Donations'?"
+    )
+
+
+def test_adding_a_file_uploads_it_and_makes_a_source(gateway, answer, dalgo, home):
+    upload = {"upload_id": str(new_id()), "filename": "a.csv", "size_bytes": 4, "sha256": ""}
+    gateway.on("POST /uploads", answer(201, upload))
+    gateway.on("POST /sources", answer(201, SOURCE))
+    file = home / "gifts 2026.csv"
+    file.write_text("a,b\n")
+    result = dalgo("sources", "add", str(file), "--delimiter", ";")
+    assert result.exit_code == 0, result.output
+    assert gateway.requests("POST /sources")[0].json == {
+        "type": "csv",
+        "name": "gifts 2026",
+        "config": {"upload_id": upload["upload_id"], "delimiter": ";"},
+    }
+    assert "Source 'Donations' has 2 columns" in result.stdout
+
+
+def test_deleting_what_is_used_says_by_whom(gateway, answer, refusal, dalgo):
+    gateway.on("GET /sources", answer(json=[SOURCE]))
+    gateway.on(
+        f"DELETE /sources/{SOURCE_ID}",
+        refusal(409, "in_use", "'Donations' is used by the pipeline 'Monthly'."),
+    )
+    result = dalgo("sources", "rm", "Donations")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: 'Donations' is used by the pipeline 'Monthly'.\n"
+
+
+def test_following_a_pipeline_tells_each_step_and_the_end(gateway, answer, live, dalgo):
+    ended = run("succeeded", STEP, started_at=NOW, finished_at="2026-01-02T03:04:07Z")
+    gateway.on("GET /pipelines", answer(json=[PIPELINE]))
+    gateway.on(f"POST /pipelines/{PIPELINE_ID}/run", answer(202, run("queued")))
+    gateway.on(
+        f"GET /runs/{RUN_ID}/events",
+        live(
+            block(1, "run_queued", run=run("queued")),
+            block(2, "step_started", step={**STEP, "status": "running"}),
+            block(3, "step_finished", step=STEP),
+            block(4, "run_succeeded", run=ended),
+        ),
+    )
+    result = dalgo("pipelines", "run", "Monthly", "--follow")
+    assert result.exit_code == 0, result.output
+    step, end = result.stdout.splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d +sync +Donations +12,345 rows +1\.50 s", step)
+    assert end == f"Run {RUN_ID} succeeded in 2.00 s."
+
+
+def test_a_failed_run_exits_1_with_its_problem(gateway, answer, live, dalgo):
+    failed = {**STEP, "status": "failed", "rows": None, "error": BROKEN}
+    gateway.on("GET /sources", answer(json=[SOURCE]))
+    gateway.on(f"POST /sources/{SOURCE_ID}/sync", answer(202, run("queued")))
+    gateway.on(
+        f"GET /runs/{RUN_ID}/events",
+        live(
+            block(3, "step_finished", step=failed),
+            block(4, "run_failed", run=run("failed", failed, error=BROKEN)),
+        ),
+    )
+    result = dalgo("sync", "Donations", "--follow")
+    assert result.exit_code == 1
+    assert "sync       Donations" in result.stdout
+    assert result.stderr == f"Run {RUN_ID} failed: {BROKEN['detail']}\n"
+
+
+def test_without_follow_a_run_is_only_named(gateway, answer, dalgo):
+    gateway.on("GET /pipelines", answer(json=[PIPELINE]))
+    gateway.on(f"POST /pipelines/{PIPELINE_ID}/run", answer(202, run("queued")))
+    result = dalgo("pipelines", "run", "Monthly")
+    assert result.stdout == f"Run {RUN_ID} is queued. Watch it: dalgo runs follow {RUN_ID}\n"
+
+
+def test_following_as_json_is_an_object_a_line(gateway, answer, live, dalgo):
+    gateway.on(f"GET /runs/{RUN_ID}", answer(json=run("queued")), answer(json=run("cancelled")))
+    gateway.on(
+        f"GET /runs/{RUN_ID}/events",
+        live(block(3, "step_finished", step=STEP), block(4, "run_cancelled", run=run("cancelled"))),
+    )
+    result = dalgo("runs", "follow", str(RUN_ID), "--json")
+    assert [json.loads(line)["type"] for line in result.stdout.splitlines()] == [
+        "step_finished",
+        "run_cancelled",
+    ]
+    assert result.exit_code == 1
+
+
+def test_runs_are_listed_up_to_a_limit_over_pages(gateway, answer, dalgo):
+    link = {"Link": '</api/v1/runs?cursor=x>; rel="next"'}
+    gateway.on("GET /runs", answer(json=[run("succeeded"), run("failed")], headers=link))
+    result = dalgo("runs", "ls", "-n", "3")
+    assert [re.split(r"\s{2,}", line)[2] for line in result.stdout.splitlines()] == [
+        "status",
+        "succeeded",
+        "failed",
+        "succeeded",
+    ]
+
+
+def test_a_run_is_shown_with_the_problem_of_its_step(gateway, answer, dalgo):
+    failed = {**STEP, "status": "failed", "rows": None, "error": BROKEN}
+    gateway.on(f"GET /runs/{RUN_ID}", answer(json=run("failed", failed, error=BROKEN)))
+    result = dalgo("runs", "show", str(RUN_ID))
+    assert f"Run {RUN_ID} (pipeline) is failed." in result.stdout
+    assert "1.50  'Donations' is not a CSV file" in result.stdout
+
+
+def test_a_recipe_that_does_not_fit_exits_1_and_names_the_step(gateway, answer, dalgo, home):
+    error = {
+        "step": 1,
+        "type": "filter",
+        "field": "column",
+        "code": "unknown_column",
+        "message": "There is no column 'statuss' here. Did you mean 'status'?",
+    }
+    gateway.on(
+        "POST /transformations/validate",
+        answer(json={"valid": False, "errors": [error], "steps": []}),
+    )
+    file = home / "recipe.json"
+    file.write_text('{"version": 1, "steps": []}')
+    result = dalgo("recipe", "validate", str(file))
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "step 1 (filter), column: There is no column 'statuss' here. Did you mean 'status'?\n"
+    )
+
+
+def test_a_recipe_that_fits_shows_its_columns(gateway, answer, dalgo):
+    columns = [{"name": "Name", "physical": "name", "type": "text"}]
+    gateway.on(
+        "POST /transformations/validate",
+        answer(json={"valid": True, "errors": [], "steps": [{"columns": columns}]}),
+    )
+    result = dalgo("recipe", "validate", "-", input='{"version": 1, "steps": []}')
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0] == "The recipe fits: 1 step, 1 column."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"steps": [}', "is not JSON: Expecting value in line 1, column 12."),
+        ("[]", "is not a recipe"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_told_where(dalgo, home, text, message):
+    file = home / "recipe.json"
+    file.write_text(text)
+    result = dalgo("recipe", "preview", str(file))
+    assert result.exit_code == 1
+    assert message in result.stderr
+
+
+def test_a_file_that_is_not_there_is_one_line(dalgo):
+    result = dalgo("recipe", "validate", "missing.json")
+    assert result.exit_code == 1
+    assert result.stderr == "Error: missing.json: No such file or directory\n"
+
+
+def test_rows_with_brackets_and_wide_cells_are_printed_as_they_are(gateway, answer, dalgo):
+    table = {
+        "table_id": str(new_id()),
+        "name": "Totals",
+        "physical_name": "transform_1",
+        "kind": "transform",
+        "columns": [],
+        "row_count": 2,
+        "bytes": 1,
+        "version": str(new_id()),
+        "updated_at": NOW,
+    }
+    page = {
+        "columns": ["note", "n"],
+        "types": {"note": "text", "n": "integer"},
+        "rows": [{"note": "[red]" + "x" * 150, "n": 9007199254740993}, {"note": None, "n": 1}],
+        "total_count": 2,
+        "elapsed_ms": 1,
+    }
+    gateway.on("GET /warehouse/tables", answer(json=[table]))
+    gateway.on("GET /warehouse/tables/Totals/preview", answer(json=page))
+    result = dalgo("tables", "head", "totals")
+    assert result.exit_code == 0, result.output
+    assert "[red]" + "x" * 150 in result.stdout
+    assert result.stdout.splitlines()[2].split() == ["-", "1"]
+    assert "2 of 2 rows" in result.stderr
+
+
+def test_signing_in_is_kept_for_the_user_alone(gateway, answer, dalgo, monkeypatch):
+    cookie = {"Set-Cookie": "dalgo_refresh=c1; Path=/api/v1/auth; HttpOnly"}
+    gateway.on("POST /auth/login", answer(json=SESSION, headers=cookie))
+    gateway.on("GET /auth/me", answer(json=ME))
+    monkeypatch.delenv("DALGO_API_KEY")
+    result = dalgo("login", "--email", "a@example.org", input="a long password\n")
+    assert result.exit_code == 0, result.output
+    assert f"Signed in to {gateway.url} as a@example.org, owner of Org." in result.output
+    assert stat.S_IMODE(default_path().stat().st_mode) == 0o600
+    monkeypatch.delenv("DALGO_URL")
+    assert dalgo("whoami").exit_code == 0
+    assert gateway.seen[-1].headers["authorization"] == "Bearer token"
+
+
+def test_a_renewed_session_is_kept(gateway, answer, dalgo, monkeypatch):
+    monkeypatch.delenv("DALGO_API_KEY")
+    credentials = Credentials.load()
+    session = credentials.session(gateway.url)
+    session.token, session.expires_at, session.cookies = "old", 1.0, {"dalgo_refresh": "c1"}
+    credentials.keep(gateway.url, session)
+    cookie = {"Set-Cookie": "dalgo_refresh=c2; Path=/api/v1/auth; HttpOnly"}
+    gateway.on("POST /auth/refresh", answer(json=SESSION, headers=cookie))
+    gateway.on("GET /auth/me", answer(json=ME))
+    assert dalgo("whoami").exit_code == 0
+    assert Credentials.load().session(gateway.url).cookies == {"dalgo_refresh": "c2"}
+
+
+def test_logging_out_leaves_nothing(gateway, answer, dalgo, monkeypatch):
+    monkeypatch.delenv("DALGO_API_KEY")
+    credentials = Credentials.load()
+    session = credentials.session(gateway.url)
+    session.token, session.expires_at, session.cookies = "t", 1e12, {"dalgo_refresh": "c1"}
+    credentials.keep(gateway.url, session)
+    gateway.on("POST /auth/logout", answer(204))
+    assert dalgo("logout").exit_code == 0
+    assert Credentials.load().servers == {}
+
+
+def test_nobody_there_is_one_clear_line(dalgo, monkeypatch):
+    monkeypatch.setenv("DALGO_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("DALGO_PATIENCE", "0")
+    result = dalgo("sources", "ls")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: http://127.0.0.1:1 does not answer (no connection).")
+    assert "Traceback" not in result.output
+
+
+def test_json_stays_json_when_the_run_fails(gateway, answer, live, dalgo):
+    gateway.on("GET /pipelines", answer(json=[PIPELINE]))
+    gateway.on(f"POST /pipelines/{PIPELINE_ID}/run", answer(202, run("queued")))
+    result = dalgo("pipelines", "run", "Monthly", "--json")
+    assert json.loads(result.stdout)["status"] == "queued"
+
+
+def test_an_address_without_its_scheme_is_refused_at_once(dalgo, monkeypatch):
+    monkeypatch.setenv("DALGO_URL", "localhost:8000")
+    result = dalgo("sources", "ls")
+    assert result.exit_code == 1
+    assert "'localhost:8000' is not an address" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["up", "down", "status"])
+def test_where_only_the_client_is_installed_the_stack_is_explained(dalgo, monkeypatch, command):
+    monkeypatch.delitem(sys.modules, "dalgo.local", raising=False)
+    monkeypatch.setitem(sys.modules, "stack", None)
+    result = dalgo(command)
+    assert result.exit_code == 1
+    assert "Only the client is installed here" in result.stderr
+
+
+def test_where_nothing_runs_status_says_how_to_start(dalgo, home):
+    result = dalgo("status", "--data-dir", str(home / "data"))
+    assert (result.exit_code, result.stdout) == (
+        1,
+        "Dalgo Lite does not run here. `dalgo up` starts it.\n",
+    )
+    assert json.loads(dalgo("status", "--data-dir", str(home / "data"), "--json").stdout) == {
+        "running": False,
+        "ready": False,
+        "url": None,
+        "parts": [],
+    }

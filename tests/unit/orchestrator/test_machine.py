@@ -1,0 +1,364 @@
+"""The machine, walked by hand and at random."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from contracts.envelope import new_id
+from contracts.ingest import PlannedSource, SourceSynced, SourceSyncFailed, SyncSource
+from contracts.orchestrator import (
+    CancelRun,
+    RunCancelled,
+    RunCancelRequested,
+    RunFailed,
+    RunSucceeded,
+    StartRun,
+    StepFinished,
+    Trigger,
+)
+from contracts.problem import Problem
+from contracts.tables import Column, TableVersion
+from contracts.transform import (
+    AbortPublish,
+    BuildTransformation,
+    PlannedTransformation,
+    PublishAborted,
+    PublishFailed,
+    PublishRun,
+    RunPublished,
+    TransformationBuilt,
+    TransformationFailed,
+)
+from orchestrator.domain import RunPlanned, RunPlanRefused, RunState
+from orchestrator.machine import EDGES, Ignored, IllegalMessage, Moved, transition
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PROBLEM = Problem(title="Broken", status=422, code="broken", detail="The file is broken.")
+DONATIONS, DONORS, CLEAN, SUMMARY = (new_id() for _ in range(4))
+
+
+def version(table_id: UUID, rows: int = 3) -> TableVersion:
+    return TableVersion(
+        table_id=table_id,
+        version_id=new_id(),
+        relation="v_" + "a" * 26,
+        columns=(Column(name="id", physical="id", type="integer"),),
+        rows=rows,
+        bytes=8192,
+        fingerprint=new_id().hex,
+    )
+
+
+class Walk:
+    """A run that is told one message after another; keeps all that it said."""
+
+    def __init__(self) -> None:
+        self.state: RunState | None = None
+        self.run_id = new_id()
+        self.said: list[Any] = []
+        self.at = NOW
+
+    def tell(self, message: Any) -> Moved | Ignored:
+        self.at += timedelta(seconds=1)
+        result = transition(self.state, message, self.at)
+        if isinstance(result, Moved):
+            if self.state is not None and self.state.status != result.state.status:
+                walk_edges(self.state.status, result)
+            self.state = result.state
+            self.said += result.messages
+        return result
+
+    def start(self) -> "Walk":
+        self.tell(
+            StartRun(
+                run_id=self.run_id,
+                run_kind="pipeline",
+                pipeline_id=new_id(),
+                source_ids=(DONATIONS, DONORS),
+                transformation_ids=(SUMMARY, CLEAN),
+                trigger=Trigger(type="manual", actor="someone"),
+            )
+        )
+        return self
+
+    def plan(self, published: tuple[TableVersion, ...] = ()) -> "Walk":
+        self.tell(
+            RunPlanned(
+                sources=tuple(
+                    PlannedSource(source_id=source, name=str(source), table_id=source)
+                    for source in (DONATIONS, DONORS)
+                ),
+                transformations=(
+                    # Listed against their dependencies, which must not matter.
+                    PlannedTransformation(
+                        transformation_id=SUMMARY,
+                        name="summary",
+                        recipe_version=1,
+                        table_id=SUMMARY,
+                        reads=(CLEAN, DONORS),
+                    ),
+                    PlannedTransformation(
+                        transformation_id=CLEAN,
+                        name="clean",
+                        recipe_version=1,
+                        table_id=CLEAN,
+                        reads=(DONATIONS,),
+                    ),
+                ),
+                published=published,
+                table_names={},
+                timezone="Africa/Nairobi",
+            )
+        )
+        return self
+
+    def commands(self, kind: type) -> list[Any]:
+        return [message for message in self.said if isinstance(message, kind)]
+
+    def synced(self, command: SyncSource, *, unchanged: bool = False) -> Moved | Ignored:
+        return self.tell(
+            SourceSynced(
+                run_id=self.run_id,
+                step_id=command.step_id,
+                lease=1,
+                tables=(version(command.source_id),),
+                unchanged=unchanged,
+            )
+        )
+
+    def built(self, command: BuildTransformation, *, unchanged: bool = False) -> Moved | Ignored:
+        return self.tell(
+            TransformationBuilt(
+                run_id=self.run_id,
+                step_id=command.step_id,
+                lease=1,
+                tables=(version(command.transformation_id),),
+                unchanged=unchanged,
+                sql="SELECT 1",
+            )
+        )
+
+    @property
+    def status(self) -> str:
+        assert self.state is not None
+        return self.state.status
+
+
+def walk_edges(before: str, result: Moved) -> None:
+    """Every change of status is an edge, or a chain of them within one move."""
+    reachable = {before}
+    while True:
+        wider = reachable | {to for start, to in EDGES if start in reachable}
+        if wider == reachable:
+            break
+        reachable = wider
+    assert result.state.status in reachable
+
+
+def to_publishing() -> Walk:
+    walk = Walk().start().plan()
+    for command in walk.commands(SyncSource):
+        walk.synced(command)
+    for _ in range(2):
+        for command in walk.commands(BuildTransformation):
+            walk.built(command)
+    return walk
+
+
+def test_no_transformation_is_built_before_every_source_has_reported() -> None:
+    walk = Walk().start().plan()
+    first, second = walk.commands(SyncSource)
+    walk.synced(first)
+    assert walk.status == "syncing"
+    assert walk.commands(BuildTransformation) == []
+    walk.synced(second)
+    assert walk.status == "transforming"
+
+
+def test_transformations_follow_what_they_read_and_not_their_place_in_the_list() -> None:
+    walk = Walk().start().plan()
+    for command in walk.commands(SyncSource):
+        walk.synced(command)
+    (clean,) = walk.commands(BuildTransformation)
+    assert clean.transformation_id == CLEAN
+    walk.built(clean)
+    summary = walk.commands(BuildTransformation)[1]
+    assert [table.table_id for table in summary.inputs] == [CLEAN, DONORS]
+
+
+def test_a_run_publishes_all_its_tables_at_once_and_succeeds_on_transforms_word() -> None:
+    walk = to_publishing()
+    (publish,) = walk.commands(PublishRun)
+    assert {table.table_id for table in publish.tables} == {DONATIONS, DONORS, CLEAN, SUMMARY}
+    assert walk.status == "publishing"
+    walk.tell(RunPublished(run_id=walk.run_id, table_ids=()))
+    assert walk.status == "succeeded"
+    assert isinstance(walk.said[-1], RunSucceeded)
+
+
+def test_a_failed_source_fails_the_run_after_the_others_have_reported() -> None:
+    walk = Walk().start().plan()
+    first, second = walk.commands(SyncSource)
+    failed = SourceSyncFailed(run_id=walk.run_id, step_id=first.step_id, lease=1, problem=PROBLEM)
+    walk.tell(failed)
+    assert walk.status == "syncing"
+    walk.synced(second)
+    assert walk.status == "failed"
+    assert walk.commands(BuildTransformation) == []
+    assert walk.commands(PublishRun) == []
+    (end,) = walk.commands(RunFailed)
+    assert end.run.error == PROBLEM
+
+
+def test_a_failed_transformation_fails_the_run_and_ends_every_step() -> None:
+    walk = Walk().start().plan()
+    for command in walk.commands(SyncSource):
+        walk.synced(command)
+    (clean,) = walk.commands(BuildTransformation)
+    walk.tell(
+        TransformationFailed(run_id=walk.run_id, step_id=clean.step_id, lease=1, problem=PROBLEM)
+    )
+    assert walk.status == "failed"
+    assert walk.state is not None
+    assert not any(step.is_open for step in walk.state.steps)
+
+
+def test_a_plan_that_is_refused_fails_the_run_with_the_owners_words() -> None:
+    walk = Walk().start()
+    walk.tell(RunPlanRefused(PROBLEM))
+    assert walk.status == "failed"
+
+
+def test_a_run_in_which_nothing_changed_publishes_nothing() -> None:
+    walk = Walk().start().plan((version(CLEAN), version(SUMMARY)))
+    for command in walk.commands(SyncSource):
+        walk.synced(command, unchanged=True)
+    for _ in range(2):
+        for command in walk.commands(BuildTransformation):
+            walk.built(command, unchanged=True)
+    assert walk.status == "succeeded"
+    assert walk.commands(PublishRun) == []
+
+
+def test_a_cancel_before_publishing_ends_the_run_and_calls_off_its_work() -> None:
+    walk = Walk().start().plan()
+    walk.tell(CancelRun(run_id=walk.run_id))
+    assert walk.status == "cancelled"
+    assert len(walk.commands(RunCancelRequested)) == 1
+    assert isinstance(walk.said[-1], RunCancelled)
+
+
+def test_a_cancel_while_publishing_asks_transform_and_waits_for_its_word() -> None:
+    walk = to_publishing()
+    walk.tell(CancelRun(run_id=walk.run_id))
+    assert walk.status == "publishing"
+    assert len(walk.commands(AbortPublish)) == 1
+    walk.tell(PublishAborted(run_id=walk.run_id))
+    assert walk.status == "cancelled"
+
+
+def test_a_publish_that_was_faster_than_the_cancel_wins() -> None:
+    walk = to_publishing()
+    walk.tell(CancelRun(run_id=walk.run_id))
+    walk.tell(RunPublished(run_id=walk.run_id, table_ids=()))
+    assert walk.status == "succeeded"
+
+
+def test_a_publish_that_fails_fails_the_run() -> None:
+    walk = to_publishing()
+    walk.tell(PublishFailed(run_id=walk.run_id, problem=PROBLEM))
+    assert walk.status == "failed"
+
+
+def test_late_and_repeated_news_is_ignored_with_a_reason() -> None:
+    walk = Walk().start().plan()
+    first, _ = walk.commands(SyncSource)
+    walk.synced(first)
+    again = walk.synced(first)
+    assert isinstance(again, Ignored)
+    assert again.reason == "the step has succeeded"
+    walk.tell(CancelRun(run_id=walk.run_id))
+    assert isinstance(walk.synced(first), Ignored)
+
+
+def test_news_of_a_step_that_was_never_asked_for_is_a_loud_defect() -> None:
+    walk = Walk().start().plan()
+    stranger = SourceSynced(
+        run_id=walk.run_id, step_id=new_id(), lease=1, tables=(), unchanged=False
+    )
+    with pytest.raises(IllegalMessage, match="has no step"):
+        walk.tell(stranger)
+    with pytest.raises(IllegalMessage, match="while run"):
+        walk.tell(RunPublished(run_id=walk.run_id, table_ids=()))
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """Outcomes in any order, repeated, failed, cancelled: the run always ends once and rightly."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.walk = Walk().start().plan()
+
+    @rule(data=st.data(), how=st.sampled_from(["well", "unchanged", "failed"]))
+    def report(self, data: st.DataObject, how: str) -> None:
+        asked = [
+            message
+            for message in self.walk.said
+            if isinstance(message, SyncSource | BuildTransformation)
+        ]
+        command = data.draw(st.sampled_from(asked))
+        if isinstance(command, SyncSource):
+            if how == "failed":
+                self.walk.tell(
+                    SourceSyncFailed(
+                        run_id=self.walk.run_id, step_id=command.step_id, lease=1, problem=PROBLEM
+                    )
+                )
+            else:
+                self.walk.synced(command, unchanged=how == "unchanged")
+        elif how == "failed":
+            self.walk.tell(
+                TransformationFailed(
+                    run_id=self.walk.run_id, step_id=command.step_id, lease=1, problem=PROBLEM
+                )
+            )
+        else:
+            self.walk.built(command, unchanged=how == "unchanged")
+
+    @rule()
+    def cancel(self) -> None:
+        self.walk.tell(CancelRun(run_id=self.walk.run_id))
+
+    @rule(published=st.booleans())
+    def decide_publish(self, published: bool) -> None:
+        if self.walk.commands(PublishRun):
+            word = (
+                RunPublished(run_id=self.walk.run_id, table_ids=())
+                if published
+                else PublishAborted(run_id=self.walk.run_id)
+            )
+            self.walk.tell(word)
+
+    @invariant()
+    def the_run_is_whole(self) -> None:
+        walk = getattr(self, "walk", None)
+        if walk is None:
+            return
+        ends = [m for m in walk.said if isinstance(m, RunSucceeded | RunFailed | RunCancelled)]
+        assert len(ends) == (1 if walk.state.has_ended else 0)
+        versions = [m.version for m in walk.said if hasattr(m, "version")]
+        assert versions == list(range(1, walk.state.version + 1))
+        assert len(walk.commands(PublishRun)) <= 1
+        finished = [m.step.id for m in walk.said if isinstance(m, StepFinished)]
+        assert len(finished) == len(set(finished))
+        if walk.state.has_ended:
+            assert not any(step.is_open for step in walk.state.steps)
+
+
+AnyOrder.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestAnyOrder = AnyOrder.TestCase
