@@ -12,9 +12,9 @@ from pydantic import SecretStr
 
 from chassis.bus import Bus
 from contracts.auth import (
-    TOKEN_AUDIENCE,
-    TOKEN_CLAIMS,
-    TOKEN_ISSUER,
+    ACCESS_AUDIENCE,
+    ACCESS_CLAIMS,
+    ACCESS_ISSUER,
     GetSigningKeys,
     JsonWebKeySet,
     SessionGrant,
@@ -62,9 +62,9 @@ async def test_a_token_says_what_it_must_and_verifies_with_the_published_key(sta
         token,
         jwt.PyJWK(key.model_dump()),
         algorithms=["EdDSA"],
-        audience=TOKEN_AUDIENCE,
-        issuer=TOKEN_ISSUER,
-        options={"require": list(TOKEN_CLAIMS)},
+        audience=ACCESS_AUDIENCE,
+        issuer=ACCESS_ISSUER,
+        options={"require": list(ACCESS_CLAIMS)},
     )
     assert claims["sub"] == str(grant.user.id)
     assert claims["org"] == str(grant.organization.id)
@@ -82,7 +82,7 @@ async def test_a_given_private_key_becomes_the_first_signing_key(no_keys_yet, st
         (await sign_up(bus)).access_token.get_secret_value(),
         given.public_key(),
         algorithms=["EdDSA"],
-        audience=TOKEN_AUDIENCE,
+        audience=ACCESS_AUDIENCE,
     )
     assert key.x == OKPAlgorithm.to_jwk(given.public_key(), as_dict=True)["x"]
 
@@ -115,6 +115,6 @@ async def test_with_a_shared_secret_no_key_is_published(start_service, bus):
         (await sign_up(bus)).access_token.get_secret_value(),
         secret,
         algorithms=["HS256"],
-        audience=TOKEN_AUDIENCE,
+        audience=ACCESS_AUDIENCE,
     )
     assert claims["typ"] == "access"

@@ -227,8 +227,10 @@ def test_a_table_is_found_by_a_name_with_a_slash_in_it():
         return httpx.Response(200, content=json.dumps(page))
 
     with Dalgo("http://x", "key", transport=httpx.MockTransport(handle)) as dalgo:
-        dalgo.tables.preview("a/b ç")
-    assert asked[0].startswith("/api/v1/warehouse/tables/a%2Fb%20%C3%A7/preview?")
+        dalgo.tables.preview("a/b ç", sort=("-x", "y"))
+    assert asked == [
+        "/api/v1/warehouse/tables/a%2Fb%20%C3%A7/preview?limit=100&offset=0&count=exact&sort=-x&sort=y"
+    ]
 
 
 def test_a_method_keeps_the_words_of_what_it_describes():

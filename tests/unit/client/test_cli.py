@@ -406,3 +406,12 @@ def test_where_nothing_runs_status_says_how_to_start(dalgo, home):
         "url": None,
         "parts": [],
     }
+
+
+def test_who_is_not_signed_in_is_told_how(gateway, refusal, dalgo):
+    gateway.on("GET /sources", refusal(401, "not_signed_in", "Send an access token."))
+    result = dalgo("sources", "ls")
+    assert (result.exit_code, result.stderr.splitlines()) == (
+        1,
+        ["Error: Send an access token.", "Sign in: dalgo login (new here: dalgo signup)"],
+    )

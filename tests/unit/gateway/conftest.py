@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from chassis.objects import Objects
-from contracts.auth import TOKEN_AUDIENCE, TOKEN_ISSUER, JsonWebKey, JsonWebKeySet
+from contracts.auth import ACCESS_AUDIENCE, ACCESS_ISSUER, JsonWebKey, JsonWebKeySet
 from contracts.envelope import new_id
 from gateway.app import create_app
 from gateway.auth import Keys, Verifier
@@ -64,8 +64,8 @@ def make_token(private_key: Ed25519PrivateKey) -> MakeToken:
     ) -> str:
         now = datetime.now(UTC)
         claims: dict[str, object] = {
-            "iss": TOKEN_ISSUER,
-            "aud": TOKEN_AUDIENCE,
+            "iss": ACCESS_ISSUER,
+            "aud": ACCESS_AUDIENCE,
             "sub": str(new_id()),
             "org": str(new_id()),
             "role": "owner",

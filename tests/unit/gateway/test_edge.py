@@ -187,7 +187,7 @@ async def test_the_trace_of_the_caller_is_continued(client):
 
 
 async def test_a_bare_recipe_is_taken_for_a_change_of_the_recipe():
-    from gateway.routes.transformations import TransformationChange
+    from gateway.recipes import TransformationChange
 
     recipe = {"version": 1, "steps": [{"type": "source", "table": "x"}]}
     assert TransformationChange.model_validate(recipe).recipe == recipe
@@ -195,7 +195,7 @@ async def test_a_bare_recipe_is_taken_for_a_change_of_the_recipe():
 
 
 async def test_a_recipe_that_does_not_fit_is_left_to_its_owner():
-    from gateway.routes.transformations import TransformationBody
+    from gateway.recipes import TransformationBody
 
     recipe = {"steps": [{"type": "no such step"}]}
     body = TransformationBody.model_validate({"name": "x", "recipe": recipe})

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from contracts.auth import TOKEN_CLAIMS, JsonWebKeySet
+from contracts.auth import ACCESS_CLAIMS, JsonWebKeySet
 from contracts.problem import ProblemError, problem
 from gateway import auth
 from gateway.auth import Keys, Verifier
@@ -60,7 +60,7 @@ async def test_a_token_of_auth_names_its_caller(verifier, make_token):
     assert caller.expires_at > datetime.now(UTC)
 
 
-@pytest.mark.parametrize("claim", TOKEN_CLAIMS)
+@pytest.mark.parametrize("claim", ACCESS_CLAIMS)
 async def test_every_claim_is_required(verifier, make_token, claim):
     assert await refusal(verifier, make_token(**{claim: None})) == (401, "token_invalid")
 

@@ -3,14 +3,13 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Generic, TypeVar
 
-import uvicorn
 from starlette.applications import Starlette
-from starlette.types import ASGIApp
 
 from chassis import telemetry
 from chassis.answers import Answers
@@ -19,6 +18,7 @@ from chassis.database import Database
 from chassis.health import Health
 from chassis.jobs import Jobs
 from chassis.outbox import Outbox, Relay
+from chassis.serving import serve
 from chassis.settings import ServiceSettings
 from chassis.telemetry import log
 from contracts import streams
@@ -38,6 +38,8 @@ class Service(Generic[S]):
         self.answers = Answers(settings, name)
         self.jobs = Jobs(bus, database, name)
         self.outbox = Outbox(name)
+        self.has_failed = False
+        """Whether a background loop has ended, and the process should end with an error."""
         self._stack = AsyncExitStack()
         self._tasks: list[tuple[str, Callable[[], Coroutine[Any, Any, None]]]] = []
 
@@ -55,15 +57,23 @@ class Service(Generic[S]):
         async with self._stack:
             tasks = [asyncio.create_task(run(), name=name) for name, run in self._tasks]
             for task in tasks:
-                task.add_done_callback(_end_loudly)
+                task.add_done_callback(self._end_loudly)
             try:
                 await self.answers.start()
                 yield
             finally:
                 for task in tasks:
-                    task.remove_done_callback(_end_loudly)
+                    task.remove_done_callback(self._end_loudly)
                 await _cancel(tasks)
                 await self.answers.stop()
+
+    def _end_loudly(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        log.critical("background_task_ended", task=task.get_name(), exc_info=task.exception())
+        self.has_failed = True
+        # A service whose loop has ended looks healthy and does nothing; its supervisor restarts it.
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
@@ -79,14 +89,6 @@ async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
 
 
 Build = Callable[[Service[S]], Awaitable[None]]
-
-
-def _end_loudly(task: asyncio.Task[None]) -> None:
-    if task.cancelled():
-        return
-    log.critical("background_task_ended", task=task.get_name(), exc_info=task.exception())
-    # A service whose loop has ended looks healthy and does nothing; its supervisor restarts it.
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @asynccontextmanager
@@ -131,27 +133,18 @@ def _pulling(jobs: Jobs) -> Callable[[], Awaitable[None]]:
 
 
 def main(name: str, settings: S, build: Build[S]) -> None:
-    """Run a service as this process until SIGTERM or SIGINT, with its health over HTTP."""
+    """Run a service as this process until SIGTERM or SIGINT, with its health over HTTP.
+
+    Exits with status 1 when a background loop of it has ended.
+    """
     telemetry.configure(name, settings)
 
-    async def serve_all() -> None:
+    async def serve_all() -> bool:
         async with running(name, settings, build) as service:
             await serve(
                 Starlette(routes=service.health.routes()), settings.http_host, settings.http_port
             )
+            return not service.has_failed
 
-    asyncio.run(serve_all())
-
-
-async def serve(app: ASGIApp, host: str, port: int) -> None:
-    """Serve HTTP until a signal ends it; uvicorn takes SIGTERM and SIGINT."""
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        timeout_graceful_shutdown=5,
-    )
-    await uvicorn.Server(config).serve()
+    if not asyncio.run(serve_all()):
+        sys.exit(1)

@@ -18,7 +18,11 @@ from chassis.settings import BusSettings
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 tracer = trace.get_tracer("dalgo")
 
-_QUIET = {"uvicorn.access": logging.WARNING, "faststream": logging.WARNING, "nats": logging.ERROR}
+_QUIET = {
+    "uvicorn.error": logging.WARNING,  # the name of all that uvicorn says, its greetings included
+    "faststream": logging.WARNING,
+    "nats": logging.ERROR,
+}
 
 
 def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

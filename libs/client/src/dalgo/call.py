@@ -16,6 +16,9 @@ M = TypeVar("M", bound=BaseModel)
 Progress = Callable[[int, int], None]
 """Told while a file is sent: bytes sent so far, bytes in all."""
 
+Parameter = str | int | Sequence[str]
+"""What a query may hold; a sequence repeats its name."""
+
 
 @dataclass(frozen=True)
 class FileToSend:
@@ -66,7 +69,7 @@ class Call(Generic[T]):
     path: str
     parse: Callable[[httpx.Response], T]
     json: object = None
-    params: Mapping[str, str | int] = field(default_factory=dict)
+    params: Mapping[str, Parameter] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     file: FileToSend | None = None
     repeatable: bool = True
@@ -110,18 +113,18 @@ def nothing(_: httpx.Response) -> None:
 
 
 def listing(
-    path: str, kind: type[M], *, params: Mapping[str, str | int] | None = None
+    path: str, kind: type[M], *, params: Mapping[str, Parameter] | None = None
 ) -> Listing[M]:
     """A list of models, followed page by page through `Link: <...>; rel="next"` (RFC 8288)."""
     items = TypeAdapter(tuple[kind, ...])  # pyright: ignore[reportInvalidTypeForm]
 
     def parse(response: httpx.Response) -> Page[M]:
         link = response.links.get("next", {}).get("url")
-        # Resolved by hand, so that a foreign host in the header never receives the token.
-        target = response.url.join(link) if link else None
-        following = (
-            replace(first, params=dict(target.params.multi_items())) if target is not None else None
-        )
+        following = None
+        if link:
+            # Only its query is taken: a foreign host in the header never receives the token.
+            query = response.url.join(link).params
+            following = replace(first, params={name: query.get_list(name) for name in query})
         return Page(items.validate_json(response.content), following)
 
     first = Listing(method="GET", path=path, parse=parse, params=params or {})

@@ -8,9 +8,9 @@ from contracts.message import Done, Event, Part, Request, Secret
 
 Role = Literal["viewer", "runner", "editor", "admin", "owner"]
 
-TOKEN_ISSUER = "dalgo"
-TOKEN_AUDIENCE = "dalgo-api"
-TOKEN_CLAIMS = ("iss", "aud", "sub", "org", "role", "sid", "exp", "nbf", "iat", "jti", "typ")
+ACCESS_ISSUER = "dalgo"
+ACCESS_AUDIENCE = "dalgo-api"
+ACCESS_CLAIMS = ("iss", "aud", "sub", "org", "role", "sid", "exp", "nbf", "iat", "jti", "typ")
 """What an access token says, all of it required; `typ` is "access", times are Unix seconds."""
 
 

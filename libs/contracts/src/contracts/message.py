@@ -53,7 +53,7 @@ class Message(Part):
         cls.owner = cls.__module__.rpartition(".")[2]
         cls.token = f"{_WORD.sub('_', bare).lower()}.v{version.group(1) if version else 1}"
         known = _REGISTRY.setdefault(cls.type_name(), cls)
-        if known is not cls and known.__qualname__ == cls.__qualname__:
+        if known is not cls:
             raise TypeError(f"{cls.type_name()} is defined twice: {known!r} and {cls!r}")
 
     @classmethod

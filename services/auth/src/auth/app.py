@@ -3,6 +3,7 @@
 from auth.handlers import Handlers
 from auth.keys import UnreadableKeyError, new_key, open_key
 from auth.passwords import Passwords
+from auth.sessions import Sessions
 from auth.settings import Settings
 from auth.store import Store
 from auth.tokens import Tokens
@@ -32,7 +33,12 @@ async def build(service: Service[Settings]) -> None:
     if not tokens.uses_shared_secret:
         await _ensure_signing_key(settings, store, vault)
     handlers = Handlers(
-        settings, store, Passwords(settings.password_hashing_threads), tokens, vault
+        settings,
+        store,
+        Sessions(service.database),
+        Passwords(settings.password_hashing_threads),
+        tokens,
+        vault,
     )
     answer = service.answers.answer
     answer(SignUp, handlers.sign_up)

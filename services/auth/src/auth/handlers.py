@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from auth.domain import Verdict, check_account, normal_email, normal_password
 from auth.keys import SigningKey, open_key, public_key
 from auth.passwords import Passwords, common_passwords
+from auth.sessions import Sessions
 from auth.settings import Settings
 from auth.store import Member, Store
 from auth.tokens import Tokens, fingerprint
@@ -36,10 +37,17 @@ class Handlers:
     """Answers of one auth process."""
 
     def __init__(
-        self, settings: Settings, store: Store, passwords: Passwords, tokens: Tokens, vault: Vault
+        self,
+        settings: Settings,
+        store: Store,
+        sessions: Sessions,
+        passwords: Passwords,
+        tokens: Tokens,
+        vault: Vault,
     ) -> None:
         self._is_open = settings.signup == "open"
         self._store = store
+        self._sessions = sessions
         self._passwords = passwords
         self._tokens = tokens
         self._vault = vault
@@ -89,13 +97,13 @@ class Handlers:
         member = await self._choose(login.user, request.organization_id)
         session_id = new_id()
         token = self._tokens.refresh(session_id)
-        await self._store.open_session(session_id, member.user.id, member.organization.id, token)
+        await self._sessions.open(session_id, member.user.id, member.organization.id, token)
         return await self._grant(member, session_id, token.token, token.expires_at)
 
     async def refresh_session(self, request: RefreshSession, _: Meta) -> SessionGrant:
         """The next refresh token of the family, and an access token."""
         presented = fingerprint(request.refresh_token.get_secret_value())
-        renewal = await self._store.renew(presented, self._tokens.refresh)
+        renewal = await self._sessions.renew(presented, self._tokens.refresh)
         if renewal is None:
             raise _session_over()
         if renewal.verdict is Verdict.REPLAY:
@@ -118,7 +126,7 @@ class Handlers:
 
     async def log_out(self, request: LogOut, _: Meta) -> Done:
         """End the family; a token nobody knows is as good as ended."""
-        await self._store.close_session(fingerprint(request.refresh_token.get_secret_value()))
+        await self._sessions.close(fingerprint(request.refresh_token.get_secret_value()))
         return Done()
 
     async def get_me(self, request: GetMe, meta: Meta) -> Me:

@@ -11,7 +11,7 @@ import jwt
 from auth.keys import SigningKey
 from auth.settings import Settings
 from chassis.crypto import Vault
-from contracts.auth import TOKEN_AUDIENCE, TOKEN_ISSUER, Role
+from contracts.auth import ACCESS_AUDIENCE, ACCESS_ISSUER, Role
 from contracts.envelope import new_id
 
 
@@ -48,8 +48,8 @@ class Tokens:
         """A JWT for one user in one organisation; `key` is None with a shared secret only."""
         now = datetime.now(UTC)
         claims = {
-            "iss": TOKEN_ISSUER,
-            "aud": TOKEN_AUDIENCE,
+            "iss": ACCESS_ISSUER,
+            "aud": ACCESS_AUDIENCE,
             "sub": str(user_id),
             "org": str(org_id),
             "role": role,

@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chassis.telemetry import log
-from contracts.auth import TOKEN_AUDIENCE, TOKEN_CLAIMS, TOKEN_ISSUER, JsonWebKeySet, Role
+from contracts.auth import ACCESS_AUDIENCE, ACCESS_CLAIMS, ACCESS_ISSUER, JsonWebKeySet, Role
 from contracts.problem import ProblemError, problem
 from gateway.settings import Settings
 
@@ -111,9 +111,9 @@ class Verifier:
                 token,
                 key,
                 algorithms=[self._algorithm],
-                audience=TOKEN_AUDIENCE,
-                issuer=TOKEN_ISSUER,
-                options={"require": list(TOKEN_CLAIMS)},
+                audience=ACCESS_AUDIENCE,
+                issuer=ACCESS_ISSUER,
+                options={"require": list(ACCESS_CLAIMS)},
             )
             return _caller(claims)
         except jwt.ExpiredSignatureError as error:

@@ -133,8 +133,10 @@ class Fanout:
     async def _hear_tick(self, message: Msg) -> None:
         try:
             _, org, _, key = message.subject.split(".")
-            tick = Tick(UUID(hex=key), json.loads(message.data))
             org_id = UUID(hex=org)
+            if org_id not in self._listeners:
+                return
+            tick = Tick(UUID(hex=key), json.loads(message.data))
         except ValueError:
             log.warning("tick_not_understood", subject=message.subject)
             return

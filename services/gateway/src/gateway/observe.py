@@ -60,11 +60,9 @@ class Observe:
             self._tell(scope, status, time.perf_counter() - started)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        # The route's pattern, not the path: ids would make a series of their own each.
-        route = getattr(scope.get("route"), "path", "none")
-        if route in self._quiet:
+        if scope["path"] in self._quiet:
             return
-        ANSWERS.labels(scope["method"], route, str(status)).observe(seconds)
+        ANSWERS.labels(scope["method"], _pattern(scope), str(status)).observe(seconds)
         (log.warning if status >= 500 else log.debug)(
             "request_answered",
             method=scope["method"],
@@ -72,6 +70,16 @@ class Observe:
             status=status,
             seconds=round(seconds, 4),
         )
+
+
+def _pattern(scope: Scope) -> str:
+    """The path with its parameters' names for their values: one series a route, not one an id."""
+    if "endpoint" not in scope:
+        return "none"
+    pattern = scope["path"]
+    for name, value in scope.get("path_params", {}).items():
+        pattern = f"/{{{name}}}".join(pattern.rsplit(f"/{value}", 1))
+    return pattern
 
 
 def _set_headers(scope: Scope, headers: MutableHeaders) -> None:

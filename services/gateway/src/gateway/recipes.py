@@ -1,15 +1,24 @@
-"""A recipe on its way in: free JSON to us, the full language in OpenAPI.
+"""Recipes on their way in: free JSON to us, the full language in OpenAPI.
 
 Parsing is its owner's: what does not fit comes back from there as errors at their steps, in the
 words of the language, and not as the framework's.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from contracts.transform import SortItem
+from gateway.conventions import Body
 from recipe import Recipe
 
 
@@ -37,3 +46,65 @@ class OrRecipe:
 
 
 RecipeJson = Annotated[dict[str, object], _ShownAsRecipe()]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Description = Annotated[str, Field(max_length=10_000)]
+
+
+class TransformationBody(Body):
+    """A recipe to be saved; its output is called as the transformation unless named."""
+
+    name: Name
+    description: Description | None = None
+    recipe: RecipeJson
+    output_table_name: Name | None = None
+
+
+class TransformationChange(Body):
+    """What is to be different; an absent field stays as it is. A bare recipe changes just that."""
+
+    recipe: RecipeJson | None = None
+    name: Name | None = None
+    description: Description | None = None
+    output_table_name: Name | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _wrap(cls, given: Any) -> Any:
+        is_bare = isinstance(given, dict) and "steps" in given and "recipe" not in given
+        return {"recipe": given} if is_bare else given
+
+
+class RecipeBody(Body):
+    """A recipe to be checked, and where it would be saved: without that, no cycle is found."""
+
+    recipe: RecipeJson
+    transformation_id: UUID | None = None
+
+
+class SortBody(SortItem):
+    """One column of an order; nulls come last either way."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PageBody(Body):
+    """Which rows of a preview; the recipe of the body goes before the saved one."""
+
+    recipe: RecipeJson | None = None
+    until_step: Annotated[int | None, Field(ge=0)] = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    offset: Annotated[int, Field(ge=0)] = 0
+    sort: tuple[SortBody, ...] = ()
+    count: Literal["exact", "none"] = "exact"
+
+
+class DraftBody(PageBody):
+    """A recipe that is not saved yet, and which rows of it."""
+
+    recipe: RecipeJson  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
+
+
+class ExecuteBody(Body):
+    """The output's name, where it is to be another from now on."""
+
+    output_table_name: Name | None = None

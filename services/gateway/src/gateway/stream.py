@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import UUID
 
-from fastapi.sse import EventSourceResponse, format_sse_event
+from fastapi.sse import format_sse_event
 from starlette.responses import StreamingResponse
 
 from contracts.orchestrator import GetRun, ListRunEvents, RunEvent
@@ -21,23 +21,31 @@ _LAST = frozenset({"run_succeeded", "run_failed", "run_cancelled"})
 _HEARTBEAT = 15.0
 """Seconds of silence after which a comment shows that the line still stands."""
 
-_HEADERS = {"Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no"}
+
+class EventStream(StreamingResponse):
+    """Server-sent events, passed on as they come by proxies that honour it."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, events: AsyncIterator[bytes], status_code: int = 200) -> None:
+        headers = {"Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no"}
+        super().__init__(events, status_code, headers)
 
 
-async def follow_run(edge: Edge, caller: Caller, run_id: UUID, after: int) -> StreamingResponse:
+async def follow_run(edge: Edge, caller: Caller, run_id: UUID, after: int) -> EventStream:
     """What happened to a run after a version, then what happens, until its end.
 
     Raises ProblemError 404 before anything is sent.
     """
     run = await edge.ask(caller, GetRun(run_id=run_id))
     if run.status in ENDED and run.version <= after:
-        return _response(_nothing_more())
-    return _response(_run_events(edge, caller, run_id, after))
+        return EventStream(_nothing_more())
+    return EventStream(_run_events(edge, caller, run_id, after))
 
 
-def follow_organization(edge: Edge, caller: Caller) -> StreamingResponse:
+def follow_organization(edge: Edge, caller: Caller) -> EventStream:
     """Everything that happens to the organisation's runs from now on."""
-    return _response(_organization_events(edge, caller))
+    return EventStream(_organization_events(edge, caller))
 
 
 async def _run_events(edge: Edge, caller: Caller, run_id: UUID, seen: int) -> AsyncIterator[bytes]:
@@ -102,10 +110,6 @@ def _left(caller: Caller) -> float:
     return (caller.expires_at - datetime.now(UTC)).total_seconds()
 
 
-def _response(events: AsyncIterator[bytes]) -> StreamingResponse:
-    return StreamingResponse(events, media_type=EventSourceResponse.media_type, headers=_HEADERS)
-
-
 def _encode(heard: Heard, id: str | None = None) -> bytes:
     if isinstance(heard, RunEvent):
         return format_sse_event(data_str=heard.model_dump_json(), event=heard.type, id=id)
@@ -114,4 +118,5 @@ def _encode(heard: Heard, id: str | None = None) -> bytes:
 
 
 def _heartbeat() -> bytes:
-    return format_sse_event(comment="here")
+    # No blank line after it: some readers take that for an event without data.
+    return b": here\n"

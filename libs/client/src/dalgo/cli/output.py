@@ -102,6 +102,8 @@ def fail(error: DalgoError | Failure | OSError) -> None:
     if isinstance(error, DalgoError):
         for line in field_lines(error.problem):
             out.print(Text(f"  {line}"))
+        if error.status == 401 and error.code != "wrong_credentials":
+            out.print("Sign in: dalgo login (new here: dalgo signup)")
 
 
 def field_lines(problem: Problem) -> list[str]:

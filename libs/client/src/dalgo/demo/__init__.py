@@ -57,7 +57,11 @@ def run(dalgo: Dalgo, console: Console) -> DemoResult:
     if ended.status != "succeeded":
         raise DalgoError(ended.error) if ended.error else AssertionError(ended)
     steps.done("run succeeded")
-    return DemoResult(ended, dalgo.tables.preview(RESULT, limit=1000), email, password)
+    return DemoResult(ended, _rows(dalgo), email, password)
+
+
+def _rows(dalgo: Dalgo) -> PreviewPage:
+    return dalgo.tables.preview(RESULT, limit=1000, sort=("un_region", "year"))
 
 
 class _Steps:

@@ -36,7 +36,7 @@ class Runs(Resource[D]):
     @endpoint
     @staticmethod
     def cancel(run_id: UUID) -> Call[Run]:
-        """Ask for the run to stop; 409 when it has succeeded or failed already."""
+        """Ask for the run to stop; one that has ended stays as it is."""
         return Call("POST", f"/runs/{run_id}/cancel", model(Run))
 
 

@@ -1,5 +1,6 @@
 """The warehouse's tables, as readers see them."""
 
+from collections.abc import Sequence
 from typing import Literal
 from urllib.parse import quote
 
@@ -24,12 +25,16 @@ class Tables(Resource[D]):
         *,
         limit: int = 100,
         offset: int = 0,
+        sort: Sequence[str] = (),
         count: Literal["exact", "none"] = "exact",
     ) -> Call[PreviewPage]:
-        """A page of a table's published rows; `name` is its name, physical name or id."""
+        """A page of a table's published rows; `name` is its name, physical name or id.
+
+        `sort` holds columns, with `-` in front for descending.
+        """
         return Call(
             "GET",
             f"/warehouse/tables/{quote(name, safe='')}/preview",
             model(PreviewPage),
-            params={"limit": limit, "offset": offset, "count": count},
+            params={"limit": limit, "offset": offset, "count": count, "sort": sort},
         )

@@ -4,14 +4,12 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
-from fastapi.sse import EventSourceResponse
-from starlette.responses import StreamingResponse
 
 from contracts.orchestrator import GetRun, ListRuns, Run, RunStatus
 from gateway.conventions import Cursor, Limit, link_next, tag
 from gateway.edge import EdgeDep, Reader, Runner
 from gateway.runs import cancel_run
-from gateway.stream import follow_organization, follow_run
+from gateway.stream import EventStream, follow_organization, follow_run
 
 router = APIRouter(tags=["runs"])
 
@@ -52,10 +50,10 @@ async def cancel(run_id: UUID, response: Response, edge: EdgeDep, caller: Runner
     return await cancel_run(edge, caller, response, run_id)
 
 
-@router.get("/runs/{run_id}/events", response_class=EventSourceResponse)
+@router.get("/runs/{run_id}/events", response_class=EventStream)
 async def events(
     run_id: UUID, edge: EdgeDep, caller: Reader, last_event_id: LastEventId = 0
-) -> StreamingResponse:
+) -> EventStream:
     """What happened to the run, then what happens, until its end.
 
     Each event's `id` is the run's version and its `data` a RunEvent; `progress` has no id and is
@@ -64,7 +62,7 @@ async def events(
     return await follow_run(edge, caller, run_id, last_event_id)
 
 
-@router.get("/events/stream", response_class=EventSourceResponse)
-async def organization_events(edge: EdgeDep, caller: Reader) -> StreamingResponse:
+@router.get("/events/stream", response_class=EventStream)
+async def organization_events(edge: EdgeDep, caller: Reader) -> EventStream:
     """What happens to all of the organisation's runs from now on."""
     return follow_organization(edge, caller)

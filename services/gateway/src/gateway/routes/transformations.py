@@ -1,10 +1,9 @@
 """Transformations: saved recipes, checked and previewed before they are run."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ConfigDict, Field, model_validator
 
 from contracts.orchestrator import Run
 from contracts.transform import (
@@ -18,13 +17,11 @@ from contracts.transform import (
     RecipeCheck,
     RecipeSql,
     ShowSql,
-    SortItem,
     Transformation,
     UpdateTransformation,
     ValidateRecipe,
 )
 from gateway.conventions import (
-    Body,
     Cursor,
     IdempotencyKey,
     IfMatch,
@@ -34,76 +31,21 @@ from gateway.conventions import (
     tag,
 )
 from gateway.edge import EdgeDep, Editor, Reader, Runner, require
-from gateway.recipes import OrRecipe, RecipeJson
+from gateway.recipes import (
+    DraftBody,
+    ExecuteBody,
+    OrRecipe,
+    PageBody,
+    RecipeBody,
+    TransformationBody,
+    TransformationChange,
+)
 from gateway.runs import Starting, start_run
 
 COMPUTING = 60.0
 """Seconds that compiling and previewing may take; the owner's own time-out is shorter."""
 
 router = APIRouter(tags=["transformations"])
-
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Description = Annotated[str, Field(max_length=10_000)]
-
-
-class TransformationBody(Body):
-    """A recipe to be saved; its output is called as the transformation unless named."""
-
-    name: Name
-    description: Description | None = None
-    recipe: RecipeJson
-    output_table_name: Name | None = None
-
-
-class TransformationChange(Body):
-    """What is to be different; an absent field stays as it is. A bare recipe changes just that."""
-
-    recipe: RecipeJson | None = None
-    name: Name | None = None
-    description: Description | None = None
-    output_table_name: Name | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _wrap(cls, given: Any) -> Any:
-        is_bare = isinstance(given, dict) and "steps" in given and "recipe" not in given
-        return {"recipe": given} if is_bare else given
-
-
-class RecipeBody(Body):
-    """A recipe to be checked, and where it would be saved: without that, no cycle is found."""
-
-    recipe: RecipeJson
-    transformation_id: UUID | None = None
-
-
-class SortBody(SortItem):
-    """One column of an order; nulls come last either way."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class PageBody(Body):
-    """Which rows of a preview; the recipe of the body goes before the saved one."""
-
-    recipe: RecipeJson | None = None
-    until_step: Annotated[int | None, Field(ge=0)] = None
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    offset: Annotated[int, Field(ge=0)] = 0
-    sort: tuple[SortBody, ...] = ()
-    count: Literal["exact", "none"] = "exact"
-
-
-class DraftBody(PageBody):
-    """A recipe that is not saved yet, and which rows of it."""
-
-    recipe: RecipeJson  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
-
-
-class ExecuteBody(Body):
-    """The output's name, where it is to be another from now on."""
-
-    output_table_name: Name | None = None
 
 
 @router.get("")

@@ -22,7 +22,10 @@ router = APIRouter(prefix="/warehouse", tags=["warehouse"])
 
 Sort = Annotated[
     list[str],
-    Query(description="A column to order by, `-` before it for descending; may be repeated."),
+    Query(
+        default_factory=list,
+        description="A column to order by, `-` before it for descending; may be repeated.",
+    ),
 ]
 
 
@@ -46,9 +49,9 @@ async def preview(
     name: str,
     edge: EdgeDep,
     caller: Reader,
+    sort: Sort,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0)] = 0,
-    sort: Sort = [],  # noqa: B006
     count: Literal["exact", "none"] = "exact",
 ) -> PreviewPage:
     """A page of a table's published rows; `name` is its id, physical name or display name."""

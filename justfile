@@ -1,0 +1,41 @@
+# Lists the recipes.
+default:
+    @just --list
+
+# Starts everything on this machine and leaves it running; Ctrl-C stops it.
+up *ARGS:
+    uv run dalgo up {{ARGS}}
+
+# Stops everything that `up` started.
+down:
+    uv run dalgo down
+
+# The main job from a file to a result, on real servers.
+demo *ARGS:
+    uv run dalgo demo {{ARGS}}
+
+# All tests, against a real PostgreSQL and a real NATS started from the wheels.
+test *ARGS:
+    uv run pytest {{ARGS}}
+
+# Format, lint, types, import rules: what must be green at every commit.
+check:
+    uv run ruff format --check
+    uv run ruff check
+    uv run basedpyright
+    uv run lint-imports
+
+# Formats and mends what can be mended.
+fmt:
+    uv run ruff format
+    uv run ruff check --fix
+
+# Writes what is generated: the recipe language's golden SQL, goldens of new messages.
+generate:
+    uv run python tests/golden/generate_recipe.py
+    GENERATE=1 uv run pytest -q tests/unit/contracts
+
+# Resolves anew and writes the tested versions into pyproject.toml.
+relock:
+    uv lock --upgrade
+    uv run python scripts/relock.py
