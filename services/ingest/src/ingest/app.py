@@ -1,0 +1,55 @@
+"""Composition root of ingest, shared by the process and the tests."""
+
+from chassis.objects import Objects
+from chassis.service import Service
+from contracts.ingest import (
+    CreateSource,
+    DeleteSource,
+    GetSource,
+    ListSources,
+    PlanSources,
+    PreviewSource,
+    RegisterUpload,
+    SyncSource,
+    UpdateSource,
+)
+from contracts.orchestrator import RunCancelRequested
+from ingest.handlers import Handlers
+from ingest.pool import WorkerPool
+from ingest.settings import Settings
+from ingest.store import Store
+from ingest.syncing import Syncer
+
+
+async def build(service: Service[Settings]) -> None:
+    """Wire ingest onto its open connections."""
+    settings = service.settings
+    pool = WorkerPool(spares=settings.warm_workers)
+    await pool.__aenter__()
+
+    async def close_pool() -> None:
+        await pool.__aexit__(None, None, None)
+
+    service.on_close(close_pool)
+    store, objects = Store(service.database), Objects(settings.object_store_url)
+    handlers = Handlers(service.bus, service.jobs, store, objects, pool)
+    syncer = Syncer(service.database, store, objects, pool, settings)
+
+    answer = service.answers.answer
+    answer(RegisterUpload, handlers.register_upload)
+    answer(CreateSource, handlers.create_source)
+    answer(GetSource, handlers.get_source)
+    answer(ListSources, handlers.list_sources)
+    answer(UpdateSource, handlers.update_source)
+    answer(DeleteSource, handlers.delete_source)
+    answer(PreviewSource, handlers.preview_source)
+    answer(PlanSources, handlers.plan_sources)
+    service.jobs.handle(
+        SyncSource,
+        syncer.sync_source,
+        slots=settings.max_syncs,
+        on_dead=syncer.give_up,
+        key=lambda command: command.run_id,
+        stop_asked=syncer.is_cancelled,
+    )
+    await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_requested)

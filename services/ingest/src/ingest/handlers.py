@@ -1,0 +1,187 @@
+"""Handlers of ingest, named for their messages."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID
+
+from nats.aio.msg import Msg
+
+from chassis.bus import Bus
+from chassis.database import AWAY
+from chassis.jobs import Jobs
+from chassis.objects import Objects
+from chassis.telemetry import log
+from contracts.envelope import MalformedMessage, Meta, from_body, from_headers
+from contracts.ingest import (
+    CreateSource,
+    CsvConfig,
+    DeleteSource,
+    GetSource,
+    ListSources,
+    PlannedSource,
+    PlanSources,
+    PreviewSource,
+    RegisterUpload,
+    Source,
+    SourceList,
+    SourcePreview,
+    SourcesPlan,
+    UpdateSource,
+    Upload,
+)
+from contracts.message import Done
+from contracts.orchestrator import FindPipelineUsers, RunCancelRequested
+from contracts.problem import ProblemError, problem
+from contracts.transform import DeclareTable, DropTable, EnsureOrganization
+from ingest.connectors import BadSource, Unavailable
+from ingest.connectors.csv import Inspection
+from ingest.domain import options_of, organization_of, upload_key
+from ingest.jobs import InspectJob, SampleJob
+from ingest.pool import WorkerPool
+from ingest.store import Store, require_unchanged
+
+
+class Handlers:
+    """What ingest does when it is told or asked something."""
+
+    def __init__(
+        self, bus: Bus, jobs: Jobs, store: Store, objects: Objects, pool: WorkerPool
+    ) -> None:
+        self._bus = bus
+        self._jobs = jobs
+        self._store = store
+        self._objects = objects
+        self._pool = pool
+
+    async def register_upload(self, request: RegisterUpload, meta: Meta) -> Upload:
+        """RegisterUpload."""
+        return await self._store.keep_upload(organization_of(meta), request)
+
+    async def create_source(self, request: CreateSource, meta: Meta) -> Source:
+        """CreateSource: the table is declared first, for the display name is reserved there."""
+        org_id = organization_of(meta)
+        inspection = await self._inspect(org_id, request.config)
+        await self._bus.ask(EnsureOrganization(), org_id=org_id, actor=meta.actor)
+        await self._declare(meta, request.source_id, request.name, inspection)
+        return await self._store.create(org_id, request, inspection.warnings)
+
+    async def get_source(self, request: GetSource, meta: Meta) -> Source:
+        """GetSource."""
+        return await self._store.get(organization_of(meta), request.source_id)
+
+    async def list_sources(self, request: ListSources, meta: Meta) -> SourceList:
+        """ListSources."""
+        return await self._store.list(organization_of(meta), request)
+
+    async def update_source(self, request: UpdateSource, meta: Meta) -> Source:
+        """UpdateSource: what is read in another way has other expected columns."""
+        org_id = organization_of(meta)
+        old = await self._store.get(org_id, request.source_id)
+        require_unchanged(request.if_revision in (None, old.revision))
+        name, config = request.name or old.name, request.config or old.config
+        inspection = await self._inspect(org_id, config)
+        await self._declare(meta, old.id, name, inspection)
+        return await self._store.update(org_id, old, name, config, inspection.warnings)
+
+    async def delete_source(self, request: DeleteSource, meta: Meta) -> Done:
+        """DeleteSource: marked first, so that no run begins with it; in use it is ready again."""
+        org_id = organization_of(meta)
+        source = await self._store.get(org_id, request.source_id)
+        require_unchanged(request.if_revision in (None, source.revision))
+        await self._store.set_status(org_id, source.id, "deleting")
+        try:
+            users = await self._bus.ask(
+                FindPipelineUsers(target_id=source.id), org_id=org_id, actor=meta.actor
+            )
+            if users.names:
+                names = ", ".join(f"'{name}'" for name in users.names)
+                raise problem(
+                    409,
+                    "in_use",
+                    f"The source '{source.name}' is used by the pipelines {names}. "
+                    "Take it out of them first.",
+                )
+            await self._bus.ask(DropTable(table_id=source.id), org_id=org_id, actor=meta.actor)
+        except ProblemError:
+            await self._store.set_status(org_id, source.id, "ready")
+            raise
+        await self._store.delete(org_id, source.id)
+        return Done()
+
+    async def preview_source(self, request: PreviewSource, meta: Meta) -> SourcePreview:
+        """PreviewSource."""
+        options = options_of(request.config)
+        async with self._file(organization_of(meta), request.config) as path:
+            preview = await self._pool.sample(
+                SampleJob(path=path, options=options, limit=request.limit)
+            )
+        found = preview.inspection
+        return SourcePreview(
+            columns=tuple(column.as_column() for column in found.columns),
+            rows=preview.rows,
+            delimiter=found.dialect.delimiter,
+            encoding=found.dialect.encoding,
+            header_row=found.dialect.header_row,
+            warnings=found.warnings,
+        )
+
+    async def plan_sources(self, request: PlanSources, meta: Meta) -> SourcesPlan:
+        """PlanSources."""
+        found = await self._store.ready(organization_of(meta), request.source_ids)
+        missing = [str(key) for key in request.source_ids if key not in found]
+        if missing:
+            raise problem(422, "unknown_source", f"There is no source {', '.join(missing)} to run.")
+        ordered = (found[key] for key in request.source_ids)
+        return SourcesPlan(
+            sources=tuple(
+                PlannedSource(source_id=source.id, name=source.name, table_id=source.table_id)
+                for source in ordered
+            )
+        )
+
+    async def run_cancel_requested(self, message: Msg) -> None:
+        """RunCancelRequested: heard by every replica; whoever holds a sync stops it."""
+        try:
+            meta = from_headers(message.headers, message.subject)
+            event = from_body(RunCancelRequested, message.data)
+            org_id = organization_of(meta)
+        except (MalformedMessage, ProblemError) as error:
+            log.warning("cancel_not_understood", error=str(error))
+            return
+        # Marked first: a sync that begins in between finds the mark, one before it is stopped.
+        try:
+            await self._store.cancel(org_id, event.run_id)
+        except AWAY as error:
+            log.warning("cancel_not_marked", error=str(error) or repr(error))
+        stopped = self._jobs.stop(event.run_id)
+        log.info("run_cancel_heard", run_id=str(event.run_id), stopped=stopped)
+
+    async def _inspect(self, org_id: UUID, config: CsvConfig) -> Inspection:
+        async with self._file(org_id, config) as path:
+            return await self._pool.inspect(InspectJob(path=path, options=options_of(config)))
+
+    async def _declare(self, meta: Meta, table_id: UUID, name: str, inspection: Inspection) -> None:
+        declare = DeclareTable(
+            table_id=table_id,
+            table_kind="source",
+            display_name=name,
+            expected=tuple(column.as_column() for column in inspection.columns),
+        )
+        await self._bus.ask(declare, org_id=meta.org_id, actor=meta.actor)
+
+    @asynccontextmanager
+    async def _file(self, org_id: UUID, config: CsvConfig) -> AsyncIterator[Path]:
+        """The upload on this machine; what is wrong with it becomes a problem in words."""
+        upload = await self._store.upload(org_id, config.upload_id)
+        try:
+            async with self._objects.local(upload_key(org_id, upload.upload_id)) as path:
+                yield path
+        except FileNotFoundError as error:
+            raise problem(
+                422, "upload_gone", f"The file {upload.filename} is not stored any more."
+            ) from error
+        except BadSource as error:
+            raise problem(422, error.code, error.message) from error
+        except Unavailable as error:
+            raise problem(503, error.code, error.message) from error

@@ -1,0 +1,62 @@
+-- name: insert_upload(upload_id, org_id, filename, size_bytes, sha256)!
+INSERT INTO uploads (id, org_id, filename, size_bytes, sha256)
+VALUES (:upload_id, :org_id, :filename, :size_bytes, :sha256)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: get_upload(upload_id)^
+SELECT id AS upload_id, filename, size_bytes, sha256 FROM uploads WHERE id = :upload_id;
+
+-- name: insert_source(source_id, org_id, name, name_key, source_type, config, digest, warnings)!
+INSERT INTO sources (id, org_id, name, name_key, source_type, config, digest, warnings)
+VALUES (:source_id, :org_id, :name, :name_key, :source_type, :config, :digest, :warnings)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: get_source(source_id)^
+SELECT * FROM sources WHERE id = :source_id;
+
+-- name: list_sources(after_key, after_id, page)
+SELECT * FROM sources
+WHERE :after_key::text IS NULL OR (name_key, id) > (:after_key, :after_id::uuid)
+ORDER BY name_key, id
+LIMIT :page;
+
+-- name: sources_with(source_ids)
+SELECT * FROM sources WHERE id = ANY (:source_ids::uuid[]) AND status = 'ready';
+
+-- name: update_source(source_id, revision, name, name_key, config, warnings)!
+UPDATE sources SET name = :name, name_key = :name_key, config = :config, warnings = :warnings,
+    revision = revision + 1
+WHERE id = :source_id AND revision = :revision;
+
+-- name: set_status(source_id, status)!
+UPDATE sources SET status = :status WHERE id = :source_id;
+
+-- name: delete_source(source_id)!
+DELETE FROM sources WHERE id = :source_id;
+
+-- name: note_sync(source_id, error)!
+UPDATE sources SET last_error = :error::text,
+    last_synced_at = CASE WHEN :error::text IS NULL THEN now() ELSE last_synced_at END
+WHERE id = :source_id;
+
+-- name: claim_step(step_id, org_id, run_id, source_id)$
+-- The lease under which the step is worked on; null when its outcome is known.
+INSERT INTO sync_runs AS step (step_id, org_id, run_id, source_id)
+VALUES (:step_id, :org_id, :run_id, :source_id)
+ON CONFLICT (step_id) DO UPDATE SET lease = step.lease + 1, started_at = now()
+WHERE step.outcome IS NULL
+RETURNING lease;
+
+-- name: step(step_id)^
+SELECT outcome, event FROM sync_runs WHERE step_id = :step_id;
+
+-- name: finish_step(step_id, lease, outcome, event)!
+-- Affects no row when the step was claimed anew or finished meanwhile.
+UPDATE sync_runs SET outcome = :outcome, event = :event, ended_at = now()
+WHERE step_id = :step_id AND lease = :lease AND outcome IS NULL;
+
+-- name: cancel_run(run_id, org_id)!
+INSERT INTO cancelled_runs (run_id, org_id) VALUES (:run_id, :org_id) ON CONFLICT DO NOTHING;
+
+-- name: is_cancelled(run_id)$
+SELECT EXISTS (SELECT 1 FROM cancelled_runs WHERE run_id = :run_id);

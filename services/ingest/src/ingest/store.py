@@ -1,0 +1,189 @@
+"""Uploads, sources and syncs in PostgreSQL, each behind its organisation's row-level security."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+from chassis.database import Database, affected, collect, queries
+from chassis.paging import after, cursor, name_key
+from contracts.ingest import (
+    CreateSource,
+    CsvConfig,
+    ListSources,
+    RegisterUpload,
+    Source,
+    SourceList,
+    SourceSynced,
+    SourceSyncFailed,
+    SyncSource,
+    Upload,
+)
+from contracts.problem import not_found, problem
+from contracts.tables import Notice
+
+Outcome = SourceSynced | SourceSyncFailed
+_OUTCOMES = {"synced": SourceSynced, "failed": SourceSyncFailed}
+_queries = queries("ingest")
+
+
+class Store:
+    """What ingest remembers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep_upload(self, org_id: UUID, request: RegisterUpload) -> Upload:
+        """Insert once. Raises 404 when the id is another organisation's."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.insert_upload(connection, org_id=org_id, **request.model_dump())
+        return await self.upload(org_id, request.upload_id)
+
+    async def upload(self, org_id: UUID, upload_id: UUID) -> Upload:
+        """One upload; raises a 404 problem."""
+        async with self._database.organization(org_id) as connection:
+            row = await _queries.get_upload(connection, upload_id=upload_id)
+        if row is None:
+            raise not_found("upload", upload_id)
+        return Upload.model_validate(dict(row))
+
+    async def create(
+        self, org_id: UUID, request: CreateSource, warnings: Sequence[Notice]
+    ) -> Source:
+        """Insert once; raises 422 `idempotency_mismatch` when the id was used for another."""
+        digest = request.digest()
+        async with self._database.organization(org_id) as connection:
+            await _queries.insert_source(
+                connection,
+                source_id=request.source_id,
+                org_id=org_id,
+                name=request.name,
+                name_key=name_key(request.name),
+                source_type=request.source_type,
+                config=request.config.model_dump(mode="json"),
+                digest=digest,
+                warnings=[notice.model_dump() for notice in warnings],
+            )
+            row = await _queries.get_source(connection, source_id=request.source_id)
+        if row is None:
+            raise not_found("source", request.source_id)
+        if row["digest"] != digest:
+            raise problem(
+                422,
+                "idempotency_mismatch",
+                "This Idempotency-Key was used for another source. Use a new key.",
+            )
+        return _source(row)
+
+    async def get(self, org_id: UUID, source_id: UUID) -> Source:
+        """One source; raises a 404 problem."""
+        async with self._database.organization(org_id) as connection:
+            row = await _queries.get_source(connection, source_id=source_id)
+        if row is None:
+            raise not_found("source", source_id)
+        return _source(row)
+
+    async def list(self, org_id: UUID, request: ListSources) -> SourceList:
+        """A page of sources, by name."""
+        after_key, after_id = after(request.cursor, 2)
+        async with self._database.organization(org_id) as connection:
+            rows = await collect(
+                _queries.list_sources(
+                    connection, after_key=after_key, after_id=after_id, page=request.limit + 1
+                )
+            )
+        page = rows[: request.limit]
+        more = len(rows) > request.limit
+        return SourceList(
+            sources=tuple(_source(row) for row in page),
+            next_cursor=cursor(page[-1]["name_key"], page[-1]["id"]) if more else None,
+        )
+
+    async def ready(self, org_id: UUID, source_ids: Sequence[UUID]) -> dict[UUID, Source]:
+        """Those of the given sources that a run may use."""
+        async with self._database.organization(org_id) as connection:
+            rows = await collect(_queries.sources_with(connection, source_ids=list(source_ids)))
+        return {row["id"]: _source(row) for row in rows}
+
+    async def update(
+        self, org_id: UUID, old: Source, name: str, config: CsvConfig, warnings: Sequence[Notice]
+    ) -> Source:
+        """Old to new; raises 412 when somebody else changed the source meanwhile."""
+        async with self._database.organization(org_id) as connection:
+            status = await _queries.update_source(
+                connection,
+                source_id=old.id,
+                revision=old.revision,
+                name=name,
+                name_key=name_key(name),
+                config=config.model_dump(mode="json"),
+                warnings=[notice.model_dump() for notice in warnings],
+            )
+        require_unchanged(affected(status) == 1)
+        return await self.get(org_id, old.id)
+
+    async def set_status(self, org_id: UUID, source_id: UUID, status: str) -> None:
+        """Mark a source `deleting`, or `ready` again."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.set_status(connection, source_id=source_id, status=status)
+
+    async def delete(self, org_id: UUID, source_id: UUID) -> None:
+        """Forget a source; its syncs stay in the history."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.delete_source(connection, source_id=source_id)
+
+    async def claim(self, org_id: UUID, command: SyncSource) -> int | Outcome:
+        """A new lease on the step, which outdates all others; or the outcome that it has."""
+        async with self._database.organization(org_id) as connection:
+            lease = await _queries.claim_step(
+                connection,
+                step_id=command.step_id,
+                org_id=org_id,
+                run_id=command.run_id,
+                source_id=command.source_id,
+            )
+            if lease is not None:
+                return lease
+            row = await _queries.step(connection, step_id=command.step_id)
+        return _OUTCOMES[row["outcome"]].model_validate(row["event"])
+
+    async def finish(self, org_id: UUID, source_id: UUID, outcome: Outcome) -> bool:
+        """Commit the outcome of a step; False when a newer lease was given meanwhile."""
+        failed = isinstance(outcome, SourceSyncFailed)
+        async with self._database.organization(org_id) as connection:
+            status = await _queries.finish_step(
+                connection,
+                step_id=outcome.step_id,
+                lease=outcome.lease,
+                outcome="failed" if failed else "synced",
+                event=outcome.model_dump(mode="json"),
+            )
+            if affected(status) == 0:
+                return False
+            error = outcome.problem.detail if failed else None
+            await _queries.note_sync(connection, source_id=source_id, error=error)
+            return True
+
+    async def cancel(self, org_id: UUID, run_id: UUID) -> None:
+        """Mark a run as called off, for syncs that are not delivered yet."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id)
+
+    async def is_cancelled(self, org_id: UUID, run_id: UUID) -> bool:
+        """Whether the run was called off."""
+        async with self._database.organization(org_id) as connection:
+            return await _queries.is_cancelled(connection, run_id=run_id)
+
+
+def require_unchanged(unchanged: bool) -> None:
+    """Raise the 412 problem of a lost update unless `unchanged`."""
+    if not unchanged:
+        raise problem(
+            412,
+            "changed_meanwhile",
+            "The source was changed by somebody else. Load it again and repeat your change.",
+        )
+
+
+def _source(row: asyncpg.Record) -> Source:
+    return Source.model_validate({**dict(row), "table_id": row["id"]})

@@ -1,0 +1,175 @@
+"""Syncing a source: its next version, under a lease, with one outcome for each step."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from chassis.database import AWAY, Database
+from chassis.errors import Retry
+from chassis.jobs import Stopped
+from chassis.objects import Objects
+from chassis.outbox import Outgoing
+from chassis.telemetry import log
+from contracts.envelope import Meta, derived_id, new_id
+from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource, Upload
+from contracts.problem import Problem, ProblemError, problem
+from contracts.tables import TableVersion
+from ingest.connectors import BadSource, Unavailable
+from ingest.connectors.csv import fingerprint
+from ingest.dialect import CsvOptions
+from ingest.domain import options_of, organization_of, upload_key
+from ingest.jobs import LoadJob
+from ingest.pool import WorkerPool
+from ingest.settings import Settings
+from ingest.store import Outcome, Store
+from warehouse import versions
+from warehouse.access import as_org
+from warehouse.names import data_schema, org_role, version_relation
+
+
+class Syncer:
+    """Handles SyncSource; of several holders of a step only the newest commits."""
+
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        objects: Objects,
+        pool: WorkerPool,
+        settings: Settings,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._objects = objects
+        self._pool = pool
+        self._database_url = settings.database_url
+
+    async def sync_source(self, command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
+        """SyncSource: loads, or says the known outcome again."""
+        org_id = organization_of(meta)
+        if await self.is_cancelled(command, meta):
+            raise Stopped
+        claimed = await self._store.claim(org_id, command)
+        if not isinstance(claimed, int):
+            return [_said(claimed, org_id, meta)]
+        try:
+            outcome = await self._synced(org_id, command, claimed)
+        except ProblemError as error:
+            if error.problem.status >= 500:
+                raise
+            outcome = _failed(command, claimed, error.problem)
+        except BadSource as error:
+            why = problem(422, error.code, error.message).problem
+            outcome = _failed(command, claimed, why)
+        except Unavailable as error:
+            raise Retry(error.message, after=2.0) from error
+        return await self._commit(org_id, command, outcome, meta)
+
+    async def give_up(self, command: SyncSource, meta: Meta, reason: str) -> Sequence[Outgoing]:
+        """The failure of a step that could not be handled."""
+        org_id = organization_of(meta)
+        claimed = await self._store.claim(org_id, command)
+        if not isinstance(claimed, int):
+            return [_said(claimed, org_id, meta)]
+        why = problem(500, "sync_gave_up", f"The sync did not succeed: {reason}").problem
+        return await self._commit(org_id, command, _failed(command, claimed, why), meta)
+
+    async def is_cancelled(self, command: SyncSource, meta: Meta) -> bool:
+        """Whether the run was called off."""
+        return await self._store.is_cancelled(organization_of(meta), command.run_id)
+
+    async def _synced(self, org_id: UUID, command: SyncSource, lease: int) -> SourceSynced:
+        source = await self._store.get(org_id, command.source_id)
+        upload = await self._store.upload(org_id, source.config.upload_id)
+        options = options_of(source.config)
+        published = command.published
+        same = published is not None and published.fingerprint == fingerprint(
+            upload.sha256, options
+        )
+        if published is not None and same and not command.force:
+            log.info("source_unchanged", source_id=str(source.id))
+            return _outcome(command, lease, published, unchanged=True)
+        version = await self._load(org_id, command, upload, options)
+        log.info("source_loaded", source_id=str(source.id), rows=version.rows)
+        return _outcome(command, lease, version, unchanged=False)
+
+    async def _load(
+        self, org_id: UUID, command: SyncSource, upload: Upload, options: CsvOptions
+    ) -> TableVersion:
+        version_id = new_id()
+        relation = version_relation(version_id)
+        try:
+            async with self._objects.local(upload_key(org_id, upload.upload_id)) as path:
+                loaded = await self._pool.load(
+                    LoadJob(
+                        path=path,
+                        options=options,
+                        database_url=self._database_url,
+                        role=org_role(org_id),
+                        schema_name=data_schema(org_id),
+                        relation=relation,
+                    )
+                )
+        except FileNotFoundError as error:
+            raise BadSource(
+                "upload_gone",
+                f"The file {upload.filename} is not stored any more. Upload it again.",
+            ) from error
+        except BaseException:
+            await self._drop(org_id, relation)
+            raise
+        return TableVersion(
+            table_id=command.source_id,
+            version_id=version_id,
+            relation=relation,
+            columns=tuple(column.as_column() for column in loaded.columns),
+            rows=loaded.rows,
+            bytes=loaded.bytes,
+            fingerprint=loaded.fingerprint,
+        )
+
+    async def _commit(
+        self, org_id: UUID, command: SyncSource, outcome: Outcome, meta: Meta
+    ) -> Sequence[Outgoing]:
+        if await self._store.finish(org_id, command.source_id, outcome):
+            return [_said(outcome, org_id, meta)]
+        log.info("sync_overtaken", step_id=str(command.step_id), lease=outcome.lease)
+        if isinstance(outcome, SourceSynced) and not outcome.unchanged:
+            for table in outcome.tables:
+                await self._drop(org_id, table.relation)
+        return ()
+
+    async def _drop(self, org_id: UUID, relation: str) -> None:
+        """Remove what nobody will publish; while the database is away it is left to the sweeper."""
+        try:
+            async with (
+                self._database.organization(org_id) as connection,
+                as_org(connection, org_id),
+            ):
+                await versions.drop(connection, org_id, relation)
+        except AWAY as error:
+            log.warning("version_left_behind", relation=relation, error=str(error) or repr(error))
+
+
+def _outcome(
+    command: SyncSource, lease: int, version: TableVersion, *, unchanged: bool
+) -> SourceSynced:
+    return SourceSynced(
+        run_id=command.run_id,
+        step_id=command.step_id,
+        lease=lease,
+        tables=(version,),
+        unchanged=unchanged,
+    )
+
+
+def _failed(command: SyncSource, lease: int, why: Problem) -> SourceSyncFailed:
+    log.info("source_sync_failed", source_id=str(command.source_id), problem=why.detail)
+    return SourceSyncFailed(
+        run_id=command.run_id, step_id=command.step_id, lease=lease, problem=why
+    )
+
+
+def _said(outcome: Outcome, org_id: UUID, meta: Meta) -> Outgoing:
+    return Outgoing(
+        outcome, org_id, actor=meta.actor, id=derived_id(outcome.step_id, outcome.lease)
+    )
