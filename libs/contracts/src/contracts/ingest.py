@@ -5,11 +5,11 @@ from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
-from recipe.tables import ColumnType
 
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
 from contracts.tables import Column, Notice, TableVersion
+from recipe.tables import ColumnType
 
 SourceType = Literal["csv"]
 SourceStatus = Literal["ready", "deleting"]

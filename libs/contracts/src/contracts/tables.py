@@ -2,9 +2,8 @@
 
 from uuid import UUID
 
-from recipe.tables import Column
-
 from contracts.message import Part
+from recipe.tables import Column
 
 __all__ = ["Column", "Notice", "TableVersion"]
 

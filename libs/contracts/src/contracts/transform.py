@@ -5,12 +5,12 @@ from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
-from recipe.errors import RecipeError
 
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
 from contracts.tables import Column, Notice, TableVersion
 from recipe import Recipe
+from recipe.errors import RecipeError
 
 TableKind = Literal["source", "transform"]
 

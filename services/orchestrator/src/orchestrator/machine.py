@@ -2,8 +2,8 @@
 
 Pure: `transition(state, message, at)` gives the next state and the messages to send, looks at no
 clock and makes no random id. It has three outcomes: Moved, Ignored for a stated reason, or an
-IllegalMessage raised. The store owns the transaction around it, `docs/run.mmd` is drawn from
-EDGES below, and a test walks the machine to show that it takes no other.
+IllegalMessage raised. The store owns the transaction around it; EDGES below are all the
+changes of status there are, and a test walks the machine to show that it takes no other.
 
     queued -> syncing -> transforming -> publishing -> succeeded
        `---------`------------`--------------`-------> failed | cancelled

@@ -1,0 +1,85 @@
+"""The whole stack as its own processes, started as a person would: `dalgo up`."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from dalgo import Dalgo
+from stack.control import status
+from stack.layout import Layout
+
+
+@dataclass(frozen=True)
+class Running:
+    """A stack that runs, and where."""
+
+    url: str
+    layout: Layout
+
+    def kill(self, name: str) -> int:
+        """End a service as a crash would; its supervisor brings it back. Returns its old pid."""
+        part = next(part for part in status(self.layout).parts if part.name == name)
+        assert part.pid is not None
+        os.kill(part.pid, signal.SIGKILL)
+        return part.pid
+
+
+def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + 60
+    while True:
+        now = status(layout)
+        if now.ready and now.url:
+            return now.url
+        if process.poll() is not None or time.monotonic() > deadline:
+            pytest.fail(f"the stack did not start:\n{log.read_text()}")
+        try:
+            process.wait(timeout=0.1)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """`dalgo up` for the whole session, in a data directory of its own."""
+    folder = tmp_path_factory.mktemp("stack")
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_uid == os.geteuid():
+            parent.chmod(0o755)
+    log = folder / "up.log"
+    layout = Layout(folder / "data")
+    command = [sys.executable, "-m", "dalgo", "up", "--data-dir", str(layout.root)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        try:
+            yield Running(_wait_until_ready(layout, process, log), layout)
+        finally:
+            children = psutil.Process(process.pid).children(recursive=True)
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=30)
+            left = [child for child in children if child.is_running()]
+            assert left == [], f"left running: {left}"
+
+
+@pytest.fixture
+def dalgo(running: Running) -> Iterator[Dalgo]:
+    """A client signed in as the owner of an organisation of its own."""
+    with Dalgo(running.url) as client:
+        name = os.urandom(6).hex()
+        client.signup(f"{name}@example.org", f"a long pass phrase {name}", f"Organisation {name}")
+        yield client
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    """A small file of people."""
+    path = tmp_path / "people.csv"
+    path.write_text("name,district,age\nAsha,North,31\nBen,South,17\nChidi,North,45\n")
+    return path
