@@ -46,9 +46,9 @@ def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], log: Pat
             continue
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """`dalgo up` for the whole session, in a data directory of its own."""
+    """`dalgo up` for a whole module, in a data directory of its own."""
     folder = tmp_path_factory.mktemp("stack")
     for parent in (folder, *folder.parents):
         if parent.stat().st_uid == os.geteuid():

@@ -34,7 +34,7 @@ asyncio.run(main())
 def workers(parent: int | None = None) -> list[psutil.Process]:
     return [
         process
-        for process in psutil.Process(parent).children(recursive=True)
+        for process in psutil.Process(parent).children()
         if "ingest.worker" in process.cmdline()
     ]
 
