@@ -4,6 +4,7 @@ import json
 import re
 import stat
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
@@ -109,7 +110,7 @@ def test_sources_are_a_plain_table(gateway, answer, dalgo):
         "csv",
         "12,345",
         "2",
-        "2026-01-02 03:04:05",
+        f"{datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC).astimezone():%Y-%m-%d %H:%M:%S}",
         str(SOURCE_ID),
     ]
 

@@ -1,6 +1,7 @@
 """`dalgo demo`: the main job, on a stack that runs or on one of its own."""
 
 import shlex
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ def _place(url: str | None, data_dir: Path | None, *, keep: bool, quiet: bool) -
         yield _Place(found.url, stays=True)
         return
     tell = _silent if quiet else report
+    # A demo that is told to end, by whatever means, takes along what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     started = here.launch(tell)
     try:
         chosen = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""

@@ -11,6 +11,7 @@ from dalgo.cli import output, pipelines
 from dalgo.cli.follow import duration, finish
 from dalgo.cli.follow import follow as follow_run
 from dalgo.cli.options import Json, connect
+from dalgo.tail import has_ended
 
 app = typer.Typer(no_args_is_help=True, help="What ran, and what runs.")
 
@@ -78,7 +79,8 @@ def cancel(ctx: typer.Context, run_id: RunId, as_json: Json = False) -> None:
     if as_json:
         output.as_json(run)
     else:
-        typer.echo(f"Run {run.id} was asked to stop; it is {run.status}.")
+        told = "ended before" if has_ended(run) else "was asked to stop"
+        typer.echo(f"Run {run.id} {told}: it is {run.status}.")
 
 
 @app.command()
