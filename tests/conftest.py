@@ -4,7 +4,7 @@ import asyncio
 import importlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,12 @@ class Ground:
         """The database as a service's own login."""
         rest = self.migrator_url.partition("@")[2]
         return f"postgresql://{login}:{PASSWORD}@{rest}"
+
+    def bus(self, user: str) -> BusSettings:
+        """The bus as one of its users."""
+        return BusSettings(
+            nats_url=self.nats_url, nats_user=user, nats_password=SecretStr(PASSWORD)
+        )
 
     def environment(self, service: str) -> dict[str, str]:
         """The environment of a service's process."""
@@ -87,23 +93,31 @@ def org_id() -> UUID:
     return new_id()
 
 
+RunService = Callable[..., AbstractAsyncContextManager[Service[Any]]]
 StartService = Callable[..., Awaitable[Service[Any]]]
 
 
+@pytest.fixture
+def run_service(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> RunService:
+    """Runs a service in this process for as long as a block, exactly as it is built in its own."""
+
+    def run(name: str, **environment: str) -> AbstractAsyncContextManager[Service[Any]]:
+        with monkeypatch.context() as patch:
+            for key, value in (ground.environment(name) | environment).items():
+                patch.setenv(key, value)
+            settings = importlib.import_module(f"{name}.settings").Settings()
+        return running(name, settings, importlib.import_module(f"{name}.app").build)
+
+    return run
+
+
 @pytest_asyncio.fixture
-async def start_service(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[StartService]:
-    """Starts services in this process, exactly as they are built in theirs; stops them after."""
+async def start_service(run_service: RunService) -> AsyncIterator[StartService]:
+    """Starts services that run until the test has ended."""
     async with AsyncExitStack() as stack:
 
         async def start(name: str, **environment: str) -> Service[Any]:
-            with monkeypatch.context() as patch:
-                for key, value in (ground.environment(name) | environment).items():
-                    patch.setenv(key, value)
-                settings = importlib.import_module(f"{name}.settings").Settings()
-            build = importlib.import_module(f"{name}.app").build
-            return await stack.enter_async_context(running(name, settings, build))
+            return await stack.enter_async_context(run_service(name, **environment))
 
         yield start
 
@@ -111,10 +125,7 @@ async def start_service(
 @pytest_asyncio.fixture
 async def bus(ground: Ground) -> AsyncIterator[Bus]:
     """The bus as the gateway sees it: it may ask every owner."""
-    settings = BusSettings(
-        nats_url=ground.nats_url, nats_user="gateway", nats_password=SecretStr(PASSWORD)
-    )
-    connection = await Bus.connect(settings, "gateway")
+    connection = await Bus.connect(ground.bus("gateway"), "gateway")
     yield connection
     await connection.close()
 
