@@ -1,13 +1,16 @@
-"""Real servers, started once a session from the wheels; an own organisation for every test."""
+"""Real servers, started once a session; an own organisation for every test.
+
+They come from the wheels, or with `TEST_BACKEND=containers` from images (a Docker engine).
+"""
 
 import asyncio
 import importlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import nats
@@ -23,6 +26,9 @@ from chassis.settings import BusSettings
 from contracts.envelope import new_id
 from contracts.streams import SERVICES
 from stack.servers import Servers
+
+if TYPE_CHECKING:
+    from .containers import Containers
 
 PASSWORD = "only-for-tests"
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -61,7 +67,19 @@ class Ground:
         }
 
 
-async def _prepare(servers: Servers) -> None:
+def _servers() -> "AbstractContextManager[Servers | Containers]":
+    match os.environ.get("TEST_BACKEND", "wheels"):
+        case "wheels":
+            return Servers.temporary(password=PASSWORD)
+        case "containers":
+            from . import containers
+
+            return containers.temporary(PASSWORD)
+        case other:
+            pytest.fail(f"TEST_BACKEND is 'wheels' or 'containers', not {other!r}")
+
+
+async def _prepare(servers: "Servers | Containers") -> None:
     owners = [entry.name for entry in SERVICES if entry.name != "gateway"]
     targets = [*(Target(name, PASSWORD) for name in owners), Target("warehouse", None)]
     await migrate(servers.migrator_url, targets)
@@ -73,7 +91,7 @@ async def _prepare(servers: Servers) -> None:
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """PostgreSQL and NATS for the whole session."""
-    with Servers.temporary(password=PASSWORD) as servers:
+    with _servers() as servers:
         asyncio.run(_prepare(servers))
         objects = tmp_path_factory.mktemp("objects")
         yield Ground(
