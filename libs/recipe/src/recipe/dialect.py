@@ -41,10 +41,12 @@ _TEMPLATES = {
     "rx_nfd": "NORMALIZE(x, NFD)",
     "rx_item": "(x)[1]",
     "rx_numeric": "CAST(x AS NUMERIC)",
+    "rx_bigint": "CAST(x AS BIGINT)",
     "rx_jsonb": "CAST(x AS JSONB)",
     "rx_timestamp": "CAST(x AS TIMESTAMP)",
     "rx_isodow": "CAST(EXTRACT(ISODOW FROM x) AS BIGINT)",
     "rx_contains": "x @> y",
+    "rx_unnest": "UNNEST(COALESCE(NULLIF(x, '{}'), ARRAY[CAST(NULL AS TEXT)]))",
     "rx_text_min": f"(MIN({_KEY}) FILTER (WHERE w AND NOT x IS NULL))[2]",
     "rx_text_max": f"(MAX({_KEY}) FILTER (WHERE w AND NOT x IS NULL))[2]",
     "rx_text_mode": (

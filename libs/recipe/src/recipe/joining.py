@@ -73,15 +73,11 @@ def joined(step: "Join", left: Frame, scope: "Scope") -> Frame:
 def _columns(
     parts: Gathering, frame: Frame, field: str, names: "str | tuple[str, ...] | None"
 ) -> list[Column]:
-    found: list[Column] = []
     if isinstance(names, str):
         with parts.at(field):
-            found.append(frame.column(names))
-        return found
-    for index, name in enumerate(names or ()):
-        with parts.at(field, index):
-            found.append(frame.column(name))
-    return found
+            return [frame.column(names)]
+        return []
+    return frame.named(parts, field, names or ())
 
 
 def _brought(
