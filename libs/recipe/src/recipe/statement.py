@@ -62,7 +62,10 @@ def readable_sql(compiled: "Compiled") -> str:
         note = fragment.step.note
         # A comment cannot end early: its end sign is taken apart.
         text = f"{title}: {note}" if note else title
-        cte.this.add_comments([f" {text.replace('*/', '* /').replace('/*', '/ *')} "])
+        first = cte.this
+        while isinstance(first, exp.SetOperation):
+            first = first.this
+        first.add_comments([f" {text.replace('*/', '* /').replace('/*', '/ *')} "])
     return tree.sql(dialect="postgres", pretty=True)
 
 

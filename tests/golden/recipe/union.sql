@@ -1,0 +1,56 @@
+WITH "step_0" AS (
+  /* 0. Start from */
+  SELECT
+    "t0"."id",
+    "t0"."full_name",
+    "t0"."district_id",
+    "t0"."age",
+    CAST("t0"."weight" AS DECIMAL) AS "weight",
+    "t0"."joined",
+    CAST("t0"."seen_at" AS TIMESTAMP) AS "seen_at",
+    "t0"."active",
+    CAST("t0"."answers" AS JSONB) AS "answers"
+  FROM "org_a_data"."v_beneficiaries" AS "t0"
+), "step_1" AS (
+  /* 1. Keep columns */
+  SELECT
+    "t0"."id",
+    "t0"."full_name",
+    "t0"."joined"
+  FROM "step_0" AS "t0"
+), "step_2" AS (
+  /* 2. Add rows of other tables */
+  SELECT
+    *
+  FROM (
+    SELECT
+      "t0"."id",
+      "t0"."full_name",
+      "t0"."joined",
+      CAST(NULL AS VARCHAR) AS "name",
+      CAST(NULL AS VARCHAR) AS "state",
+      'beneficiaries' AS "from"
+    FROM "step_1" AS "t0"
+  ) AS "t2"
+  UNION ALL
+  SELECT
+    *
+  FROM (
+    SELECT
+      CAST("t1"."id" AS VARCHAR) AS "id",
+      CAST(NULL AS VARCHAR) AS "full_name",
+      CAST(NULL AS DATE) AS "joined",
+      "t1"."name",
+      "t1"."state",
+      'districts' AS "from"
+    FROM "org_a_data"."v_districts" AS "t1"
+  ) AS "t3"
+)
+SELECT
+  "id",
+  "full_name",
+  "joined",
+  "name",
+  "state",
+  "from"
+FROM "step_2";
