@@ -38,3 +38,29 @@ def has_each(
 def _in_array(cells: "ir.Column", choice: object) -> "ir.BooleanValue":
     wanted = scalar("rx_jsonb", "unknown", ibis.literal(json.dumps([choice], ensure_ascii=False)))
     return truth(scalar("rx_contains", "boolean", cells, wanted))
+
+
+def elements(cells: "ir.Column", type: ColumnType, separator: str | None) -> "ir.Value":
+    """A row for each element, as text; a list without elements has one, which is null.
+
+    PostgreSQL leaves rows with an empty list out, so no list may be empty.
+    """
+    if type == "json":
+        return scalar("jsonb_array_elements_text", "string", _never_empty(cells))
+    if separator in {None, " "}:
+        words = semantics.trimmed(scalar("rx_words", "string", cells))
+        parts = scalar("string_to_array", "unknown", words, ibis.literal(" "), ibis.literal(""))
+    else:
+        filled = semantics.without_blank(cells, "text")
+        parts = scalar(
+            "string_to_array", "unknown", filled, ibis.literal(separator), ibis.literal("")
+        )
+    return scalar("rx_unnest", "string", parts)
+
+
+def _never_empty(cells: "ir.Column") -> "ir.Value":
+    empty = scalar("rx_jsonb", "unknown", ibis.literal("[]"))
+    filled = scalar("nullif", "unknown", cells, empty)
+    kind = semantics.text(scalar("jsonb_typeof", "string", filled))
+    alone = scalar("jsonb_build_array", "unknown", filled)
+    return ibis.cases((truth(kind == "array"), filled), else_=alone)
