@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import ibis
 
@@ -88,17 +88,21 @@ def _carried(
     The number of such cells so far is the same for a cell and for the blank ones after it: within
     each number there is one cell to take. (PostgreSQL's window functions cannot ignore nulls.)
     """
-    so_far = ibis.cumulative_window(
-        group_by=_cells(frame, by), order_by=frame.total_order(backwards=backwards)
-    )
-    marks = [_clean(frame, column).count().over(so_far) for column in columns]
-    marked, mark_cells = _beside(frame, "mark", columns, marks)
+    order = ibis.window(order_by=frame.total_order(backwards=backwards))
+    frame, clean = _beside(frame, "clean", columns, _clean(frame, columns))
+    # The order may be long: it is written once, not for each of the columns.
+    frame, place = _beside(frame, "place", columns[:1], [ibis.row_number().over(order)])
+    table = frame.table
+    so_far = ibis.cumulative_window(group_by=_cells(frame, by), order_by=table[place[0]])
+    counts = [table[name].count().over(so_far) for name in clean]
+    frame, marks = _beside(frame, "mark", columns, counts)
     found: list[ir.Value] = []
-    for column, mark in zip(columns, mark_cells, strict=True):
-        cells = _clean(marked, column)
-        stretch = ibis.window(group_by=[*_cells(marked, by), mark], order_by=cells.isnull())
-        found.append(cells.first(include_null=True).over(stretch))
-    return marked, found
+    for name, mark in zip(clean, marks, strict=True):
+        cells = frame.table[name]
+        stretch = [*_cells(frame, by), frame.table[mark]]
+        within = ibis.window(group_by=stretch, order_by=cells.isnull())
+        found.append(cells.first(include_null=True).over(within))
+    return frame, found
 
 
 def _medians(frame: Frame, columns: Sequence[Column], by: Sequence[Column]) -> Helped:
@@ -109,55 +113,54 @@ def _medians(frame: Frame, columns: Sequence[Column], by: Sequence[Column]) -> H
         cells = frame.value(column)
         ranks = ibis.window(group_by=group, order_by=cells.asc(nulls_first=False))
         twice = ibis.row_number().over(ranks) * 2
-        size = cells.count().over(ibis.window(group_by=group))
         # The middle of n, counted from 0: twice its place lies between n - 2 and n.
-        places.append(twice - size)
-    placed, place_cells = _beside(frame, "place", columns, places)
-    within = ibis.window(group_by=_cells(placed, by))
+        places.append(twice - cells.count().over(ibis.window(group_by=group)))
+    frame, names = _beside(frame, "place", columns, places)
+    within = ibis.window(group_by=_cells(frame, by))
     found: list[ir.Value] = []
-    for column, place in zip(columns, place_cells, strict=True):
+    for column, name in zip(columns, names, strict=True):
+        place = frame.table[name]
         near = truth((place >= semantics.literal(-2)) & (place <= semantics.literal(0)))
-        middle = near.ifelse(placed.value(column), ibis.null())
-        found.append(number(middle).mean().over(within))  # pyright: ignore[reportAttributeAccessIssue]
-    return placed, found
+        middle = number(near.ifelse(frame.value(column), ibis.null()))
+        found.append(middle.mean().over(within))  # pyright: ignore[reportAttributeAccessIssue]
+    return frame, found
 
 
 def _modes(frame: Frame, columns: Sequence[Column], by: Sequence[Column]) -> Helped:
     """The commonest cell, of several the smallest."""
-    counts: list[ir.Value] = []
-    for column in columns:
-        cells = _clean(frame, column)
-        same = ibis.window(group_by=[*_cells(frame, by), cells])
-        counts.append(cells.count().over(same))
-    counted, count_cells = _beside(frame, "count", columns, counts)
+    frame, clean = _beside(frame, "clean", columns, _clean(frame, columns))
+    counted: list[ir.Value] = []
+    for name in clean:
+        cells = frame.table[name]
+        counted.append(cells.count().over(ibis.window(group_by=[*_cells(frame, by), cells])))
+    frame, counts = _beside(frame, "count", columns, counted)
     found: list[ir.Value] = []
-    for column, count in zip(columns, count_cells, strict=True):
-        cells = _clean(counted, column)
+    for column, name, count in zip(columns, clean, counts, strict=True):
+        cells = frame.table[name]
         smallest = sort_keys(cells, column.type, OrderKey(column, False, False))
-        order = [count.desc(nulls_first=False), *smallest]
-        within = ibis.window(group_by=_cells(counted, by), order_by=order)
+        order = [frame.table[count].desc(nulls_first=False), *smallest]
+        within = ibis.window(group_by=_cells(frame, by), order_by=order)
         found.append(cells.first(include_null=True).over(within))
-    return counted, found
+    return frame, found
 
 
 def _beside(
     frame: Frame, what: str, columns: Sequence[Column], values: "Sequence[ir.Value]"
-) -> "tuple[Frame, list[ir.Column]]":
-    """The frame with a value for each of the columns, in columns that nobody sees."""
+) -> "tuple[Frame, list[str]]":
+    """The frame with a value for each of the columns, and how the table calls those values."""
     taken = set(frame.table.columns)
     names: list[str] = []
     for column in columns:
         names.append(physical_name(f"{what} of {column.physical}", 1, taken))
         taken.add(names[-1])
     named = [value.name(name) for value, name in zip(values, names, strict=True)]
-    table = frame.table.mutate(*named)
-    return replace(frame, table=table), [table[name] for name in names]
+    return replace(frame, table=frame.table.mutate(*named)), names
 
 
 def _cells(frame: Frame, columns: Sequence[Column]) -> "list[ir.Column]":
     return [frame.value(column) for column in columns]
 
 
-def _clean(frame: Frame, column: Column) -> "ir.Column":
+def _clean(frame: Frame, columns: Sequence[Column]) -> "list[ir.Value]":
     """The cells, null where they are blank."""
-    return cast("ir.Column", semantics.without_blank(frame.value(column), column.type))
+    return [semantics.without_blank(frame.value(column), column.type) for column in columns]
