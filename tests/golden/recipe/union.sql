@@ -18,33 +18,35 @@ WITH "step_0" AS (
     "t0"."full_name",
     "t0"."joined"
   FROM "step_0" AS "t0"
+), "step_2_1" AS (
+  /* 2. Add rows of other tables */
+  SELECT
+    "t0"."id",
+    "t0"."full_name",
+    "t0"."joined",
+    CAST(NULL AS VARCHAR) AS "name",
+    CAST(NULL AS VARCHAR) AS "state",
+    'beneficiaries' AS "from"
+  FROM "step_1" AS "t0"
+), "step_2_2" AS (
+  /* 2. Add rows of other tables */
+  SELECT
+    CAST("t0"."id" AS VARCHAR) AS "id",
+    CAST(NULL AS VARCHAR) AS "full_name",
+    CAST(NULL AS DATE) AS "joined",
+    "t0"."name",
+    "t0"."state",
+    'districts' AS "from"
+  FROM "org_a_data"."v_districts" AS "t0"
 ), "step_2" AS (
   /* 2. Add rows of other tables */
   SELECT
     *
-  FROM (
-    SELECT
-      "t0"."id",
-      "t0"."full_name",
-      "t0"."joined",
-      CAST(NULL AS VARCHAR) AS "name",
-      CAST(NULL AS VARCHAR) AS "state",
-      'beneficiaries' AS "from"
-    FROM "step_1" AS "t0"
-  ) AS "t2"
+  FROM "step_2_1" AS "t0"
   UNION ALL
   SELECT
     *
-  FROM (
-    SELECT
-      CAST("t1"."id" AS VARCHAR) AS "id",
-      CAST(NULL AS VARCHAR) AS "full_name",
-      CAST(NULL AS DATE) AS "joined",
-      "t1"."name",
-      "t1"."state",
-      'districts' AS "from"
-    FROM "org_a_data"."v_districts" AS "t1"
-  ) AS "t3"
+  FROM "step_2_2" AS "t1"
 )
 SELECT
   "id",

@@ -228,6 +228,11 @@ CASES = {
     "rows stay sorted when others come below": ids(
         "North", [sort(falling("id")), {"type": "union", "tables": ["North"]}], 2, 2, 1, 1
     ),
+    "a table can be stacked on itself, more than once": ids(
+        "mostly",
+        [{"type": "union", "tables": ["mostly", "mostly"]}, sort("id")],
+        *(1, 1, 1, 2, 2, 2, 3, 3, 3),
+    ),
     "the table's name takes the place of a column that it replaces": case(
         "east",
         [

@@ -116,7 +116,9 @@ def to_tree(table: "ir.Table") -> exp.Select:
 def passes_on(query: exp.Select) -> bool:
     """Whether a query only repeats the one it reads."""
     said = {key for key, value in query.args.items() if value}
-    return said == {"expressions", "from_"} and query.is_star
+    read = query.args.get("from_")
+    whole = read is not None and isinstance(read.this, exp.Table)
+    return whole and said == {"expressions", "from_"} and query.is_star
 
 
 def _expand(tree: exp.Select, relation: str, columns: Sequence[str]) -> None:

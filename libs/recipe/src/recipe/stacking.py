@@ -29,15 +29,12 @@ def stacked(step: "Union", frame: Frame, scope: "Scope") -> Frame:
     frames = [frame, *(read_table(table) for table in others)]
     columns = _columns(step, frames)
     origins = [scope.origin, *(table.display_name for table in others)]
-    branches = [
-        part.table.select(
-            [
-                _cell(part, column, step.source_column, origin).name(column.physical)
-                for column in columns
-            ]
-        )
-        for part, origin in zip(frames, origins, strict=True)
-    ]
+    branches: list[ir.Table] = []
+    for part, origin in zip(frames, origins, strict=True):
+        cells = [_cell(part, column, step.source_column, origin) for column in columns]
+        named = [cell.name(column.physical) for cell, column in zip(cells, columns, strict=True)]
+        # Each is a query of its own: of one that occurs twice Ibis makes a WITH inside the step.
+        branches.append(scope.settle(Frame(part.table.select(named), tuple(columns))).table)
     table = branches[0].union(*branches[1:], distinct=step.distinct)
     return Frame(table, tuple(columns), _order(frame, columns, step.source_column))
 
