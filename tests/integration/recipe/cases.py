@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 
 from recipe import Column, Context, RecipeProblems, Table, check, compile_recipe, parse
+from recipe.guard import guard
 from recipe.naming import physical_names
 from recipe.statement import count_sql, page
 
@@ -69,6 +70,7 @@ async def run(case: Mapping[str, Any], connection: asyncpg.Connection) -> Outcom
     except RecipeProblems as problems:  # pragma: no cover - the check said otherwise
         raise AssertionError("check and compile disagree") from problems
     assert checked.steps[-1] == compiled.source_columns
+    guard(compiled.sql, {SCHEMA})
     transaction = connection.transaction()
     await transaction.start()
     try:

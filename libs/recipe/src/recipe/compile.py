@@ -125,6 +125,7 @@ def _fold(
     frame = Frame.of("nothing", ())
     fold = _Fold(None, [], [], [], ())
     last = len(steps) if until_step is None else until_step + 1
+    origin = _origin(steps, catalogue)
     reads: dict[str, None] = {}
     for index, step in enumerate(steps[:last]):
         if step is None:
@@ -132,7 +133,7 @@ def _fold(
         if step.enabled:
             layers = _Layers(index, step)
             try:
-                result = step.apply(frame, Scope(catalogue, context, layers.settle))
+                result = step.apply(frame, Scope(catalogue, context, layers.settle, origin))
             except Misfit as misfit:
                 fold.errors += _located(misfit, index, step)
                 if not step.keeps_columns:
@@ -149,6 +150,13 @@ def _fold(
     fold.fragments = weighed(fold.fragments)
     fold.reads = tuple(reads)
     return fold
+
+
+def _origin(steps: Sequence[Step | None], catalogue: Catalogue) -> str:
+    """Display name of the source's table; empty where there is none."""
+    named = steps[0].tables() if steps and steps[0] is not None else ()
+    found = next((catalogue.find(name) for _, name in named), None)
+    return "" if found is None else found.display_name
 
 
 class _Layers:

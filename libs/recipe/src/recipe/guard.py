@@ -32,6 +32,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.Subquery,
         exp.Table,
         exp.TableAlias,
+        exp.Union,
         exp.Where,
         exp.Window,
         exp.WindowSpec,
@@ -81,8 +82,10 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.Count,
         exp.DataType,
         exp.Exists,
+        exp.Explode,
         exp.Extract,
         exp.Filter,
+        exp.FirstValue,
         exp.GroupConcat,
         exp.If,
         exp.Initcap,
@@ -92,6 +95,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.LogicalAnd,
         exp.LogicalOr,
         exp.Lower,
+        exp.MD5,
         exp.Max,
         exp.Min,
         exp.Mode,
@@ -105,6 +109,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.StartsWith,
         exp.StddevSamp,
         exp.StrPosition,
+        exp.StringToArray,
         exp.Substring,
         exp.Sum,
         exp.Translate,
@@ -115,7 +120,19 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
     }
 )
 
-_FUNCTIONS = frozenset({"btrim", "ltrim", "make_date", "make_timestamp", "trim_scale"})
+_FUNCTIONS = frozenset(
+    {
+        "btrim",
+        "jsonb_array_elements_text",
+        "jsonb_build_array",
+        "jsonb_typeof",
+        "ltrim",
+        "make_date",
+        "make_timestamp",
+        "row",
+        "trim_scale",
+    }
+)
 """Functions that the parser knows by name only."""
 
 _TYPES = frozenset(

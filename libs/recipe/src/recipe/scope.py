@@ -22,6 +22,8 @@ class Scope:
     settle: "Callable[[Frame], Frame]"
     """Ends a query within the step: what follows reads its result. An expression that is used
     several times is settled first, or the statement would grow with every use of every use."""
+    origin: str = ""
+    """Display name of the table that the recipe starts from."""
 
     def table(self, name: str) -> Table:
         """The table of that name.
