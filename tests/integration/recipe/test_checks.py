@@ -10,7 +10,7 @@ import pytest_asyncio
 from typing_extensions import override
 
 from recipe import Compiled, Recipe, compile_recipe
-from recipe.checks import Requirement, listed
+from recipe.checks import Requirement, listed, shown
 from recipe.frame import Frame
 from recipe.guard import guard
 from recipe.reading import read_table
@@ -48,7 +48,7 @@ class Demand(Step):
     @override
     def apply(self, frame: Frame, scope: Scope) -> Frame:
         def say(count: int, rows: Sequence[Sequence[object]]) -> str:
-            return f"{count}: {listed([row[0] for row in rows], count)}"
+            return f"{count}: {listed([shown(row[0]) for row in rows], count)}"
 
         scope.require(Requirement(self.offences(frame, scope), "assert_failed", say, "columns.0"))
         return frame

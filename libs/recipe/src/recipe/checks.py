@@ -103,7 +103,7 @@ def shown(cell: object) -> str:
             return str(cell)
 
 
-def listed(cells: Sequence[object], count: int) -> str:
-    """The cells as they are shown, and that there are more if `count` says so."""
-    text = ", ".join(shown(cell) for cell in cells)
-    return f"{text}, …" if count > len(cells) else text
+def listed(examples: Sequence[str], count: int) -> str:
+    """Examples in a row, and a sign that there are more if `count` says so."""
+    text = ", ".join(examples)
+    return f"{text}, …" if count > len(examples) else text

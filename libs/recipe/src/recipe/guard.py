@@ -57,6 +57,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.GTE,
         exp.In,
         exp.Is,
+        exp.JSONBExtractScalar,
         exp.LT,
         exp.LTE,
         exp.Mod,
@@ -115,7 +116,17 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
     }
 )
 
-_FUNCTIONS = frozenset({"btrim", "ltrim", "make_date", "make_timestamp", "trim_scale"})
+_FUNCTIONS = frozenset(
+    {
+        "btrim",
+        "ltrim",
+        "make_date",
+        "make_timestamp",
+        "pg_input_is_valid",
+        "to_jsonb",
+        "trim_scale",
+    }
+)
 """Functions that the parser knows by name only."""
 
 _TYPES = frozenset(
@@ -127,6 +138,7 @@ _TYPES = frozenset(
         exp.DataType.Type.JSONB,
         exp.DataType.Type.TEXT,
         exp.DataType.Type.TIMESTAMP,
+        exp.DataType.Type.TIMESTAMPTZ,
         exp.DataType.Type.VARCHAR,
     }
 )
