@@ -125,6 +125,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
 _FUNCTIONS = frozenset(
     {
         "btrim",
+        "jsonb_extract_path",
         "ltrim",
         "make_date",
         "make_timestamp",

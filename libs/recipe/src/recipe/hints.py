@@ -2,6 +2,7 @@
 
 Controls: `table`, `column`, `columns`, `new_column`, `value`, `predicate`, `choice`, `list`; where
 columns are chosen, `column_types` says which fit, and `of` says which table they belong to.
+`enum_labels` says how each choice is called.
 """
 
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ def hint(
     types: Sequence[ColumnType] = (),
     of: str = "",
     show: dict[str, list[str]] | None = None,
+    labels: dict[str, str] | None = None,
 ) -> JsonDict:
     """The extra schema of one field; empty answers are left out."""
     extra: JsonDict = {"control": control, "label": label}
@@ -30,4 +32,6 @@ def hint(
         extra["of"] = of
     if show:
         extra[SHOW] = {field: list(values) for field, values in show.items()}
+    if labels:
+        extra["enum_labels"] = dict(labels)
     return extra

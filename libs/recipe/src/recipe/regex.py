@@ -13,8 +13,8 @@ _POSTGRES_ONLY = (
 """What PostgreSQL's advanced regular expressions have and Python's lack, as something alike."""
 
 
-def check_regex(pattern: str, field: str) -> int:
-    """The number of groups of a pattern; raises `bad_value` if it is no regular expression.
+def check_regex(pattern: str, field: str) -> None:
+    """Raise `bad_value` for a pattern that is no regular expression.
 
     Python's parser stands in for PostgreSQL's: brackets, repetitions and groups agree.
     """
@@ -24,6 +24,6 @@ def check_regex(pattern: str, field: str) -> int:
     for special, alike in _POSTGRES_ONLY:
         similar = special.sub(alike, similar)
     try:
-        return re.compile(similar).groups
+        re.compile(similar)
     except (re.error, RecursionError, OverflowError) as wrong:
         raise misfit("bad_value", f"This is no regular expression: {wrong}.", field) from None

@@ -1,5 +1,6 @@
 """Parts of text: what stands between separators, after so many characters, in a match."""
 
+import re
 from typing import TYPE_CHECKING, assert_never
 
 import ibis
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 
     from recipe.steps.extract_text import ExtractText
     from recipe.steps.split import Split
+
+
+_NO_GROUP = re.compile(r"\\.|\[\^?\]?([^\]\[]|\[:\w+:\])*\]", re.DOTALL)
+"""Where a parenthesis is only a sign: after a backslash, in brackets."""
 
 
 def split_text(step: "Split", cells: "ir.Value") -> "list[ir.Value]":
@@ -94,7 +99,8 @@ def _cut(cell: "ir.StringValue", lengths: tuple[int, ...]) -> "list[ir.StringVal
 
 
 def _found(cell: "ir.StringValue", pattern: str, group: int | None) -> "ir.StringValue":
-    groups = check_regex(pattern, "regex")
+    check_regex(pattern, "regex")
+    groups = _groups(pattern)
     if group is None:
         group = min(1, groups)
     if group > groups:
@@ -106,6 +112,10 @@ def _found(cell: "ir.StringValue", pattern: str, group: int | None) -> "ir.Strin
             ibis.literal(group),
         )
     )
+
+
+def _groups(pattern: str) -> int:
+    return len(re.findall(r"\((?!\?)", _NO_GROUP.sub("", pattern)))
 
 
 def _before(cell: "ir.StringValue", sign: str) -> "ir.StringValue":
