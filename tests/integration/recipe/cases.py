@@ -23,11 +23,13 @@ from recipe import (
     parse,
 )
 from recipe.guard import guard
+from recipe.mask_key import SETTING, setting_value
 from recipe.naming import physical_names
 from recipe.statement import count_sql, page
 
 SCHEMA = "recipe_cases"
 CONTEXT = Context(as_of=datetime(2026, 3, 18, 12, tzinfo=UTC), timezone="UTC")
+MASK_KEY = b"a key of an organisation"
 POSTGRES = {
     "text": "text",
     "integer": "bigint",
@@ -114,6 +116,7 @@ async def filled(case: Mapping[str, Any], connection: asyncpg.Connection) -> Non
     """Put the case's tables into the database."""
     tables = tables_of(case)
     await connection.execute(f"create schema {SCHEMA}; set local time zone 'UTC'")
+    await connection.execute("select set_config($1, $2, true)", SETTING, setting_value(MASK_KEY))
     for name, content in case["tables"].items():
         table = tables[name]
         listed = ", ".join(f'"{c.physical}" {POSTGRES[c.type]}' for c in table.columns)

@@ -11,6 +11,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from recipe.mask_key import SETTING
+
 _NODES: frozenset[type[exp.Expr]] = frozenset(
     {
         # queries
@@ -81,6 +83,8 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.ConcatWs,
         exp.Count,
         exp.DataType,
+        exp.Decode,
+        exp.Encode,
         exp.Exists,
         exp.Extract,
         exp.Filter,
@@ -98,6 +102,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.Mode,
         exp.Normalize,
         exp.Nullif,
+        exp.Pad,
         exp.IntDiv,
         exp.PercentileCont,
         exp.Pow,
@@ -107,7 +112,9 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.RegexpSubstr,
         exp.Replace,
         exp.Right,
+        exp.Round,
         exp.RowNumber,
+        exp.SHA2,
         exp.SplitPart,
         exp.StartsWith,
         exp.StddevSamp,
@@ -125,6 +132,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
 _FUNCTIONS = frozenset(
     {
         "btrim",
+        "convert_to",
         "jsonb_extract_path",
         "ltrim",
         "make_date",
@@ -187,6 +195,11 @@ def _check_all(tree: exp.Expr, own: Collection[str], schemas: Collection[str]) -
 
 def _check(node: exp.Expr, own: Collection[str], schemas: Collection[str]) -> None:
     match node:
+        case exp.Anonymous() if node.name.lower() == "current_setting":
+            asked = [each.name for each in node.expressions if each.is_string]
+            # What is not hashed could be read.
+            if asked != [SETTING] or node.find_ancestor(exp.SHA2) is None:
+                raise Forbidden("reads a setting")
         case exp.Anonymous():
             if node.name.lower() not in _FUNCTIONS:
                 raise Forbidden(f"calls {node.name}")
