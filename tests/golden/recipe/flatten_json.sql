@@ -23,13 +23,17 @@ WITH "step_0" AS (
     "t0"."seen_at",
     "t0"."active",
     "t0"."answers",
-    JSONB_EXTRACT_PATH("t0"."answers", 'hh/size') #>> '{}' AS "size",
+    (
+      JSONB_EXTRACT_PATH("t0"."answers", 'hh/size') #>> '{}'
+    ) AS "size",
     NULLIF(
       BTRIM(
-        COALESCE(
-          JSONB_EXTRACT_PATH("t0"."answers", 'head.born'),
-          JSONB_EXTRACT_PATH("t0"."answers", 'head', 'born')
-        ) #>> '{}',
+        (
+          COALESCE(
+            JSONB_EXTRACT_PATH("t0"."answers", 'head.born'),
+            JSONB_EXTRACT_PATH("t0"."answers", 'head', 'born')
+          ) #>> '{}'
+        ),
         e'\t\n\u000b\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\u180e\u200b\u200c\u200d\u2060\ufeff'
       ),
       ''

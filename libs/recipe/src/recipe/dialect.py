@@ -48,7 +48,10 @@ _TEMPLATES = {
     "rx_numeric": "CAST(x AS NUMERIC)",
     "rx_jsonb": "CAST(x AS JSONB)",
     "rx_date": "CAST(x AS DATE)",
-    "rx_scalar": "x #>> '{}'",
+    "rx_days": "(CAST(x AS DATE) - CAST(y AS DATE))",
+    "rx_days_later": "(x + y * MAKE_INTERVAL(0, 0, 0, 1))",
+    "rx_months_later": "(x + y * MAKE_INTERVAL(0, 1))",
+    "rx_scalar": "(x #>> '{}')",
     "rx_keyed_hash": (
         f"LEFT(ENCODE(SHA256(DECODE(RIGHT({_PADDED_KEYS}, 128), 'hex') || SHA256("
         f"DECODE(LEFT({_PADDED_KEYS}, 128), 'hex') || CONVERT_TO(x, 'UTF8'))), 'hex'), {DIGITS})"

@@ -97,6 +97,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.LogicalAnd,
         exp.LogicalOr,
         exp.Lower,
+        exp.MakeInterval,
         exp.Max,
         exp.Min,
         exp.Mode,

@@ -49,7 +49,12 @@ class Cast(Step):
         default=None, json_schema_extra=hint("value", "Between groups of digits"), examples=[","]
     )
     on_error: Literal["null", "fail"] = Field(
-        default="null", json_schema_extra=hint("choice", "A cell that does not fit")
+        default="null",
+        json_schema_extra=hint(
+            "choice",
+            "A cell that does not fit",
+            labels={"null": "Becomes empty", "fail": "Stops the run"},
+        ),
     )
 
     @model_validator(mode="after")

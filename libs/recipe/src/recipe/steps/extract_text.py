@@ -46,7 +46,20 @@ class ExtractText(Step):
         json_schema_extra=hint("new_column", "Name"),
         examples=["household_number"],
     )
-    part: TextPart | None = Field(default=None, json_schema_extra=hint("choice", "Part"))
+    part: TextPart | None = Field(
+        default=None,
+        json_schema_extra=hint(
+            "choice",
+            "Part",
+            labels={
+                "before": "Before a text",
+                "after": "After a text",
+                "between": "Between two texts",
+                "first": "First characters",
+                "last": "Last characters",
+            },
+        ),
+    )
     delimiter: str | None = Field(
         default=None,
         min_length=1,

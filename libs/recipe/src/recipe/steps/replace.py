@@ -38,7 +38,16 @@ class Replace(Step):
         default=None, json_schema_extra=hint("value", "Replace by"), examples=["Pune"]
     )
     match: Literal["part", "whole", "regex"] = Field(
-        default="part", json_schema_extra=hint("choice", "What is found")
+        default="part",
+        json_schema_extra=hint(
+            "choice",
+            "What is found",
+            labels={
+                "part": "Text anywhere in a cell",
+                "whole": "Whole cells",
+                "regex": "A regular expression",
+            },
+        ),
     )
     mapping: dict[str, str | None] | None = Field(
         default=None,
