@@ -197,7 +197,7 @@ def _check_all(tree: exp.Expr, own: Collection[str], schemas: Collection[str]) -
 def _check(node: exp.Expr, own: Collection[str], schemas: Collection[str]) -> None:
     match node:
         case exp.Anonymous() if node.name.lower() == "current_setting":
-            asked = [each.name for each in node.expressions if each.is_string]
+            asked = [each.name if each.is_string else None for each in node.expressions]
             # What is not hashed could be read.
             if asked != [SETTING] or node.find_ancestor(exp.SHA2) is None:
                 raise Forbidden("reads a setting")
