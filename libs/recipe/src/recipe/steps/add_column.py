@@ -30,6 +30,34 @@ _LABELS: dict[str, str] = {
     "age": "Age in years",
 }
 
+_SIGNS: dict[str, str] = {
+    "+": "plus",
+    "-": "minus",
+    "*": "times",
+    "/": "divided by",
+    "%": "remainder of division by",
+    "^": "to the power of",
+}
+
+_PARTS: dict[str, str] = {
+    "year": "Year",
+    "quarter": "Quarter",
+    "month": "Month",
+    "week": "Week (ISO)",
+    "day": "Day of the month",
+    "weekday": "Day of the week (Monday is 1)",
+    "hour": "Hour",
+    "minute": "Minute",
+}
+
+_UNITS: dict[str, str] = {
+    "day": "Days",
+    "week": "Weeks",
+    "month": "Months",
+    "quarter": "Quarters",
+    "year": "Years",
+}
+
 MOST_UNITS = 10_000_000
 """More than there are days in the calendar."""
 
@@ -90,7 +118,8 @@ class AddColumn(Step):
         examples=["price"],
     )
     operator: Sign | None = Field(
-        default=None, json_schema_extra=hint("choice", "Sign", show=_shown("math"))
+        default=None,
+        json_schema_extra=hint("choice", "Sign", show=_shown("math"), labels=_SIGNS),
     )
     right: AnyOperand | None = Field(
         default=None,
@@ -119,7 +148,8 @@ class AddColumn(Step):
         examples=["joined"],
     )
     part: DatePart | None = Field(
-        default=None, json_schema_extra=hint("choice", "Part", show=_shown("extract"))
+        default=None,
+        json_schema_extra=hint("choice", "Part", show=_shown("extract"), labels=_PARTS),
     )
     value: JsonValue = Field(
         default=None, json_schema_extra=hint("value", "Value", show=_shown("constant"))
@@ -146,7 +176,10 @@ class AddColumn(Step):
         examples=[30],
     )
     unit: Unit | None = Field(
-        default=None, json_schema_extra=hint("choice", "Unit", show=_shown("date_diff", "date_add"))
+        default=None,
+        json_schema_extra=hint(
+            "choice", "Unit", show=_shown("date_diff", "date_add"), labels=_UNITS
+        ),
     )
     on: str | None = Field(
         default=None,

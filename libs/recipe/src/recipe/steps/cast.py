@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
-from recipe.hints import hint
+from recipe.hints import TYPE_LABELS, hint
 from recipe.step import Step
 from recipe.tables import ColumnType
 
@@ -33,7 +33,7 @@ class Cast(Step):
     type: Literal["cast"]
     columns: dict[str, ColumnType] = Field(
         min_length=1,
-        json_schema_extra=hint("columns", "From column to type"),
+        json_schema_extra=hint("columns", "From column to type", labels=TYPE_LABELS),
         examples=[{"age": "integer", "joined": "date"}],
     )
     format: str | None = Field(

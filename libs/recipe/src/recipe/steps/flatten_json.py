@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Discriminator, Field, StringConstraints, Tag
 from typing_extensions import override
 
-from recipe.hints import hint
+from recipe.hints import TYPE_LABELS, hint
 from recipe.items import name_or_part
 from recipe.part import Part
 from recipe.step import Step
@@ -29,7 +29,9 @@ class JsonField(Part):
         json_schema_extra=hint("new_column", "Name"),
         examples=["head"],
     )
-    type: ColumnType = Field(default="text", json_schema_extra=hint("choice", "Type"))
+    type: ColumnType = Field(
+        default="text", json_schema_extra=hint("choice", "Type", labels=TYPE_LABELS)
+    )
 
     def column_name(self) -> str:
         """The name given, else the last part of the path."""
