@@ -11,13 +11,25 @@ from typing import Any
 
 import asyncpg
 
-from recipe import Column, Context, RecipeProblems, Table, check, compile_recipe, parse
+from recipe import (
+    Column,
+    Compiled,
+    Context,
+    RecipeError,
+    RecipeProblems,
+    Table,
+    check,
+    compile_recipe,
+    parse,
+)
 from recipe.guard import guard
+from recipe.mask_key import SETTING, setting_value
 from recipe.naming import physical_names
 from recipe.statement import count_sql, page
 
 SCHEMA = "recipe_cases"
 CONTEXT = Context(as_of=datetime(2026, 3, 18, 12, tzinfo=UTC), timezone="UTC")
+MASK_KEY = b"a key of an organisation"
 POSTGRES = {
     "text": "text",
     "integer": "bigint",
@@ -74,7 +86,10 @@ async def run(case: Mapping[str, Any], connection: asyncpg.Connection) -> Outcom
     transaction = connection.transaction()
     await transaction.start()
     try:
-        await _fill(case, tables, connection)
+        await filled(case, connection)
+        if failed := await refused(compiled, connection):
+            return Outcome(problem=(failed.step, failed.code), message=failed.message)
+        guard(compiled.sql, {SCHEMA})
         rows = [tuple(row) for row in await connection.fetch(compiled.sql)]
         assert await connection.fetchval(count_sql(compiled)) == len(rows)
         paged: list[tuple[object, ...]] = []
@@ -88,10 +103,21 @@ async def run(case: Mapping[str, Any], connection: asyncpg.Connection) -> Outcom
         await transaction.rollback()
 
 
-async def _fill(
-    case: Mapping[str, Any], tables: Mapping[str, Table], connection: asyncpg.Connection
-) -> None:
+async def refused(compiled: Compiled, connection: asyncpg.Connection) -> RecipeError | None:
+    """The first problem that a check of the data finds, as a publish asks for it."""
+    for asked in compiled.checks:
+        guard(asked.sql, {SCHEMA})
+        found = asked.judge(await connection.fetch(asked.sql))
+        if found is not None and asked.severity == "fail":
+            return found
+    return None
+
+
+async def filled(case: Mapping[str, Any], connection: asyncpg.Connection) -> None:
+    """Put the case's tables into the database."""
+    tables = tables_of(case)
     await connection.execute(f"create schema {SCHEMA}; set local time zone 'UTC'")
+    await connection.execute("select set_config($1, $2, true)", SETTING, setting_value(MASK_KEY))
     for name, content in case["tables"].items():
         table = tables[name]
         listed = ", ".join(f'"{c.physical}" {POSTGRES[c.type]}' for c in table.columns)

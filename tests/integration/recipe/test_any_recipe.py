@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from recipe import Table, check, compile_recipe, parse
 from recipe.guard import guard
+from recipe.mask_key import SETTING, setting_value
 from recipe.recipe import STEPS_BY_TYPE
 from recipe.statement import count_sql, page
 
@@ -21,6 +22,8 @@ from .wild import CONTEXT, SCHEMA, recipes, rows, tables
 
 EXAMPLES = int(os.environ.get("WILD", "60"))
 """How many recipes: few in every run of the tests, thousands when somebody looks for trouble."""
+
+CHECKS = (HealthCheck.too_slow, HealthCheck.function_scoped_fixture, HealthCheck.data_too_large)
 
 # What PostgreSQL may call the type that people see.
 SEEN = {
@@ -71,6 +74,9 @@ def database(postgres_url: str) -> Iterator[Database]:
 
 def fill(database: Database, given: Mapping[str, Table], content: Mapping[str, list]) -> None:
     database.execute(f"create schema {SCHEMA}; set local time zone '{CONTEXT.timezone}'")
+    database.execute(
+        f"set local {SETTING} = '{setting_value(b'a key of the tests, 32 bytes long')}'"
+    )
     for name, table in given.items():
         listed = ", ".join(
             f'"{column.physical}" {POSTGRES[column.type]}' for column in table.columns
@@ -83,7 +89,7 @@ def fill(database: Database, given: Mapping[str, Table], content: Mapping[str, l
         )
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck), print_blob=True)
+@settings(max_examples=250, deadline=None, suppress_health_check=CHECKS, print_blob=True)
 @given(st.data())
 def test_a_recipe_that_is_accepted_compiles_and_runs(
     database: Database, data: st.DataObject

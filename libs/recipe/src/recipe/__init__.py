@@ -1,5 +1,6 @@
 """The recipe language: data that people build, checked before data is read, compiled to one SELECT."""
 
+from recipe.checks import DataCheck
 from recipe.compile import Checked, Compiled, check, compile_recipe
 from recipe.context import Context
 from recipe.errors import RecipeError, RecipeProblems
@@ -13,6 +14,7 @@ __all__ = [
     "ColumnType",
     "Compiled",
     "Context",
+    "DataCheck",
     "Recipe",
     "RecipeError",
     "RecipeProblems",

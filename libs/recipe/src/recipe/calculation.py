@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import ibis
 
 from recipe import semantics
+from recipe.dates import date_column
 from recipe.dialect import scalar
 from recipe.errors import gathering, misfit, unknown, within
 from recipe.frame import Frame
@@ -17,6 +18,7 @@ from recipe.values import read_number
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from recipe.context import Context
     from recipe.steps.add_column import AddColumn, AnyOperand, Sign
 
 Typed = tuple[ColumnType, "ir.Value"]
@@ -28,7 +30,7 @@ _MOST_DIGITS = 1000
 """A power longer than this is null: numeric could hold it, but nobody reads it."""
 
 
-def calculated(step: "AddColumn", frame: Frame) -> Typed:
+def calculated(step: "AddColumn", frame: Frame, context: "Context") -> Typed:
     """The new column's type and cells."""
     match step.expression_type:
         case "math":
@@ -43,6 +45,8 @@ def calculated(step: "AddColumn", frame: Frame) -> Typed:
             return "integer", semantics.date_part(cells, step.part)
         case "constant":
             return _constant(step)
+        case "date_diff" | "date_add" | "age":
+            return date_column(step, frame, context)
 
 
 def _math(step: "AddColumn", frame: Frame) -> Typed:

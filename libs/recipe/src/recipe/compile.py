@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from recipe.checks import DataCheck, Requirement
 from recipe.context import Context
 from recipe.errors import Misfit, RecipeError, RecipeProblems
 from recipe.naming import physical_names
@@ -53,6 +54,8 @@ class Compiled:
     source_columns: tuple[Column, ...]
     """The same columns as the last fragment calls them."""
     order: "tuple[OrderKey, ...]"
+    checks: tuple[DataCheck, ...] = ()
+    """What the data has to fulfil before the rows may be published, in the order of the steps."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ def compile_recipe(
         RecipeProblems: the steps asked for do not fit the tables.
     """
     from recipe.statement import whole
+    from recipe.weight import weighed
 
     fold = _fold(recipe.steps, tables, context, until_step)
     if fold.errors or fold.frame is None:
@@ -98,8 +102,20 @@ def compile_recipe(
         column.model_copy(update={"physical": name})
         for column, name in zip(columns, names, strict=True)
     )
-    parts = (final, fold.reads, tuple(fold.fragments), columns, fold.frame.order)
-    return Compiled(whole(Compiled("", *parts)), *parts)
+    fragments = tuple(weighed(fold.fragments))
+    parts = (final, fold.reads, fragments, columns, fold.frame.order)
+    checks = tuple(_data_check(asked, fold.fragments) for asked in fold.asked)
+    return Compiled(whole(Compiled("", *parts)), *parts, checks)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A requirement, and how many of the recipe's queries come before what it reads."""
+
+    index: int
+    step: Step
+    requirement: Requirement
+    after: int
 
 
 @dataclass
@@ -109,6 +125,7 @@ class _Fold:
     columns: list[tuple[Column, ...]]
     fragments: list[Fragment]
     reads: tuple[str, ...]
+    asked: list[_Asked]
 
 
 def _fold(
@@ -119,11 +136,10 @@ def _fold(
 ) -> _Fold:
     from recipe.frame import Frame
     from recipe.scope import Scope
-    from recipe.weight import weighed
 
     catalogue = Catalogue(tables)
     frame = Frame.of("nothing", ())
-    fold = _Fold(None, [], [], [], ())
+    fold = _Fold(None, [], [], [], (), [])
     last = len(steps) if until_step is None else until_step + 1
     origin = _origin(steps, catalogue)
     reads: dict[str, None] = {}
@@ -131,9 +147,10 @@ def _fold(
         if step is None:
             break
         if step.enabled:
-            layers = _Layers(index, step)
+            layers = _Layers(index, step, len(fold.fragments))
+            scope = Scope(catalogue, context, layers.settle, layers.require, origin)
             try:
-                result = step.apply(frame, Scope(catalogue, context, layers.settle, origin))
+                result = step.apply(frame, scope)
             except Misfit as misfit:
                 fold.errors += _located(misfit, index, step)
                 if not step.keeps_columns:
@@ -143,11 +160,11 @@ def _fold(
             if not fold.errors:
                 frame = layers.settle(result, f"step_{index}")
                 fold.fragments += layers.fragments
+                fold.asked += layers.asked
             found = [catalogue.find(name) for _, name in step.tables()]
             reads |= dict.fromkeys(table.table_id for table in found if table is not None)
         fold.columns.append(frame.columns)
     fold.frame = frame
-    fold.fragments = weighed(fold.fragments)
     fold.reads = tuple(reads)
     return fold
 
@@ -162,9 +179,10 @@ def _origin(steps: Sequence[Step | None], catalogue: Catalogue) -> str:
 class _Layers:
     """The queries that one step becomes: mostly one, none if it only changes the order."""
 
-    def __init__(self, index: int, step: Step) -> None:
-        self._index, self._step = index, step
+    def __init__(self, index: int, step: Step, before: int) -> None:
+        self._index, self._step, self._before = index, step, before
         self.fragments: list[Fragment] = []
+        self.asked: list[_Asked] = []
 
     def settle(self, frame: "Frame", name: str | None = None) -> "Frame":
         """The frame as the result of a query of its own."""
@@ -178,6 +196,33 @@ class _Layers:
         name = name or f"step_{self._index}_{len(self.fragments) + 1}"
         self.fragments.append(Fragment(self._index, self._step, name, query))
         return Frame.of(name, frame.columns, frame.order)
+
+    def require(self, requirement: Requirement) -> None:
+        """What the step asks of the data at this point."""
+        after = self._before + len(self.fragments)
+        self.asked.append(_Asked(self._index, self._step, requirement, after))
+
+
+def _data_check(asked: _Asked, fragments: Sequence[Fragment]) -> DataCheck:
+    """A requirement as a statement of its own: the queries before it, then the offences."""
+    from recipe.dialect import to_tree
+    from recipe.statement import offences
+    from recipe.weight import weighed
+
+    wanted, frame = asked.requirement, asked.requirement.offences
+    last = Fragment(asked.index, asked.step, "offences", to_tree(frame.table))
+    queries = tuple(weighed([*fragments[: asked.after], last]))
+    return DataCheck(
+        step=asked.index,
+        step_id=asked.step.id,
+        type=asked.step.kind(),
+        field=wanted.field or None,
+        code=wanted.code,
+        severity=wanted.severity,
+        columns=frame.columns,
+        sql=offences(Compiled("", frame.columns, (), queries, frame.columns, frame.order)),
+        say=wanted.say,
+    )
 
 
 def _located(misfit: Misfit, index: int, step: Step) -> list[RecipeError]:

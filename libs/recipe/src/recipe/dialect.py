@@ -18,6 +18,8 @@ import sqlglot
 from ibis.backends.sql.compilers.postgres import compiler
 from sqlglot import exp
 
+from recipe.mask_key import DIGITS, SETTING
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
@@ -33,6 +35,9 @@ ZERO_WIDTH = r"\u180e\u200b\u200c\u200d\u2060\ufeff"
 _KEY = 'ARRAY[LOWER(x), x] COLLATE "C"'
 """Text as it sorts: ignoring case, then by code point, on every database alike."""
 
+_PADDED_KEYS = f"COALESCE(NULLIF(CURRENT_SETTING('{SETTING}'), ''), 'no key')"
+"""Where the setting was made once and is empty now, what `DECODE` refuses: no hash without a key."""
+
 _TEMPLATES = {
     "rx_code_point": 'x COLLATE "C"',
     "rx_white": f"e'{WHITE_SPACE}{ZERO_WIDTH}'",
@@ -43,7 +48,17 @@ _TEMPLATES = {
     "rx_numeric": "CAST(x AS NUMERIC)",
     "rx_bigint": "CAST(x AS BIGINT)",
     "rx_jsonb": "CAST(x AS JSONB)",
+    "rx_date": "CAST(x AS DATE)",
+    "rx_days": "(CAST(x AS DATE) - CAST(y AS DATE))",
+    "rx_days_later": "(x + y * MAKE_INTERVAL(0, 0, 0, 1))",
+    "rx_months_later": "(x + y * MAKE_INTERVAL(0, 1))",
+    "rx_scalar": "(x #>> '{}')",
+    "rx_keyed_hash": (
+        f"LEFT(ENCODE(SHA256(DECODE(RIGHT({_PADDED_KEYS}, 128), 'hex') || SHA256("
+        f"DECODE(LEFT({_PADDED_KEYS}, 128), 'hex') || CONVERT_TO(x, 'UTF8'))), 'hex'), {DIGITS})"
+    ),
     "rx_timestamp": "CAST(x AS TIMESTAMP)",
+    "rx_zoned": "CAST(x AS TIMESTAMPTZ)",
     "rx_isodow": "CAST(EXTRACT(ISODOW FROM x) AS BIGINT)",
     "rx_contains": "x @> y",
     "rx_unnest": "UNNEST(COALESCE(NULLIF(x, '{}'), ARRAY[CAST(NULL AS TEXT)]))",

@@ -11,6 +11,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from recipe.mask_key import SETTING
+
 _NODES: frozenset[type[exp.Expr]] = frozenset(
     {
         # queries
@@ -58,6 +60,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.GTE,
         exp.In,
         exp.Is,
+        exp.JSONBExtractScalar,
         exp.LT,
         exp.LTE,
         exp.Mod,
@@ -81,6 +84,8 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.ConcatWs,
         exp.Count,
         exp.DataType,
+        exp.Decode,
+        exp.Encode,
         exp.Exists,
         exp.Explode,
         exp.Extract,
@@ -96,16 +101,26 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.LogicalOr,
         exp.Lower,
         exp.MD5,
+        exp.MakeInterval,
         exp.Max,
         exp.Min,
         exp.Mode,
         exp.Normalize,
         exp.Nullif,
+        exp.Pad,
+        exp.IntDiv,
         exp.PercentileCont,
         exp.Pow,
+        exp.Rank,
+        exp.RegexpInstr,
         exp.RegexpReplace,
+        exp.RegexpSubstr,
+        exp.Replace,
         exp.Right,
+        exp.Round,
         exp.RowNumber,
+        exp.SHA2,
+        exp.SplitPart,
         exp.StartsWith,
         exp.StddevSamp,
         exp.StrPosition,
@@ -123,13 +138,17 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
 _FUNCTIONS = frozenset(
     {
         "btrim",
+        "convert_to",
         "jsonb_array_elements_text",
         "jsonb_build_array",
+        "jsonb_extract_path",
         "jsonb_typeof",
         "ltrim",
         "make_date",
         "make_timestamp",
+        "pg_input_is_valid",
         "row",
+        "to_jsonb",
         "trim_scale",
     }
 )
@@ -144,6 +163,7 @@ _TYPES = frozenset(
         exp.DataType.Type.JSONB,
         exp.DataType.Type.TEXT,
         exp.DataType.Type.TIMESTAMP,
+        exp.DataType.Type.TIMESTAMPTZ,
         exp.DataType.Type.VARCHAR,
     }
 )
@@ -185,6 +205,11 @@ def _check_all(tree: exp.Expr, own: Collection[str], schemas: Collection[str]) -
 
 def _check(node: exp.Expr, own: Collection[str], schemas: Collection[str]) -> None:
     match node:
+        case exp.Anonymous() if node.name.lower() == "current_setting":
+            asked = [each.name if each.is_string else None for each in node.expressions]
+            # What is not hashed could be read.
+            if asked != [SETTING] or node.find_ancestor(exp.SHA2) is None:
+                raise Forbidden("reads a setting")
         case exp.Anonymous():
             if node.name.lower() not in _FUNCTIONS:
                 raise Forbidden(f"calls {node.name}")

@@ -35,3 +35,15 @@ def hint(
     if labels:
         extra["enum_labels"] = dict(labels)
     return extra
+
+
+TYPE_LABELS: dict[str, str] = {
+    "text": "Text",
+    "integer": "Whole number",
+    "decimal": "Number",
+    "date": "Date",
+    "timestamp": "Date and time",
+    "boolean": "Yes or no",
+    "json": "JSON",
+}
+"""How people call the types."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import sqlglot
 from sqlglot import exp
 
+from recipe.checks import SHOWN
 from recipe.errors import unknown
 from recipe.items import SortItem
 from recipe.tables import Column
@@ -31,9 +32,21 @@ def page(compiled: "Compiled", sort: Sequence[SortItem], limit: int, offset: int
     for item in sort:
         column = _named(compiled, item.column)
         keys += _keys(compiled, column, item.descending, item.nulls == "first")
-    keys += _own_order(compiled)
-    keys += [_tie_breaker(compiled, column) for column in compiled.source_columns]
+    keys += _total_order(compiled)
     return _sql(_select(compiled, keys).limit(limit).offset(offset))
+
+
+def offences(compiled: "Compiled") -> str:
+    """The first rows that a check finds, each led by how many there are."""
+    query = _select(compiled, _total_order(compiled))
+    count = exp.Window(this=exp.Count(this=exp.Star()))
+    query.set("expressions", [exp.alias_(count, "count", quoted=True), *query.expressions])
+    return _sql(query.limit(SHOWN))
+
+
+def _total_order(compiled: "Compiled") -> list[exp.Expr]:
+    ties = [_tie_breaker(compiled, column) for column in compiled.source_columns]
+    return [*_own_order(compiled), *ties]
 
 
 def _own_order(compiled: "Compiled") -> list[exp.Expr]:
