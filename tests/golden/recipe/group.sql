@@ -29,7 +29,9 @@ WITH "step_0" AS (
           ) AND NOT "t0"."full_name" IS NULL)
       )[2] AS "mode_full_name",
       (
-        ARRAY_AGG("t0"."weight" ORDER BY "t0"."seen_at" ASC, "t0"."weight" ASC)
+        ARRAY_AGG(
+          "t0"."weight" ORDER BY "t0"."seen_at" ASC, "t0"."id" COLLATE "C" ASC, "t0"."full_name" COLLATE "C" ASC, "t0"."district_id" ASC, "t0"."age" ASC, "t0"."weight" ASC, "t0"."joined" ASC, "t0"."active" ASC, CAST("t0"."answers" AS VARCHAR) COLLATE "C" ASC
+        )
       )[1] AS "first_weight",
       ARRAY_TO_STRING(
         (

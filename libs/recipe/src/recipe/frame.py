@@ -59,6 +59,8 @@ class Frame:
     table: "ir.Table"
     columns: tuple[Column, ...]
     order: tuple[OrderKey, ...] = ()
+    complete: bool = True
+    """False where further columns get their names from data that was not read yet."""
 
     @classmethod
     def of(
@@ -167,16 +169,22 @@ class Frame:
         """The rows for which the condition is true."""
         return replace(self, table=self.table.filter(condition))
 
-    def total_order(self) -> list["ir.Value"]:
-        """The rows' own order, then every column: rows that tie are equal."""
-        keys = [sort_keys(self.table[k.column.physical], k.column.type, k) for k in self.order]
-        settled = {key.column.physical for key in self.order}
+    def total_order(
+        self, first: Sequence[OrderKey] = (), *, backwards: bool = False
+    ) -> list["ir.Value"]:
+        """`first`, the rows' own order, then every column: rows that tie are equal."""
+        given = {key.column.physical for key in first}
+        keys = [*first, *(key for key in self.order if key.column.physical not in given)]
+        if backwards:
+            keys = [OrderKey(k.column, not k.descending, not k.nulls_first) for k in keys]
+        ordered = [sort_keys(self.table[k.column.physical], k.column.type, k) for k in keys]
+        settled = {key.column.physical for key in keys}
         ties = [
-            tie_breaker(self.value(column), column.type)
+            tie_breaker(self.value(column), column.type, backwards=backwards)
             for column in self.columns
             if column.physical not in settled
         ]
-        return [part for key in keys for part in key] + ties
+        return [part for key in ordered for part in key] + ties
 
 
 def fresh(name: str, type: ColumnType, taken: Sequence[Column]) -> Column:
@@ -196,9 +204,10 @@ def sort_keys(value: "ir.Value", type: ColumnType, key: OrderKey) -> list["ir.Va
     return [part.asc(nulls_first=key.nulls_first) for part in values]
 
 
-def tie_breaker(value: "ir.Value", type: ColumnType) -> "ir.Value":
+def tie_breaker(value: "ir.Value", type: ColumnType, *, backwards: bool = False) -> "ir.Value":
     """A value that puts rows that tie into an order that is the same every time."""
-    return comparable(value, type).asc(nulls_first=False)
+    cells = comparable(value, type)
+    return cells.desc(nulls_first=True) if backwards else cells.asc(nulls_first=False)
 
 
 def comparable(value: "ir.Value", type: ColumnType) -> "ir.Value":

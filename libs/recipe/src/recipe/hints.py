@@ -1,14 +1,18 @@
 """What a form needs to know of a field beyond its JSON Schema.
 
 Controls: `table`, `column`, `columns`, `new_column`, `value`, `predicate`, `choice`, `list`; where
-columns are chosen, `column_types` says which fit, and `of` says which table they belong to.
+columns are chosen, `column_types` says which fit, and `of` says which table they belong to. `labels` says
+how people call the choices, `functions` which column types each function takes (none: no column).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from pydantic.config import JsonDict
 
 from recipe.tables import ColumnType
+
+F = TypeVar("F", bound=str)
 
 SHOW = "x-show"
 """Draw the field only when another field has one of these values."""
@@ -31,3 +35,12 @@ def hint(
     if show:
         extra[SHOW] = {field: list(values) for field, values in show.items()}
     return extra
+
+
+def function_hint(
+    label: str, labels: Mapping[F, str], takes: Mapping[F, Sequence[ColumnType]]
+) -> JsonDict:
+    """The extra schema of a choice of functions, which says what columns each takes."""
+    named: JsonDict = {str(name): text for name, text in labels.items()}
+    functions: JsonDict = {str(name): list(types) for name, types in takes.items()}
+    return {**hint("choice", label), "labels": named, "functions": functions}
