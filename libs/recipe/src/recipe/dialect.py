@@ -45,6 +45,8 @@ _TEMPLATES = {
     "rx_timestamp": "CAST(x AS TIMESTAMP)",
     "rx_isodow": "CAST(EXTRACT(ISODOW FROM x) AS BIGINT)",
     "rx_contains": "x @> y",
+    "rx_text_key": f"CASE WHEN NOT x IS NULL THEN {_KEY} END",
+    "rx_key_text": "(x)[2]",
     "rx_text_min": f"(MIN({_KEY}) FILTER (WHERE w AND NOT x IS NULL))[2]",
     "rx_text_max": f"(MAX({_KEY}) FILTER (WHERE w AND NOT x IS NULL))[2]",
     "rx_text_mode": (
