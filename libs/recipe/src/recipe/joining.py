@@ -46,7 +46,7 @@ def joined(step: "Join", left: Frame, scope: "Scope") -> Frame:
         + [right.value(old).name(new.physical) for old, new in zip(right_keys, keys, strict=True)]
     )
     matches = [
-        _matches(left.value(a), a, other[key.physical], key)
+        same_key(left.value(a), a, other[key.physical], key)
         for (a, _), key in zip(pairs, keys, strict=True)
     ]
     if step.join_type in _LEFT_ONLY:
@@ -94,7 +94,7 @@ def _brought(
     return _columns(parts, right, "columns", step.columns)
 
 
-def _matches(
+def same_key(
     left: "ir.Value", left_column: Column, right: "ir.Value", right_column: Column
 ) -> "ir.BooleanValue":
     """Equal, and not blank. One equality per key: a FULL JOIN of PostgreSQL takes nothing else."""
