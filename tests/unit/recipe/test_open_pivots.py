@@ -103,7 +103,7 @@ def test_a_recipe_that_does_not_fit_is_not_read_for() -> None:
 
 
 def test_a_recipe_is_not_compiled_while_names_are_to_be_read() -> None:
-    with pytest.raises(RecipeProblems, match="read from the data first"):
+    with pytest.raises(RecipeProblems, match="named in the data"):
         compile_recipe(parse(recipe(PIVOT)), TABLES, CONTEXT)
     assert compile_recipe(parse(recipe(PIVOT)), TABLES, CONTEXT, until_step=0)
 

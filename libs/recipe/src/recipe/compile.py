@@ -101,7 +101,10 @@ def compile_recipe(
 
     fold = _fold(recipe.steps, tables, context, until_step)
     if fold.open is not None:
-        message = "The names of the columns have to be read from the data first."
+        message = (
+            "The columns of this pivot are named in the data, and nobody has read it yet. Save the "
+            "recipe again when its tables have data, or list the names."
+        )
         fold.errors.append(error_at(fold.open, recipe.steps[fold.open], "missing_field", message))
     if fold.errors or fold.frame is None:
         raise RecipeProblems(fold.errors)
