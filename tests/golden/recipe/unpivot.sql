@@ -16,7 +16,7 @@ WITH "step_0" AS (
   SELECT
     "t0"."id",
     UNNEST(ARRAY['age', 'weight']) AS "measure",
-    UNNEST(ARRAY["t0"."age", "t0"."weight"]) AS "number"
+    UNNEST(ARRAY[CAST("t0"."age" AS DECIMAL), "t0"."weight"]) AS "number"
   FROM "step_0" AS "t0"
 ), "step_2" AS (
   /* 2. Unpivot: columns to rows */

@@ -466,6 +466,12 @@ UNPIVOTS = {
         [[1, "amount", 10], [1, "whole", 3]],
         types={"v": "decimal"},
     ),
+    "dates beside times become times": case(
+        [unpivot("paid", "seen"), {"type": "limit", "count": 2}],
+        ["id", "k", "v"],
+        [[1, "paid", "2024-01-31T00:00:00"], [1, "seen", "2024-01-31T10:00:00"]],
+        types={"v": "timestamp"},
+    ),
     "other types become text": case(
         [unpivot("paid", "ok", "extra"), {"type": "limit", "count": 6}],
         ["id", "k", "v"],

@@ -131,7 +131,7 @@ def first_of_value(
     groups = [*by, semantics.as_text(frame.value(column), column.type)]
     if asked.where is not None:
         groups.append(semantics.known(condition(asked.where, frame, context)))
-    order = frame.total_order(_order_of(asked, frame))
+    order = frame.sorted_by(_order_of(asked, frame)).total_order()
     place = cast("ir.Column", ibis.row_number()).over(group_by=groups, order_by=order)
     return truth(place == semantics.literal(0))
 
@@ -147,7 +147,7 @@ def edge_order(frame: Frame, keys: Sequence[OrderKey], *, last: bool) -> "list[i
     Rows that tie come in the rows' own order, so that all first cells are of one row.
     """
     filled_first = [replace(key, nulls_first=last) for key in keys or frame.order]
-    return frame.total_order(filled_first, backwards=last)
+    return frame.sorted_by(filled_first).total_order(backwards=last)
 
 
 def _concat(

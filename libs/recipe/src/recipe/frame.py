@@ -11,7 +11,7 @@ import ibis.expr.schema as sch
 from ibis.common.collections import FrozenOrderedDict
 
 from recipe.dialect import scalar
-from recipe.errors import gathering, misfit, unknown
+from recipe.errors import Gathering, gathering, misfit, unknown
 from recipe.items import SortItem
 from recipe.naming import physical_name
 from recipe.tables import Column, ColumnType
@@ -50,6 +50,10 @@ class OrderKey:
     column: Column
     descending: bool
     nulls_first: bool
+
+    def turned(self) -> "OrderKey":
+        """The same order from its other end."""
+        return OrderKey(self.column, not self.descending, not self.nulls_first)
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,21 @@ class Frame:
                 "",
                 fitting,
             )
+        return found
+
+    def named(
+        self,
+        parts: Gathering,
+        field: str,
+        names: Iterable[str],
+        types: Iterable[ColumnType] = (),
+        wants: str = "",
+    ) -> list[Column]:
+        """The columns of a field that lists them; each that is missing is told at its place."""
+        found: list[Column] = []
+        for index, name in enumerate(names):
+            with parts.at(field, index):
+                found.append(self.column(name, types, wants))
         return found
 
     def value(self, column: Column) -> "ir.Column":
@@ -169,22 +188,23 @@ class Frame:
         """The rows for which the condition is true."""
         return replace(self, table=self.table.filter(condition))
 
-    def total_order(
-        self, first: Sequence[OrderKey] = (), *, backwards: bool = False
-    ) -> list["ir.Value"]:
-        """`first`, the rows' own order, then every column: rows that tie are equal."""
-        given = {key.column.physical for key in first}
-        keys = [*first, *(key for key in self.order if key.column.physical not in given)]
-        if backwards:
-            keys = [OrderKey(k.column, not k.descending, not k.nulls_first) for k in keys]
-        ordered = [sort_keys(self.table[k.column.physical], k.column.type, k) for k in keys]
-        settled = {key.column.physical for key in keys}
+    def sorted_by(self, keys: Sequence[OrderKey]) -> "Frame":
+        """The same rows in this order; where it leaves rows equal, the order before settles it."""
+        these = {key.column.physical for key in keys}
+        earlier = [key for key in self.order if key.column.physical not in these]
+        return replace(self, order=(*keys, *earlier))
+
+    def total_order(self, *, backwards: bool = False) -> list["ir.Value"]:
+        """The rows' own order, then every column: rows that tie are equal."""
+        order = [key.turned() for key in self.order] if backwards else self.order
+        keys = [sort_keys(self.table[k.column.physical], k.column.type, k) for k in order]
+        settled = {key.column.physical for key in self.order}
         ties = [
             tie_breaker(self.value(column), column.type, backwards=backwards)
             for column in self.columns
             if column.physical not in settled
         ]
-        return [part for key in ordered for part in key] + ties
+        return [part for key in keys for part in key] + ties
 
 
 def fresh(name: str, type: ColumnType, taken: Sequence[Column]) -> Column:
@@ -206,8 +226,8 @@ def sort_keys(value: "ir.Value", type: ColumnType, key: OrderKey) -> list["ir.Va
 
 def tie_breaker(value: "ir.Value", type: ColumnType, *, backwards: bool = False) -> "ir.Value":
     """A value that puts rows that tie into an order that is the same every time."""
-    cells = comparable(value, type)
-    return cells.desc(nulls_first=True) if backwards else cells.asc(nulls_first=False)
+    form = comparable(value, type)
+    return form.desc(nulls_first=True) if backwards else form.asc(nulls_first=False)
 
 
 def comparable(value: "ir.Value", type: ColumnType) -> "ir.Value":

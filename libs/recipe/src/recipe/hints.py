@@ -1,8 +1,8 @@
 """What a form needs to know of a field beyond its JSON Schema.
 
 Controls: `table`, `column`, `columns`, `new_column`, `value`, `predicate`, `choice`, `list`; where
-columns are chosen, `column_types` says which fit, and `of` says which table they belong to. `labels` says
-how people call the choices, `functions` which column types each function takes (none: no column).
+columns are chosen, `column_types` says which fit, and `of` says which table they belong to.
+`enum_labels` says how each choice is called.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ def hint(
     types: Sequence[ColumnType] = (),
     of: str = "",
     show: dict[str, list[str]] | None = None,
+    labels: dict[str, str] | None = None,
 ) -> JsonDict:
     """The extra schema of one field; empty answers are left out."""
     extra: JsonDict = {"control": control, "label": label}
@@ -34,13 +35,18 @@ def hint(
         extra["of"] = of
     if show:
         extra[SHOW] = {field: list(values) for field, values in show.items()}
+    if labels:
+        extra["enum_labels"] = dict(labels)
     return extra
 
 
 def function_hint(
     label: str, labels: Mapping[F, str], takes: Mapping[F, Sequence[ColumnType]]
 ) -> JsonDict:
-    """The extra schema of a choice of functions, which says what columns each takes."""
-    named: JsonDict = {str(name): text for name, text in labels.items()}
+    """The extra schema of a choice of functions.
+
+    `functions` in it says which column types each takes; none: it takes no column.
+    """
+    named = {str(name): text for name, text in labels.items()}
     functions: JsonDict = {str(name): list(types) for name, types in takes.items()}
-    return {**hint("choice", label), "labels": named, "functions": functions}
+    return {**hint("choice", label, labels=named), "functions": functions}

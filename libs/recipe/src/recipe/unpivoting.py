@@ -8,12 +8,11 @@ from recipe import semantics
 from recipe.errors import gathering, within
 from recipe.frame import Frame, Output
 from recipe.grouping import column_beside
-from recipe.tables import NUMBERS, Column, ColumnType
+from recipe.widening import widened, widest
 
 if TYPE_CHECKING:
-    import ibis.expr.types as ir
-
     from recipe.steps.unpivot import Unpivot
+    from recipe.tables import Column
 
 
 def unpivoted(step: "Unpivot", frame: Frame) -> Frame:
@@ -33,21 +32,11 @@ def unpivoted(step: "Unpivot", frame: Frame) -> Frame:
         for index, name in enumerate(step.value_columns):
             with parts.at("value_columns", index):
                 values.append(frame.column(name))
-    kind = _common([column.type for column in values])
+    kind = widest(column.type for column in values)
     names = ibis.array([semantics.literal(column.name) for column in values])
-    cells = ibis.array([_as(kind, frame.value(column), column) for column in values])
+    cells = ibis.array([widened(frame.value(column), column.type, kind) for column in values])
     with within("name_to"):
         outputs.append((column_beside(step.name_to, "text", outputs), names.unnest()))
     with within("value_to"):
         outputs.append((column_beside(step.value_to, kind, outputs), cells.unnest()))
     return frame.select(outputs)
-
-
-def _common(types: list[ColumnType]) -> ColumnType:
-    if len(set(types)) == 1:
-        return types[0]
-    return "decimal" if set(types) <= NUMBERS else "text"
-
-
-def _as(kind: ColumnType, cells: "ir.Value", column: Column) -> "ir.Value":
-    return semantics.as_text(cells, column.type) if kind == "text" else cells

@@ -35,7 +35,7 @@ class _Rows:
 
     def one_by_one(self) -> "list[ir.Value]":
         """An order in which no two different rows tie."""
-        return self.frame.total_order(self.keys)
+        return self.frame.sorted_by(self.keys).total_order()
 
     def named(self) -> "list[ir.Value]":
         """The order as it was asked for; rows may tie."""

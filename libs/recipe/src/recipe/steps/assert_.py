@@ -114,10 +114,11 @@ class Assert(Step):
     )
     severity: Literal["fail", "warn"] = Field(
         default="fail",
-        json_schema_extra={
-            **hint("choice", "If it does not hold"),
-            "labels": {"fail": "Stop: publish nothing", "warn": "Publish with a warning"},
-        },
+        json_schema_extra=hint(
+            "choice",
+            "If it does not hold",
+            labels={"fail": "Stop: publish nothing", "warn": "Publish with a warning"},
+        ),
     )
 
     @model_validator(mode="after")

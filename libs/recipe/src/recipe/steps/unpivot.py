@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class Unpivot(Step):
     """Turn columns into rows: each row becomes one row for every value column, empty cells too.
 
-    Columns that are neither id nor value are gone. Value columns of different types become text,
-    whole numbers beside decimals become decimals.
+    Columns that are neither id nor value are gone. Value columns of different types become text;
+    whole numbers beside decimals become decimals, dates beside times become times.
     """
 
     label: ClassVar[str] = "Unpivot: columns to rows"
