@@ -15,12 +15,15 @@ from recipe import (
     Column,
     Compiled,
     Context,
+    Recipe,
     RecipeError,
     RecipeProblems,
     Table,
     check,
     compile_recipe,
+    open_pivot,
     parse,
+    with_names,
 )
 from recipe.guard import guard
 from recipe.mask_key import SETTING, setting_value
@@ -75,20 +78,19 @@ async def run(case: Mapping[str, Any], connection: asyncpg.Connection) -> Outcom
     tables = tables_of(case)
     checked = check(case["recipe"], tables, CONTEXT)
     if checked.errors:
-        first = checked.errors[0]
-        return Outcome(problem=(first.step, first.code), message=first.message)
-    try:
-        compiled = compile_recipe(parse(case["recipe"]), tables, CONTEXT)
-    except RecipeProblems as problems:  # pragma: no cover - the check said otherwise
-        raise AssertionError("check and compile disagree") from problems
-    assert checked.steps[-1] == compiled.source_columns
-    guard(compiled.sql, {SCHEMA})
+        return _refused(checked.errors[0])
     transaction = connection.transaction()
     await transaction.start()
     try:
         await filled(case, connection)
+        try:
+            recipe = await named(parse(case["recipe"]), tables, connection)
+            compiled = compile_recipe(recipe, tables, CONTEXT)
+        except RecipeProblems as problems:
+            return _refused(problems.errors[0])
+        assert check(recipe, tables, CONTEXT).steps[-1] == compiled.source_columns
         if failed := await refused(compiled, connection):
-            return Outcome(problem=(failed.step, failed.code), message=failed.message)
+            return _refused(failed)
         guard(compiled.sql, {SCHEMA})
         rows = [tuple(row) for row in await connection.fetch(compiled.sql)]
         assert await connection.fetchval(count_sql(compiled)) == len(rows)
@@ -101,6 +103,21 @@ async def run(case: Mapping[str, Any], connection: asyncpg.Connection) -> Outcom
         return Outcome(compiled.columns, [read(row, types) for row in paged])
     finally:
         await transaction.rollback()
+
+
+def _refused(error: RecipeError) -> Outcome:
+    return Outcome(problem=(error.step, error.code), message=error.message)
+
+
+async def named(
+    recipe: Recipe, tables: Mapping[str, Table], connection: asyncpg.Connection
+) -> Recipe:
+    """The recipe with the names of its pivots' columns, read as saving reads them."""
+    while (pivot := open_pivot(recipe, tables, CONTEXT)) is not None:
+        guard(pivot.sql, {SCHEMA})
+        found = [row[0] for row in await connection.fetch(pivot.sql)]
+        recipe = with_names(recipe, pivot.index, found)
+    return recipe
 
 
 async def refused(compiled: Compiled, connection: asyncpg.Connection) -> RecipeError | None:

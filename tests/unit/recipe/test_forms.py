@@ -28,7 +28,14 @@ ROW_STEPS = [
 def fields(kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The fields of a step, and of the parts that it is made of, under their names in JSON."""
     schema = STEPS_BY_TYPE[kind].model_json_schema(by_alias=True)
-    for holder in (schema, *schema.get("$defs", {}).values()):
+    hidden = {
+        field["anyOf"][0]["$ref"].rpartition("/")[2]
+        for field in schema["properties"].values()
+        if field.get("hidden") and "$ref" in field.get("anyOf", ({},))[0]
+    }
+    for title, holder in (("", schema), *schema.get("$defs", {}).items()):
+        if title in hidden:
+            continue
         for name, field in holder.get("properties", {}).items():
             if name != "type" and not field.get("hidden"):
                 yield f"{holder['title']}.{name}", field

@@ -176,7 +176,11 @@ class StepColumns(Part):
 
 
 class RecipeCheck(Part):
-    """Every error at its step, and the columns after each step before the first error."""
+    """Every error at its step, and the columns after each step before the first error.
+
+    They end too at a pivot whose columns are named in data that was not read yet, with those columns
+    of it that are certain: saving reads the names and checks the rest.
+    """
 
     valid: bool
     errors: tuple[RecipeError, ...]

@@ -4,6 +4,7 @@ from recipe.checks import DataCheck
 from recipe.compile import Checked, Compiled, check, compile_recipe
 from recipe.context import Context
 from recipe.errors import RecipeError, RecipeProblems
+from recipe.open_pivots import OpenPivot, open_pivot, with_names, without_names
 from recipe.parse import parse
 from recipe.recipe import Recipe, references, resolve
 from recipe.tables import Column, ColumnType, Table
@@ -15,13 +16,17 @@ __all__ = [
     "Compiled",
     "Context",
     "DataCheck",
+    "OpenPivot",
     "Recipe",
     "RecipeError",
     "RecipeProblems",
     "Table",
     "check",
     "compile_recipe",
+    "open_pivot",
     "parse",
     "references",
     "resolve",
+    "with_names",
+    "without_names",
 ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from recipe.checks import DataCheck, Requirement
 from recipe.context import Context
-from recipe.errors import Misfit, RecipeError, RecipeProblems
+from recipe.errors import Misfit, RecipeError, RecipeProblems, error_at
 from recipe.naming import physical_names
 from recipe.parse import read
 from recipe.recipe import Recipe
@@ -64,19 +64,25 @@ class Checked:
 
     errors: list[RecipeError]
     steps: list[tuple[Column, ...]]
+    open: int | None = None
+    """The step whose columns have to be read from the data first (see `recipe.open_pivots`).
+
+    The columns listed after it are those that are certain; what the steps behind it do with columns
+    is not checked, and they are not in `steps`."""
 
 
 def check(recipe: object, tables: Mapping[str, Table], context: Context = _ANY_DAY) -> Checked:
     """Check a recipe, parsed or as a user wrote it, against the tables; no data is touched.
 
     Problems of its form and of its columns are reported together, by step. A disabled step has the
-    columns of the step before it.
+    columns of the step before it. A pivot whose names were not read yet is no problem: the check of
+    columns ends there (`Checked.open`).
     """
     steps, errors = read(recipe)
     fold = _fold(steps, tables, context, None)
     found = sorted([*errors, *fold.errors], key=lambda error: error.step)
     good = min((error.step for error in found), default=len(fold.columns))
-    return Checked(found, fold.columns[:good])
+    return Checked(found, fold.columns[:good], None if found else fold.open)
 
 
 def compile_recipe(
@@ -94,6 +100,12 @@ def compile_recipe(
     from recipe.weight import weighed
 
     fold = _fold(recipe.steps, tables, context, until_step)
+    if fold.open is not None:
+        message = (
+            "The columns of this pivot are named in the data, and nobody has read it yet. Save the "
+            "recipe again when its tables have data, or list the names."
+        )
+        fold.errors.append(error_at(fold.open, recipe.steps[fold.open], "missing_field", message))
     if fold.errors or fold.frame is None:
         raise RecipeProblems(fold.errors)
     columns = fold.frame.columns
@@ -126,6 +138,7 @@ class _Fold:
     fragments: list[Fragment]
     reads: tuple[str, ...]
     asked: list[_Asked]
+    open: int | None = None
 
 
 def _fold(
@@ -157,13 +170,17 @@ def _fold(
                     break
                 result = frame
             frame = result
-            if not fold.errors:
+            if not frame.complete:
+                fold.open = index
+            elif not fold.errors:
                 frame = layers.settle(result, f"step_{index}")
                 fold.fragments += layers.fragments
                 fold.asked += layers.asked
             found = [catalogue.find(name) for _, name in step.tables()]
             reads |= dict.fromkeys(table.table_id for table in found if table is not None)
         fold.columns.append(frame.columns)
+        if fold.open is not None:
+            break
     fold.frame = frame
     fold.reads = tuple(reads)
     return fold
@@ -227,14 +244,6 @@ def _data_check(asked: _Asked, fragments: Sequence[Fragment]) -> DataCheck:
 
 def _located(misfit: Misfit, index: int, step: Step) -> list[RecipeError]:
     return [
-        RecipeError(
-            step=index,
-            step_id=step.id,
-            type=step.kind(),
-            field=finding.field or None,
-            code=finding.code,
-            message=finding.message,
-            alternatives=finding.alternatives,
-        )
+        error_at(index, step, finding.code, finding.message, finding.field, finding.alternatives)
         for finding in misfit.findings
     ]

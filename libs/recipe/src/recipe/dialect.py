@@ -62,6 +62,8 @@ _TEMPLATES = {
     "rx_isodow": "CAST(EXTRACT(ISODOW FROM x) AS BIGINT)",
     "rx_contains": "x @> y",
     "rx_unnest": "UNNEST(COALESCE(NULLIF(x, '{}'), ARRAY[CAST(NULL AS TEXT)]))",
+    "rx_text_key": f"CASE WHEN NOT x IS NULL THEN {_KEY} END",
+    "rx_key_text": "(x)[2]",
     "rx_text_min": f"(MIN({_KEY}) FILTER (WHERE w AND NOT x IS NULL))[2]",
     "rx_text_max": f"(MAX({_KEY}) FILTER (WHERE w AND NOT x IS NULL))[2]",
     "rx_text_mode": (

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator
+
+if TYPE_CHECKING:
+    from recipe.step import Step
 
 Code = Literal[
     "unknown_step",
@@ -53,6 +56,26 @@ class RecipeError(BaseModel):
     @classmethod
     def _readable(cls, message: str) -> str:
         return shortened(message, _LONGEST_MESSAGE)
+
+
+def error_at(
+    index: int,
+    step: "Step",
+    code: Code,
+    message: str,
+    field: str = "",
+    alternatives: Sequence[str] = (),
+) -> RecipeError:
+    """A problem of a step that could be read, at its place in the recipe."""
+    return RecipeError(
+        step=index,
+        step_id=step.id,
+        type=step.kind(),
+        field=field or None,
+        code=code,
+        message=message,
+        alternatives=tuple(alternatives),
+    )
 
 
 class RecipeProblems(Exception):

@@ -63,6 +63,8 @@ class Frame:
     table: "ir.Table"
     columns: tuple[Column, ...]
     order: tuple[OrderKey, ...] = ()
+    complete: bool = True
+    """False where further columns get their names from data that was not read yet."""
 
     @classmethod
     def of(

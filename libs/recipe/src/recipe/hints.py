@@ -5,11 +5,14 @@ columns are chosen, `column_types` says which fit, and `of` says which table the
 `enum_labels` says how each choice is called.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from pydantic.config import JsonDict
 
 from recipe.tables import ColumnType
+
+F = TypeVar("F", bound=str)
 
 SHOW = "x-show"
 """Draw the field only when another field has one of these values."""
@@ -47,3 +50,15 @@ TYPE_LABELS: dict[str, str] = {
     "json": "JSON",
 }
 """How people call the types."""
+
+
+def function_hint(
+    label: str, labels: Mapping[F, str], takes: Mapping[F, Sequence[ColumnType]]
+) -> JsonDict:
+    """The extra schema of a choice of functions.
+
+    `functions` in it says which column types each takes; none: it takes no column.
+    """
+    named = {str(name): text for name, text in labels.items()}
+    functions: JsonDict = {str(name): list(types) for name, types in takes.items()}
+    return {**hint("choice", label, labels=named), "functions": functions}

@@ -42,12 +42,14 @@ def joined(step: "Join", left: Frame, scope: "Scope") -> Frame:
     keys: list[Column] = []
     for column in right_keys:
         keys.append(left.new_column("key", column.type, [*made, *keys]))
+    named = [*zip(brought, made, strict=True), *zip(right_keys, keys, strict=True)]
+    cells: list[ir.Value] = [right.value(old).name(new.physical) for old, new in named]
+    # Rows that bring nothing still pair with others, and an Ibis table has columns.
     other = right.table.select(
-        [right.value(old).name(new.physical) for old, new in zip(brought, made, strict=True)]
-        + [right.value(old).name(new.physical) for old, new in zip(right_keys, keys, strict=True)]
+        cells or [ibis.literal(True).name(left.new_column("row", "boolean").physical)]
     )
     matches = [
-        _matches(left.value(a), a, other[key.physical], key)
+        same_key(left.value(a), a, other[key.physical], key)
         for (a, _), key in zip(pairs, keys, strict=True)
     ]
     if step.join_type in _LEFT_ONLY:
@@ -90,7 +92,7 @@ def _brought(
     return _columns(parts, right, "columns", step.columns)
 
 
-def _matches(
+def same_key(
     left: "ir.Value", left_column: Column, right: "ir.Value", right_column: Column
 ) -> "ir.BooleanValue":
     """Equal, and not blank. One equality per key: a FULL JOIN of PostgreSQL takes nothing else."""

@@ -25,7 +25,7 @@ class Step(Part):
     label: ClassVar[str] = ""
     """How a list of steps calls this kind of step."""
     table_fields: ClassVar[tuple[str, ...]] = ()
-    """Fields that name other tables (or hold tuples of their names)."""
+    """Fields that name other tables (or hold tuples of their names, or nothing)."""
     keeps_columns: ClassVar[bool] = False
     """Whether later steps can be checked although this one failed."""
 
@@ -49,21 +49,21 @@ class Step(Part):
     def tables(self) -> Iterator[tuple[str, str]]:
         """The tables this step mentions, each with the field that names it."""
         for field in self.table_fields:
-            value: str | tuple[str, ...] = getattr(self, field)
+            value: str | tuple[str, ...] | None = getattr(self, field)
             public = type(self).model_fields[field].alias or field
             if isinstance(value, str):
                 yield public, value
-            else:
+            elif value:
                 yield from ((f"{public}.{index}", name) for index, name in enumerate(value))
 
     def renamed(self, names: Mapping[str, str]) -> Self:
         """The same step with tables called by other names; names not given stay."""
         changes: dict[str, str | tuple[str, ...]] = {}
         for field in self.table_fields:
-            value: str | tuple[str, ...] = getattr(self, field)
+            value: str | tuple[str, ...] | None = getattr(self, field)
             if isinstance(value, str):
                 changes[field] = names.get(value, value)
-            else:
+            elif value:
                 changes[field] = tuple(names.get(name, name) for name in value)
         return self.model_copy(update=changes)
 

@@ -42,7 +42,7 @@ async def build(service: Service[Settings]) -> None:
     compiler.warm()
     service.on_close(compiler.close)
     builder = Builder(database, store, catalogue, compiler)
-    recipes = Recipes(store, catalogue, compiler)
+    recipes = Recipes(store, catalogue, compiler, database, timeout=settings.preview_timeout)
     publisher = Publisher(
         database,
         recipes,

@@ -15,12 +15,14 @@ from recipe import (
     Checked,
     Compiled,
     Context,
+    OpenPivot,
     Recipe,
     RecipeError,
     RecipeProblems,
     Table,
     check,
     compile_recipe,
+    open_pivot,
     parse,
     references,
     resolve,
@@ -107,6 +109,16 @@ class Compiler:
             return await self._run(compile_recipe, recipe, tables, context, until_step)
         except RecipeProblems as error:
             raise invalid_recipe(error.errors) from error
+
+    async def open_pivot(
+        self,
+        recipe: Recipe,
+        tables: Mapping[str, Table],
+        context: Context,
+        until_step: int | None = None,
+    ) -> OpenPivot | None:
+        """The first pivot whose names have to be read from the data; None if there is none."""
+        return await self._run(open_pivot, recipe, tables, context, until_step)
 
     async def vouch(self, org_id: UUID, *statements: str) -> None:
         """Let nothing pass but a SELECT over the organisation's versions.
@@ -196,9 +208,10 @@ def final_columns(checked: Checked) -> tuple[Column, ...]:
 
 
 def fingerprint(compiled: Compiled, inputs: Sequence[TableVersion]) -> str:
-    """Equal when the same statement runs over the same versions (SHA-256, hex)."""
+    """Equal when the same statement and checks run over the same versions (SHA-256, hex)."""
+    checks = [f"{check.severity} {check.sql}" for check in compiled.checks]
     versions = sorted(version.version_id.hex for version in inputs)
-    return hashlib.sha256("\n".join([compiled.sql, *versions]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([compiled.sql, *checks, *versions]).encode()).hexdigest()
 
 
 def cycle_error(

@@ -178,10 +178,11 @@ class Handlers:
             recipe = parse(data)
         except RecipeProblems as error:
             raise invalid_recipe(error.errors) from error
+        tables = await self._catalogue.all(org_id)
         return await self._previewer.page(
             org_id,
-            recipe,
-            await self._catalogue.all(org_id),
+            await self._recipes.named(org_id, recipe, tables, request.until_step),
+            tables,
             sort=request.sort,
             limit=request.limit,
             offset=request.offset,

@@ -1,9 +1,11 @@
 """Recipes as people meet them: checked while they write, shown back, expected columns in step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
+from chassis.database import Database
 from chassis.telemetry import log
 from contracts.transform import (
     CreateTransformation,
@@ -14,17 +16,21 @@ from contracts.transform import (
     UpdateTransformation,
     ValidateRecipe,
 )
-from recipe import Context, RecipeError, parse
+from recipe import Context, Recipe, RecipeError, RecipeProblems, parse, without_names
 from recipe.statement import readable_sql
 from transform.catalogue import Catalogue
 from transform.compiler import (
     Compiler,
+    Prepared,
     cycle_error,
     final_columns,
     live_tables,
+    recipe_tables,
     shown,
     tables_read,
 )
+from transform.domain import CatalogueTable, not_synced
+from transform.pivots import Named, read_names
 from transform.saved import Saved
 from transform.store import Store
 
@@ -32,10 +38,21 @@ from transform.store import Store
 class Recipes:
     """Saves, checks and shows the recipes of all organisations."""
 
-    def __init__(self, store: Store, catalogue: Catalogue, compiler: Compiler) -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        compiler: Compiler,
+        database: Database,
+        *,
+        timeout: float,
+    ) -> None:
+        """`timeout`: seconds after which reading the names of a pivot's columns is stopped."""
         self._store = store
         self._catalogue = catalogue
         self._compiler = compiler
+        self._database = database
+        self._timeout = timeout
 
     async def create(
         self, org_id: UUID, request: CreateTransformation, actor: str
@@ -47,7 +64,7 @@ class Recipes:
         # Asked before the check: the tables may have changed since the request was first served.
         if not await self._store.repeated(org_id, request):
             tables = await self._catalogue.all(org_id)
-            prepared = await self._compiler.prepare(request.recipe, org_id, tables)
+            prepared = await self._prepare(org_id, request.recipe, tables)
             await self._store.create(org_id, request, prepared, actor)
         return await self.get(org_id, request.transformation_id)
 
@@ -62,10 +79,59 @@ class Recipes:
         prepared = None
         if request.recipe is not None:
             tables = await self._catalogue.all(org_id)
-            prepared = await self._compiler.prepare(request.recipe, org_id, tables)
+            prepared = await self._prepare(org_id, request.recipe, tables)
         if await self._store.update(org_id, request, prepared, actor):
             await self.refresh(org_id, [request.transformation_id])
         return await self.get(org_id, request.transformation_id)
+
+    async def _prepare(
+        self, org_id: UUID, written: object, tables: Collection[CatalogueTable]
+    ) -> Prepared:
+        """A recipe ready to be kept, with the names of its pivots' columns as they are now.
+
+        Where the data is not there yet they stay unknown, and every build reads them.
+        """
+        with suppress(RecipeProblems):
+            # What is wrong with its form is told together with the rest.
+            written = without_names(parse(written))
+        prepared = await self._compiler.prepare(written, org_id, tables)
+        kept = parse(prepared.recipe)
+        named = (await self._named(org_id, kept, tables)).recipe
+        return prepared if named is kept else await self._compiler.prepare(named, org_id, tables)
+
+    async def named(
+        self,
+        org_id: UUID,
+        recipe: Recipe,
+        tables: Collection[CatalogueTable],
+        until_step: int | None = None,
+    ) -> Recipe:
+        """A recipe that can be previewed: names that it does not bring along are read.
+
+        Raises problems 409 `not_synced`, 422 and 504.
+        """
+        named = await self._named(org_id, recipe, tables, until_step)
+        if named.waiting:
+            raise not_synced([t for t in tables if t.table_id in named.waiting], 409)
+        return named.recipe
+
+    async def _named(
+        self,
+        org_id: UUID,
+        recipe: Recipe,
+        tables: Collection[CatalogueTable],
+        until_step: int | None = None,
+    ) -> Named:
+        return await read_names(
+            self._database,
+            self._compiler,
+            org_id,
+            recipe,
+            recipe_tables(org_id, tables),
+            Context(as_of=datetime.now(UTC)),
+            until_step=until_step,
+            timeout=self._timeout,
+        )
 
     async def get(self, org_id: UUID, transformation_id: UUID) -> Transformation:
         """One transformation; raises a 404 problem."""
