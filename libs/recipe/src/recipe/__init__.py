@@ -4,7 +4,7 @@ from recipe.compile import Checked, Compiled, check, compile_recipe
 from recipe.context import Context
 from recipe.errors import RecipeError, RecipeProblems
 from recipe.parse import parse
-from recipe.recipe import Recipe, references, resolve
+from recipe.recipe import Recipe, pinned, references, resolve, unpinned
 from recipe.tables import Column, ColumnType, Table
 
 __all__ = [
@@ -20,6 +20,8 @@ __all__ = [
     "check",
     "compile_recipe",
     "parse",
+    "pinned",
     "references",
     "resolve",
+    "unpinned",
 ]

@@ -22,8 +22,10 @@ from recipe import (
     check,
     compile_recipe,
     parse,
+    pinned,
     references,
     resolve,
+    unpinned,
 )
 from recipe.guard import Forbidden, guard
 from recipe.naming import physical_names
@@ -86,8 +88,15 @@ class Compiler:
         if checked.errors:
             raise invalid_recipe(checked.errors)
         kept = resolve(parse(recipe), {table.name: table.physical_name for table in tables})
+        kept = pinned(kept, {table.physical_name: table.name for table in tables})
+        content = kept.model_dump(mode="json")
+        try:
+            parse(content)
+        except RecipeProblems as error:
+            # Live names are longer than the names people give.
+            raise invalid_recipe(error.errors) from error
         return Prepared(
-            recipe=kept.model_dump(mode="json"),
+            recipe=content,
             reads=tables_read(kept, tables),
             columns=final_columns(checked),
         )
@@ -180,9 +189,17 @@ def tables_read(recipe: Recipe, tables: Iterable[CatalogueTable]) -> tuple[UUID,
     return tuple(sorted(by_name[name] for name in references(recipe) if name in by_name))
 
 
-def shown(recipe: dict[str, object], tables: Iterable[CatalogueTable]) -> Recipe:
-    """A kept recipe with the names that people know."""
-    return resolve(parse(recipe), {table.physical_name: table.name for table in tables})
+def shown(
+    recipe: dict[str, object],
+    tables: Iterable[CatalogueTable],
+    former: Mapping[str, str] | None = None,
+) -> Recipe:
+    """A kept recipe with the names that people know.
+
+    `former` are display names, by live names, of tables that may have gone since.
+    """
+    names = {**(former or {}), **{table.physical_name: table.name for table in tables}}
+    return resolve(unpinned(parse(recipe), names), names)
 
 
 def final_columns(checked: Checked) -> tuple[Column, ...]:

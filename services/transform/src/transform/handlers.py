@@ -15,13 +15,16 @@ from contracts.message import Done
 from contracts.orchestrator import FindPipelineUsers, RunCancelRequested
 from contracts.problem import problem
 from contracts.transform import (
+    CompareRecipeVersions,
     CreateTransformation,
     DeclareTable,
     DeleteTransformation,
     DropTable,
     EnsureOrganization,
+    GetRecipeVersion,
     GetTable,
     GetTransformation,
+    ListRecipeVersions,
     ListTables,
     ListTransformations,
     PlanTransformations,
@@ -29,7 +32,11 @@ from contracts.transform import (
     PreviewRecipe,
     PreviewTable,
     RecipeCheck,
+    RecipeDiff,
     RecipeSql,
+    RecipeVersions,
+    RestoreRecipeVersion,
+    SavedRecipe,
     ShowSql,
     Transformation,
     TransformationList,
@@ -39,14 +46,16 @@ from contracts.transform import (
     WarehouseTable,
     WarehouseTables,
 )
-from recipe import RecipeProblems, parse
+from recipe import parse
 from transform.build import Builder
 from transform.catalogue import Catalogue
-from transform.domain import invalid_recipe, organization_of
+from transform.domain import organization_of
+from transform.history import History
 from transform.planning import Planner
 from transform.preview import Previewer
 from transform.recipes import Recipes
 from transform.store import Store
+from transform.zones import Zones
 from warehouse.provision import OrganizationErased, provision
 
 
@@ -65,6 +74,8 @@ class Handlers:
         previewer: Previewer,
         planner: Planner,
         builder: Builder,
+        history: History,
+        zones: Zones,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -75,6 +86,8 @@ class Handlers:
         self._previewer = previewer
         self._planner = planner
         self._builder = builder
+        self._history = history
+        self._zones = zones
 
     async def ensure_organization(self, _: EnsureOrganization, meta: Meta) -> Done:
         """EnsureOrganization."""
@@ -127,6 +140,7 @@ class Handlers:
             limit=request.limit,
             offset=request.offset,
             count=request.count,
+            timezone=await self._zones.of(org_id),
         )
 
     async def create_transformation(
@@ -169,15 +183,7 @@ class Handlers:
     async def preview_recipe(self, request: PreviewRecipe, meta: Meta) -> PreviewPage:
         """PreviewRecipe."""
         org_id = organization_of(meta)
-        data: object = request.recipe
-        if request.recipe is None:
-            if request.transformation_id is None:
-                raise problem(422, "no_recipe", "Give a recipe, or the id of a transformation.")
-            data = (await self._store.get(org_id, request.transformation_id)).recipe
-        try:
-            recipe = parse(data)
-        except RecipeProblems as error:
-            raise invalid_recipe(error.errors) from error
+        recipe = await self._recipes.content(org_id, request.recipe, request.transformation_id)
         return await self._previewer.page(
             org_id,
             recipe,
@@ -187,11 +193,33 @@ class Handlers:
             offset=request.offset,
             count=request.count,
             until_step=request.until_step,
+            timezone=await self._zones.of(org_id),
         )
 
     async def show_sql(self, request: ShowSql, meta: Meta) -> RecipeSql:
         """ShowSql."""
-        return await self._recipes.sql(organization_of(meta), request.transformation_id)
+        org_id = organization_of(meta)
+        return await self._recipes.sql(org_id, request, await self._zones.of(org_id))
+
+    async def list_recipe_versions(self, request: ListRecipeVersions, meta: Meta) -> RecipeVersions:
+        """ListRecipeVersions."""
+        return await self._history.page(organization_of(meta), request)
+
+    async def get_recipe_version(self, request: GetRecipeVersion, meta: Meta) -> SavedRecipe:
+        """GetRecipeVersion."""
+        return await self._history.get(organization_of(meta), request)
+
+    async def compare_recipe_versions(
+        self, request: CompareRecipeVersions, meta: Meta
+    ) -> RecipeDiff:
+        """CompareRecipeVersions."""
+        return await self._history.compare(organization_of(meta), request)
+
+    async def restore_recipe_version(
+        self, request: RestoreRecipeVersion, meta: Meta
+    ) -> Transformation:
+        """RestoreRecipeVersion."""
+        return await self._history.restore(organization_of(meta), request, meta.actor)
 
     async def plan_transformations(
         self, request: PlanTransformations, meta: Meta

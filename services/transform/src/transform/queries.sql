@@ -112,9 +112,20 @@ UPDATE transformations SET name = :name, name_key = :name_key, description = :de
     version = version + 1, updated_at = now()
 WHERE transformation_id = :transformation_id;
 
--- name: insert_version(transformation_id, version, org_id, recipe, saved_by)!
-INSERT INTO transformation_versions (transformation_id, version, org_id, recipe, saved_by)
-VALUES (:transformation_id, :version, :org_id, :recipe, :saved_by);
+-- name: insert_version(transformation_id, version, org_id, recipe, table_names, saved_by, restored_from)!
+INSERT INTO transformation_versions
+    (transformation_id, version, org_id, recipe, table_names, saved_by, restored_from)
+VALUES (:transformation_id, :version, :org_id, :recipe, :table_names, :saved_by, :restored_from);
+
+-- name: recipe_versions(transformation_id, version, before_version, page)
+-- Saves of a transformation, the newest first: all of them, the one asked for, or a page.
+SELECT version, recipe, table_names, saved_by, saved_at, restored_from
+FROM transformation_versions
+WHERE transformation_id = :transformation_id
+  AND (:version::integer IS NULL OR version = :version)
+  AND (:before_version::integer IS NULL OR version < :before_version)
+ORDER BY version DESC
+LIMIT :page;
 
 -- name: recipe_version(transformation_id, version)$
 SELECT recipe FROM transformation_versions

@@ -32,6 +32,20 @@ class Saved:
     updated_at: datetime
 
 
+@dataclass(frozen=True)
+class Version:
+    """One save of a transformation, as it is stored."""
+
+    version: int
+    recipe: dict[str, object]
+    """Names tables by their live names."""
+    table_names: dict[str, str]
+    """Display names of those tables at the save, by their live names."""
+    saved_by: str
+    saved_at: datetime
+    restored_from: int | None
+
+
 async def read_saved(connection: Connection, transformation_ids: Iterable[UUID]) -> list[Saved]:
     """Transformations of the transaction's organisation at their newest versions, by name."""
     rows = await collect(
@@ -44,6 +58,27 @@ async def read_saved(connection: Connection, transformation_ids: Iterable[UUID])
         )
     )
     return [saved_of(row) for row in rows]
+
+
+async def read_versions(
+    connection: Connection,
+    transformation_id: UUID,
+    *,
+    version: int | None = None,
+    before_version: int | None = None,
+    page: int | None = None,
+) -> list[Version]:
+    """Saves of a transformation, the newest first: all of them, one, or a page."""
+    rows = await collect(
+        _queries.recipe_versions(
+            connection,
+            transformation_id=transformation_id,
+            version=version,
+            before_version=before_version,
+            page=page,
+        )
+    )
+    return [Version(**dict(row)) for row in rows]
 
 
 async def read_graph(connection: Connection) -> dict[UUID, set[UUID]]:

@@ -12,6 +12,7 @@ from contracts.tables import Column
 from contracts.transform import (
     CreateTransformation,
     DeleteTransformation,
+    ListRecipeVersions,
     ListTransformations,
     UpdateTransformation,
 )
@@ -19,7 +20,7 @@ from recipe import parse
 from transform.catalogue import drop_table, expect, read_tables, reserve
 from transform.compiler import Prepared, cycle_error
 from transform.domain import checked_name, invalid_recipe, table_in_use
-from transform.saved import Saved, read_graph, read_saved, saved_of
+from transform.saved import Saved, Version, read_graph, read_saved, read_versions, saved_of
 
 _queries = queries("transform")
 
@@ -67,11 +68,17 @@ class Store:
             await _save_recipe(connection, org_id, own, 1, prepared, actor)
 
     async def update(
-        self, org_id: UUID, request: UpdateTransformation, prepared: Prepared | None, actor: str
+        self,
+        org_id: UUID,
+        request: UpdateTransformation,
+        prepared: Prepared | None,
+        actor: str,
+        restored_from: int | None = None,
     ) -> bool:
         """Save a new version unless it would be the same; returns whether its columns changed.
 
-        Raises problems 404, 409 `name_taken`, 412 and 422 as `create` does.
+        `restored_from` is the version that `prepared` was taken from. Raises problems 404, 409
+        `name_taken`, 412 and 422 as `create` does.
         """
         own = request.transformation_id
         async with self._database.organization(org_id) as connection:
@@ -101,7 +108,7 @@ class Store:
                 name_key=name_key(name),
                 description=description,
             )
-            await _save_recipe(connection, org_id, own, old.version + 1, kept, actor)
+            await _save_recipe(connection, org_id, own, old.version + 1, kept, actor, restored_from)
         return kept.columns != old.columns
 
     async def get(self, org_id: UUID, transformation_id: UUID) -> Saved:
@@ -159,6 +166,36 @@ class Store:
                 raise table_in_use(old.name, table.used_by, names)
             await drop_table(connection, org_id, table)
 
+    async def versions(
+        self, org_id: UUID, request: ListRecipeVersions
+    ) -> tuple[list[Version], str | None]:
+        """A page of versions, the newest first, and the cursor of the next one; raises 404."""
+        (before,) = after(request.cursor, 1)
+        async with self._database.organization(org_id) as connection:
+            own = request.transformation_id
+            _only(await read_saved(connection, (own,)), own)
+            found = await read_versions(
+                connection,
+                own,
+                before_version=int(before) if before and before.isdecimal() else None,
+                page=request.limit + 1,
+            )
+        page = found[: request.limit]
+        return page, cursor(str(page[-1].version)) if len(found) > len(page) else None
+
+    async def version(self, org_id: UUID, transformation_id: UUID, version: int) -> Version:
+        """One version; raises a 404 problem."""
+        async with self._database.organization(org_id) as connection:
+            saved = _only(await read_saved(connection, (transformation_id,)), transformation_id)
+            found = await read_versions(connection, transformation_id, version=version)
+        if not found:
+            raise problem(
+                404,
+                "not_found",
+                f"'{saved.name}' has no version {version}; its newest is {saved.version}.",
+            )
+        return found[0]
+
     async def recipe_version(
         self, org_id: UUID, transformation_id: UUID, version: int
     ) -> dict[str, object] | None:
@@ -195,6 +232,7 @@ async def _save_recipe(
     version: int,
     prepared: Prepared,
     actor: str,
+    restored_from: int | None = None,
 ) -> None:
     """Keep a version of a recipe and what it reads; called under the lock of recipes."""
     tables = {table.table_id: table for table in await read_tables(connection)}
@@ -207,7 +245,13 @@ async def _save_recipe(
         version=version,
         org_id=org_id,
         recipe=prepared.recipe,
+        table_names={
+            tables[table_id].physical_name: tables[table_id].name
+            for table_id in prepared.reads
+            if table_id in tables
+        },
         saved_by=actor,
+        restored_from=restored_from,
     )
     await _queries.clear_reads(connection, transformation_id=transformation_id)
     try:

@@ -1,5 +1,6 @@
 """Bring columns of another table to the rows."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 JoinType = Literal["left", "inner", "right", "outer", "semi", "anti", "cross"]
 
 Keys = str | tuple[str, ...]
+
+
+def default_prefix(display_name: str) -> str:
+    """What the columns of a table arrive under unless the step says otherwise."""
+    return f"{display_name}_"
 
 
 class Join(Step):
@@ -49,7 +55,7 @@ class Join(Step):
         default=None, json_schema_extra=hint("columns", "Columns to bring", of="with")
     )
     prefix: str | None = Field(
-        default=None, max_length=100, json_schema_extra=hint("value", "Prefix of their names")
+        default=None, max_length=250, json_schema_extra=hint("value", "Prefix of their names")
     )
 
     @model_validator(mode="after")
@@ -75,6 +81,21 @@ class Join(Step):
     def right_keys(self) -> tuple[str, ...]:
         """The keys of the other table, in the same order."""
         return (self.right_on,) if isinstance(self.right_on, str) else self.right_on or ()
+
+    @override
+    def pinned(self, names: Mapping[str, str]) -> Self:
+        """With the prefix that the other table's name gives."""
+        if self.prefix is not None or self.join_type in {"semi", "anti"} or self.with_ not in names:
+            return self
+        return self.model_copy(update={"prefix": default_prefix(names[self.with_])})
+
+    @override
+    def unpinned(self, names: Mapping[str, str]) -> Self:
+        """Without a prefix that the other table's name gives."""
+        if self.with_ not in names or self.prefix != default_prefix(names[self.with_]):
+            return self
+        fields = self.model_fields_set - {"prefix"}
+        return type(self).model_construct(fields, **{name: getattr(self, name) for name in fields})
 
     @override
     def apply(self, frame: "Frame", scope: "Scope") -> "Frame":
