@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 def whole(compiled: "Compiled") -> str:
     """Every row, in the recipe's own order where it has one."""
-    return _sql(_select(compiled, _own_order(compiled)))
+    return _sql(tree(compiled))
+
+
+def tree(compiled: "Compiled") -> exp.Select:
+    """The same, as a syntax tree."""
+    return _select(compiled, _own_order(compiled))
 
 
 def page(compiled: "Compiled", sort: Sequence[SortItem], limit: int, offset: int) -> str:
