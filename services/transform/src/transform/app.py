@@ -24,6 +24,8 @@ from contracts.transform import (
     PublishRun,
     RestoreRecipeVersion,
     ShowSql,
+    TraceTables,
+    TraceTransformation,
     UpdateTransformation,
     ValidateRecipe,
 )
@@ -32,6 +34,7 @@ from transform.catalogue import Catalogue
 from transform.compiler import Compiler
 from transform.handlers import Handlers
 from transform.history import History
+from transform.lineage import Lineage
 from transform.planning import Planner
 from transform.preview import Previewer
 from transform.publish import Publisher
@@ -66,6 +69,7 @@ async def build(service: Service[Settings]) -> None:
         planner=Planner(store, catalogue),
         builder=builder,
         history=History(store, catalogue, recipes),
+        lineage=Lineage(store, catalogue, compiler),
         zones=Zones(service.bus),
     )
 
@@ -88,6 +92,8 @@ async def build(service: Service[Settings]) -> None:
     answer(GetRecipeVersion, handlers.get_recipe_version)
     answer(CompareRecipeVersions, handlers.compare_recipe_versions)
     answer(RestoreRecipeVersion, handlers.restore_recipe_version)
+    answer(TraceTransformation, handlers.trace_transformation)
+    answer(TraceTables, handlers.trace_tables)
     answer(PlanTransformations, handlers.plan_transformations)
 
     jobs = service.jobs

@@ -28,6 +28,7 @@ from recipe import (
     unpinned,
 )
 from recipe.guard import Forbidden, guard
+from recipe.lineage import Origin, trace
 from recipe.naming import physical_names
 from transform.domain import CatalogueTable, find_cycle, invalid_recipe
 from warehouse.names import data_schema, live_schema
@@ -116,6 +117,16 @@ class Compiler:
             return await self._run(compile_recipe, recipe, tables, context, until_step)
         except RecipeProblems as error:
             raise invalid_recipe(error.errors) from error
+
+    async def trace(
+        self, recipe: Recipe, tables: Mapping[str, Table], context: Context
+    ) -> tuple[Compiled, dict[str, tuple[Origin, ...]]]:
+        """A recipe, and for each of its columns those of the tables that it is made of.
+
+        Raises a 422 problem with every error at its step.
+        """
+        compiled = await self.compile(recipe, tables, context)
+        return compiled, await self._run(trace, compiled, tables.values())
 
     async def vouch(self, org_id: UUID, *statements: str) -> None:
         """Let nothing pass but a SELECT over the organisation's versions.

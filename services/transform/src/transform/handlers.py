@@ -38,7 +38,11 @@ from contracts.transform import (
     RestoreRecipeVersion,
     SavedRecipe,
     ShowSql,
+    TracedTables,
+    TraceTables,
+    TraceTransformation,
     Transformation,
+    TransformationLineage,
     TransformationList,
     TransformationsPlan,
     UpdateTransformation,
@@ -51,6 +55,7 @@ from transform.build import Builder
 from transform.catalogue import Catalogue
 from transform.domain import organization_of
 from transform.history import History
+from transform.lineage import Lineage
 from transform.planning import Planner
 from transform.preview import Previewer
 from transform.recipes import Recipes
@@ -75,6 +80,7 @@ class Handlers:
         planner: Planner,
         builder: Builder,
         history: History,
+        lineage: Lineage,
         zones: Zones,
     ) -> None:
         self._database = database
@@ -87,6 +93,7 @@ class Handlers:
         self._planner = planner
         self._builder = builder
         self._history = history
+        self._lineage = lineage
         self._zones = zones
 
     async def ensure_organization(self, _: EnsureOrganization, meta: Meta) -> Done:
@@ -220,6 +227,16 @@ class Handlers:
     ) -> Transformation:
         """RestoreRecipeVersion."""
         return await self._history.restore(organization_of(meta), request, meta.actor)
+
+    async def trace_transformation(
+        self, request: TraceTransformation, meta: Meta
+    ) -> TransformationLineage:
+        """TraceTransformation."""
+        return await self._lineage.transformation(organization_of(meta), request.transformation_id)
+
+    async def trace_tables(self, request: TraceTables, meta: Meta) -> TracedTables:
+        """TraceTables."""
+        return await self._lineage.tables(organization_of(meta), request)
 
     async def plan_transformations(
         self, request: PlanTransformations, meta: Meta

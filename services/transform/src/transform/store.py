@@ -118,15 +118,17 @@ class Store:
 
     async def some(self, org_id: UUID, transformation_ids: Collection[UUID]) -> list[Saved]:
         """The transformations with the given ids, in their order; raises a 404 problem."""
-        async with self._database.organization(org_id) as connection:
-            found = {
-                saved.transformation_id: saved
-                for saved in await read_saved(connection, transformation_ids)
-            }
+        present = await self.present(org_id, transformation_ids)
+        found = {saved.transformation_id: saved for saved in present}
         for wanted in transformation_ids:
             if wanted not in found:
                 raise not_found("transformation", wanted)
         return [found[wanted] for wanted in transformation_ids]
+
+    async def present(self, org_id: UUID, transformation_ids: Collection[UUID]) -> list[Saved]:
+        """Those of the given transformations that there are, by name."""
+        async with self._database.organization(org_id) as connection:
+            return await read_saved(connection, transformation_ids)
 
     async def page(
         self, org_id: UUID, request: ListTransformations
