@@ -1,5 +1,7 @@
 """Versions, SQL and lineage over HTTP; what is used is not deleted, and all who use it are named."""
 
+import asyncio
+
 import pytest
 from pydantic import SecretStr
 
@@ -155,6 +157,28 @@ async def test_what_is_used_is_not_deleted_and_everybody_who_uses_it_is_named(cl
     assert "'people' is used by the transformation 'Adults'." in refused.json()["detail"]
     assert (await client.delete(path)).status_code == 204
     assert (await client.delete(f"/sources/{source_id}")).status_code == 204
+
+
+@pytest.mark.parametrize("changes", [False, True])
+async def test_a_delete_and_a_pipeline_at_once_leave_no_pipeline_without_its_recipe(
+    client, people, changes
+):
+    for turn in range(6):
+        recipe = {"name": f"Base {turn}", "recipe": {"steps": [SOURCE]}}
+        recipe_id = (await client.post("/transformations", json=recipe)).json()["id"]
+        members = {"transformation_ids": [recipe_id]}
+        if changes:
+            kept = await client.post("/pipelines", json={"name": f"Run {turn}"})
+            keep = client.patch(f"/pipelines/{kept.json()['id']}", json=members)
+        else:
+            keep = client.post("/pipelines", json={"name": f"Run {turn}", **members})
+        deleted, kept = await asyncio.gather(client.delete(f"/transformations/{recipe_id}"), keep)
+        assert deleted.status_code in {204, 409}, deleted.text
+        assert kept.status_code in {200, 201, 422, 503}, kept.text
+        pipelines = (await client.get("/pipelines")).json()
+        users = [one["name"] for one in pipelines if recipe_id in one["transformation_ids"]]
+        assert bool(users) == (kept.status_code in {200, 201})
+        assert bool(users) != (deleted.status_code == 204), (deleted.text, kept.text)
 
 
 async def test_a_source_can_be_renamed_while_recipes_read_it(client, source_id):

@@ -13,9 +13,11 @@ from contracts.transform import (
     GetTable,
     GetTransformation,
     ListRecipeVersions,
+    PlanTransformations,
     RestoreRecipeVersion,
     UpdateTransformation,
 )
+from transform.store import Store
 
 SOURCE = {"type": "source", "table": "people"}
 ADULTS = {"type": "filter", "column": "Age", "operator": "greater_than", "value": 17}
@@ -236,6 +238,23 @@ async def test_a_save_and_a_delete_at_once_never_leave_a_reader_without_its_tabl
             if not isinstance(reader, BaseException):
                 table = await stand.ask(GetTable(name=f"Base {turn}"))
                 assert reader.name in table.used_by
+
+
+async def test_nothing_begins_with_a_recipe_that_is_being_deleted(
+    stand, transform, people, start_service
+):
+    await start_service("orchestrator")
+    saved = await stand.transformation("Base", SOURCE)
+    plan = PlanTransformations(transformation_ids=(saved.id,), source_table_ids=(people,))
+    async with Store(transform.database).deleting(stand.org_id, saved.id):
+        problem = await refused(stand.ask(plan))
+        assert (problem.status, problem.code) == (503, "being_deleted")
+    assert await stand.ask(plan), "what was not deleted in the end can be run again"
+    await stand.transformation("Reader", {"type": "source", "table": "Base"})
+    assert (
+        await refused(stand.ask(DeleteTransformation(transformation_id=saved.id)))
+    ).status == 409
+    assert await stand.ask(plan)
 
 
 async def test_a_source_and_a_save_at_once_never_leave_a_reader_without_its_table(stand, held):

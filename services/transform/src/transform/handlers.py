@@ -176,11 +176,12 @@ class Handlers:
         return TransformationList(transformations=views, next_cursor=next_cursor)
 
     async def delete_transformation(self, request: DeleteTransformation, meta: Meta) -> Done:
-        """DeleteTransformation: the orchestrator says which pipelines run it."""
+        """DeleteTransformation: marked first, then the orchestrator says which pipelines run it."""
         org_id = organization_of(meta)
-        users = FindPipelineUsers(target_id=request.transformation_id)
-        pipelines = await self._bus.ask(users, org_id=org_id, actor=meta.actor)
-        await self._store.delete(org_id, request, pipelines.names)
+        async with self._store.deleting(org_id, request.transformation_id):
+            users = FindPipelineUsers(target_id=request.transformation_id)
+            pipelines = await self._bus.ask(users, org_id=org_id, actor=meta.actor)
+            await self._store.delete(org_id, request, pipelines.names)
         return Done()
 
     async def validate_recipe(self, request: ValidateRecipe, meta: Meta) -> RecipeCheck:

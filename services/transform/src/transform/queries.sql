@@ -90,6 +90,7 @@ SELECT pg_advisory_xact_lock(hashtextextended('transform.recipes.' || :org_id::u
 -- Newest versions by name: all of them, those with the given ids, or a page.
 SELECT own.transformation_id, own.name, own.name_key, own.description, own.version, own.digest,
        own.last_run_at, own.created_at, own.updated_at, version.recipe,
+       coalesce(own.deleting_since > now() - interval '1 minute', false) AS is_deleting,
        output.display_name AS output_table_name, output.expected,
        (SELECT array_agg(table_id ORDER BY table_id) FROM table_reads
         WHERE transformation_id = own.transformation_id) AS reads
@@ -110,6 +111,10 @@ VALUES (:transformation_id, :org_id, :name, :name_key, :description, 1, :digest)
 -- name: update_transformation(transformation_id, name, name_key, description)!
 UPDATE transformations SET name = :name, name_key = :name_key, description = :description,
     version = version + 1, updated_at = now()
+WHERE transformation_id = :transformation_id;
+
+-- name: mark_deleting(transformation_id, is_deleting)!
+UPDATE transformations SET deleting_since = CASE WHEN :is_deleting THEN now() END
 WHERE transformation_id = :transformation_id;
 
 -- name: insert_version(transformation_id, version, org_id, recipe, table_names, saved_by, restored_from)!

@@ -27,6 +27,8 @@ class Saved:
     output_table_name: str
     columns: tuple[Column, ...]
     digest: str
+    is_deleting: bool
+    """Somebody is finding out whether it may go: nothing begins with it now."""
     last_run_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -101,6 +103,7 @@ def saved_of(row: asyncpg.Record) -> Saved:
         output_table_name=row["output_table_name"],
         columns=tuple(Column.model_validate(column) for column in row["expected"]),
         digest=row["digest"],
+        is_deleting=row["is_deleting"],
         last_run_at=row["last_run_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

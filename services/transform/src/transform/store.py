@@ -1,6 +1,7 @@
 """Transformations in PostgreSQL: each save is one transaction over recipe, reads and output."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
@@ -149,6 +150,21 @@ class Store:
         more = len(rows) > len(page)
         next_cursor = cursor(page[-1]["name_key"], page[-1]["transformation_id"]) if more else None
         return [saved_of(row) for row in page], next_cursor
+
+    @asynccontextmanager
+    async def deleting(self, org_id: UUID, transformation_id: UUID) -> AsyncIterator[None]:
+        """Let nothing begin with a transformation while it is found out whether it may go."""
+        await self._mark(org_id, transformation_id, True)
+        try:
+            yield
+        finally:
+            await self._mark(org_id, transformation_id, False)
+
+    async def _mark(self, org_id: UUID, transformation_id: UUID, is_deleting: bool) -> None:
+        async with self._database.organization(org_id) as connection:
+            await _queries.mark_deleting(
+                connection, transformation_id=transformation_id, is_deleting=is_deleting
+            )
 
     async def delete(
         self, org_id: UUID, request: DeleteTransformation, pipelines: Iterable[str]
