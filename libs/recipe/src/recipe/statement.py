@@ -64,7 +64,7 @@ def readable_sql(compiled: "Compiled") -> str:
         if (fragment := by_name.get(cte.alias)) is None:
             continue
         title = f"{fragment.index}. {type(fragment.step).label}"
-        note = fragment.step.note
+        note = " ".join((fragment.step.note or "").split())
         # A comment cannot end early: its end sign is taken apart.
         text = f"{title}: {note}" if note else title
         cte.this.add_comments([f" {text.replace('*/', '* /').replace('/*', '/ *')} "])
