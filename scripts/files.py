@@ -49,6 +49,10 @@ OTHERS = {
     " versions, and how each publishing ended.",
     "services/transform/migrations/0002_transformations.sql": "Recipes with their versions, what"
     " they read, build steps with leases, cancelled runs.",
+    "services/transform/migrations/0003_recipe_versions.sql": "What a recipe's version keeps beside"
+    " the recipe: names of its tables, where it was restored from.",
+    "services/ingest/migrations/0002_begun_versions.sql": "What a sync has begun to write, and which"
+    " sources are only being made or removed.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",
 }
 """Package, then the path inside it → the line."""

@@ -491,6 +491,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/warehouse/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lineage
+         * @description What every table and column is made of, one recipe at a time.
+         */
+        get: operations["warehouse_lineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transformations/{transformation_id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Versions
+         * @description Every save, the newest first.
+         */
+        get: operations["transformations_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transformations/{transformation_id}/versions/{version}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Version
+         * @description One save with its recipe.
+         */
+        get: operations["transformations_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transformations/{transformation_id}/versions/{version}/diff": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Diff
+         * @description Steps that the version added, removed, changed or moved, compared with another one.
+         */
+        get: operations["transformations_diff"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transformations/{transformation_id}/versions/{version}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore
+         * @description Save the version's recipe as a new version; what does not fit any more is told at its step.
+         */
+        post: operations["transformations_restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/transformations": {
         parameters: {
             query?: never;
@@ -529,6 +629,26 @@ export interface paths {
          * @description Every error at its step, and the columns after each step; no data is touched.
          */
         post: operations["transformations_validate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transformations/sql": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sql Of Draft
+         * @description The one statement that a recipe compiles to, formatted for reading; nothing is saved.
+         */
+        post: operations["transformations_sql_of_draft"];
         delete?: never;
         options?: never;
         head?: never;
@@ -623,6 +743,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/transformations/{transformation_id}/lineage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Lineage
+         * @description For every column those of the sources that it comes from; the tables before and after.
+         */
+        get: operations["transformations_lineage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/transformations/{transformation_id}/execute": {
         parameters: {
             query?: never;
@@ -669,9 +809,11 @@ export interface components {
     schemas: {
         /**
          * AddColumn
-         * @description Compute a column: arithmetic, text joined from columns, a part of a date, or a constant.
+         * @description Compute a column: arithmetic, text joined from columns, dates, or the same in every row.
          *
          *     Division by zero gives an empty cell. Joined text skips blanks and writes numbers plainly.
+         *     Between dates whole units are counted, negative backwards; months later stay inside the month;
+         *     an age is in whole years, today unless you say on which day.
          */
         AddColumn: {
             /** Id */
@@ -697,7 +839,7 @@ export interface components {
              * Expression Type
              * @enum {string}
              */
-            expression_type: "math" | "concat" | "extract" | "constant";
+            expression_type: "math" | "concat" | "extract" | "constant" | "date_diff" | "date_add" | "age";
             /**
              * Left
              * @example price
@@ -733,6 +875,30 @@ export interface components {
             part?: ("year" | "quarter" | "month" | "week" | "day" | "weekday" | "hour" | "minute") | null;
             value?: components["schemas"]["JsonValue"];
             /**
+             * Start
+             * @example joined
+             */
+            start?: string | null;
+            /**
+             * End
+             * @example left
+             * @example 2026-03-31
+             */
+            end?: string | null;
+            /**
+             * Count
+             * @example 30
+             */
+            count?: number | null;
+            /** Unit */
+            unit?: ("day" | "week" | "month" | "quarter" | "year") | null;
+            /**
+             * On
+             * @example 2026-03-31
+             * @example visited
+             */
+            on?: string | null;
+            /**
              * Replace
              * @default false
              */
@@ -741,16 +907,28 @@ export interface components {
         /**
          * Aggregate
          * @description One number (or text, or date) for each group.
+         *
+         *     Empty cells are left out, except by count_rows, count_blank, first and last. first and last take
+         *     the cell of a row: in the order named, else in that of the sort before; a row whose cell in the
+         *     order is empty comes neither first nor last. Joined texts stand in the order named, else in
+         *     their own. A percentile lies between two values where its place does.
          */
         Aggregate: {
             /**
              * Function
+             * @example sum
              * @enum {string}
              */
             function: "count" | "count_rows" | "count_distinct" | "count_blank" | "sum" | "avg" | "average" | "min" | "max" | "median" | "mode" | "stddev" | "variance" | "percentile" | "first" | "last" | "concat" | "concat_distinct" | "any" | "all" | "percent_true";
-            /** Column */
+            /**
+             * Column
+             * @example amount
+             */
             column?: string | null;
-            /** Alias */
+            /**
+             * Alias
+             * @example total
+             */
             alias?: string | null;
             /** Where */
             where?: (components["schemas"]["Comparison"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"]) | null;
@@ -764,7 +942,18 @@ export interface components {
              * @default ,
              */
             separator: string;
-            /** Order By */
+            /**
+             * Order By
+             * @example [
+             *       "joined"
+             *     ]
+             * @example [
+             *       {
+             *         "column": "joined",
+             *         "descending": true
+             *       }
+             *     ]
+             */
             order_by?: (string | components["schemas"]["SortItem"])[] | null;
         };
         /**
@@ -784,8 +973,208 @@ export interface components {
             any: (components["schemas"]["Comparison"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"])[];
         };
         /**
+         * Assert
+         * @description Check the rows at this point, each time the recipe is built; the rows stay as they are.
+         *
+         *     If any row offends, nothing is published (fail), or a warning goes with the result (warn); either
+         *     way you are told how many rows offend and up to ten of their values. Blank cells pass every check
+         *     but not_blank. unique looks at all the columns together, references too: the values of a row must
+         *     stand in one row of the other table. A preview does not check.
+         */
+        Assert: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "assert";
+            /**
+             * Check
+             * @example not_blank
+             * @enum {string}
+             */
+            check: "not_blank" | "unique" | "in" | "between" | "matches" | "row_count" | "references";
+            /**
+             * Columns
+             * @example [
+             *       "phone"
+             *     ]
+             */
+            columns?: string[] | null;
+            /**
+             * Values
+             * @example [
+             *       "open",
+             *       "closed"
+             *     ]
+             */
+            values?: components["schemas"]["JsonValue"][] | null;
+            /** @example 0 */
+            min?: components["schemas"]["JsonValue"];
+            /** @example 120 */
+            max?: components["schemas"]["JsonValue"];
+            /**
+             * Regex
+             * @example ^[0-9]{10}$
+             */
+            regex?: string | null;
+            /**
+             * Table
+             * @example districts
+             */
+            table?: string | null;
+            /**
+             * Table Columns
+             * @example [
+             *       "id"
+             *     ]
+             */
+            table_columns?: string[] | null;
+            /**
+             * Severity
+             * @default fail
+             * @enum {string}
+             */
+            severity: "fail" | "warn";
+        };
+        /**
+         * Bin
+         * @description Put numbers into ranges: between edges you name, of one width, or of equally many rows.
+         *
+         *     A range holds its lower edge and not its upper one; the last holds both. Numbers outside all
+         *     ranges and empty cells get an empty cell. Ranges of one width begin at its multiples. Ranges of
+         *     equally many rows are called Q1, Q2, … unless you give labels; equal numbers share one.
+         */
+        Bin: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "bin";
+            /**
+             * Column
+             * @example age
+             */
+            column: string;
+            /**
+             * Name
+             * @example age_group
+             */
+            name: string;
+            /**
+             * Edges
+             * @example [
+             *       0,
+             *       18,
+             *       60,
+             *       120
+             *     ]
+             */
+            edges?: (number)[] | null;
+            /**
+             * Width
+             * @example 10
+             */
+            width?: (number) | null;
+            /**
+             * Quantiles
+             * @example 4
+             */
+            quantiles?: number | null;
+            /**
+             * Labels
+             * @example [
+             *       "child",
+             *       "adult",
+             *       "elder"
+             *     ]
+             */
+            labels?: string[] | null;
+            /**
+             * Replace
+             * @default false
+             */
+            replace: boolean;
+        };
+        /**
+         * Cast
+         * @description Change the type of columns; a cell that does not fit becomes empty, or stops the run.
+         *
+         *     Whole numbers are written 12, -3 or 12.0, dates 2024-02-29 unless you give a format of YYYY YY MM
+         *     MON MONTH DD DY DAY HH24 MI SS; true and false are true, false, yes, no, y, n, 1 and 0. A date
+         *     alone becomes a moment at midnight. Blank cells are empty, never a failure.
+         */
+        Cast: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "cast";
+            /**
+             * Columns
+             * @example {
+             *       "age": "integer",
+             *       "joined": "date"
+             *     }
+             */
+            columns: {
+                [key: string]: "text" | "integer" | "decimal" | "date" | "timestamp" | "boolean" | "json";
+            };
+            /**
+             * Format
+             * @example DD/MM/YYYY
+             * @example YYYY-MM-DD HH24:MI
+             */
+            format?: string | null;
+            /**
+             * Decimal Separator
+             * @default .
+             * @example ,
+             */
+            decimal_separator: string;
+            /**
+             * Thousands Separator
+             * @example ,
+             */
+            thousands_separator?: string | null;
+            /**
+             * On Error
+             * @default null
+             * @enum {string}
+             */
+            on_error: "null" | "fail";
+        };
+        /**
          * Categorize
          * @description Add a column with the category of the first rule that fits; other rows get the default.
+         *
+         *     A rule compares the column, or says in where what a row must be like.
          */
         Categorize: {
             /** Id */
@@ -811,7 +1200,7 @@ export interface components {
              * Source Column
              * @example age
              */
-            source_column: string;
+            source_column?: string | null;
             /**
              * Rules
              * @example [
@@ -876,6 +1265,49 @@ export interface components {
             operations: ("trim" | "collapse_spaces" | "upper" | "lower" | "title" | "sentence" | "remove_punctuation" | "remove_digits" | "digits_only" | "remove_accents" | "normalize_unicode" | "ascii_digits" | "remove_line_breaks" | "blank_to_null" | "placeholders_to_null" | "boolean" | "remove_duplicates")[];
         };
         /**
+         * Coalesce
+         * @description Add a column with the first cell that is not blank, in the order in which columns are named.
+         *
+         *     Rows whose cells are all blank get the default. Columns of different types become one that holds
+         *     both: numbers decimal, dates timestamps, anything else text.
+         */
+        Coalesce: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "coalesce";
+            /**
+             * Columns
+             * @example [
+             *       "mobile",
+             *       "landline"
+             *     ]
+             */
+            columns: string[];
+            /**
+             * Name
+             * @example phone
+             */
+            name: string;
+            /** @example none */
+            default?: components["schemas"]["JsonValue"];
+            /**
+             * Replace
+             * @default false
+             */
+            replace: boolean;
+        };
+        /**
          * Column
          * @description A column under the name people see, with its name and type in the database.
          */
@@ -899,12 +1331,49 @@ export interface components {
             type?: ("text" | "integer" | "decimal" | "date" | "timestamp" | "boolean" | "json") | null;
         };
         /**
+         * ColumnLineage
+         * @description Where one column's values come from.
+         */
+        ColumnLineage: {
+            /** Name */
+            name: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "integer" | "decimal" | "date" | "timestamp" | "boolean" | "json";
+            /** From */
+            from: components["schemas"]["ColumnOrigin"][];
+            /** Read */
+            read: components["schemas"]["ColumnOrigin"][];
+        };
+        /**
          * ColumnOption
          * @description A user's word on one column, by display name; it wins over what was found.
          */
         ColumnOption: {
             /** Type */
             type?: ("text" | "integer" | "decimal" | "date" | "timestamp" | "boolean" | "json") | null;
+        };
+        /**
+         * ColumnOrigin
+         * @description A column that a value is made of; `column` None: of the table's rows, as a count is.
+         */
+        ColumnOrigin: {
+            /** Table */
+            table: string;
+            /**
+             * Table Id
+             * Format: uuid
+             */
+            table_id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "source" | "transform";
+            /** Column */
+            column: string | null;
         };
         /**
          * Comparison
@@ -998,6 +1467,54 @@ export interface components {
             alias?: string | null;
         };
         /**
+         * Dedupe
+         * @description Keep one row for each combination of the named columns: the first or the last one.
+         *
+         *     Which row that is follows from order_by, else from the sort before. An empty cell in order_by
+         *     never wins. Rows whose named columns are all blank are all kept: without a key nothing is a
+         *     duplicate.
+         */
+        Dedupe: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "dedupe";
+            /**
+             * Columns
+             * @example [
+             *       "beneficiary_id"
+             *     ]
+             */
+            columns: string[];
+            /**
+             * Keep
+             * @default first
+             * @enum {string}
+             */
+            keep: "first" | "last";
+            /**
+             * Order By
+             * @default []
+             * @example [
+             *       {
+             *         "column": "visited_on",
+             *         "descending": true
+             *       }
+             *     ]
+             */
+            order_by: (string | components["schemas"]["SortItem"])[];
+        };
+        /**
          * Distinct
          * @description Keep each row once, or with columns one row for each combination of their values.
          *
@@ -1085,12 +1602,130 @@ export interface components {
             columns: string[];
         };
         /**
+         * DropBlank
+         * @description Leave out the rows in which any of the named columns is blank, or only those in which all are.
+         *
+         *     Without columns, all of them are looked at. Text of only white space is blank.
+         */
+        DropBlank: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "drop_blank";
+            /**
+             * Columns
+             * @example [
+             *       "phone"
+             *     ]
+             */
+            columns?: string[] | null;
+            /**
+             * How
+             * @default any
+             * @enum {string}
+             */
+            how: "any" | "all";
+        };
+        /**
          * ExecuteBody
          * @description The output's name, where it is to be another from now on.
          */
         ExecuteBody: {
             /** Output Table Name */
             output_table_name?: string | null;
+        };
+        /**
+         * ExtractText
+         * @description Take a part of text into a new column, after the column it comes from.
+         *
+         *     Either what a regular expression finds first (its group, or all of the match where it has no
+         *     group), or a part: before or after the first delimiter, between two, the first or last
+         *     characters. Where nothing is found the cell is empty.
+         */
+        ExtractText: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "extract_text";
+            /**
+             * Column
+             * @example household
+             */
+            column: string;
+            /**
+             * Name
+             * @example household_number
+             */
+            name: string;
+            /** Part */
+            part?: ("before" | "after" | "between" | "first" | "last") | null;
+            /**
+             * Delimiter
+             * @example (
+             */
+            delimiter?: string | null;
+            /**
+             * Start
+             * @example (
+             */
+            start?: string | null;
+            /**
+             * End
+             * @example )
+             */
+            end?: string | null;
+            /**
+             * Count
+             * @example 3
+             */
+            count?: number | null;
+            /**
+             * Regex
+             * @example HH-([0-9]+)
+             */
+            regex?: string | null;
+            /**
+             * Group
+             * @example 1
+             */
+            group?: number | null;
+            /**
+             * Replace
+             * @default false
+             */
+            replace: boolean;
+        };
+        /**
+         * FieldChange
+         * @description One field of a step that has another value; null is a field that is not set.
+         */
+        FieldChange: {
+            /** Field */
+            field: string;
+            /** Old */
+            old: unknown;
+            /** New */
+            new: unknown;
         };
         /**
          * FieldProblem
@@ -1120,6 +1755,64 @@ export interface components {
             alternatives: string[];
         };
         /**
+         * Fill
+         * @description Fill the blank cells of columns: with a value, a neighbour's cell, or what is usual.
+         *
+         *     down carries the last filled cell on, up takes the next one, in the order of order_by, else of
+         *     the sort before. mean and median take numbers and give decimals; mode takes the commonest value,
+         *     of several the smallest. With `by` each group is filled from its own rows.
+         */
+        Fill: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "fill";
+            /**
+             * Columns
+             * @example [
+             *       "district"
+             *     ]
+             */
+            columns: string[];
+            /**
+             * Method
+             * @example down
+             * @enum {string}
+             */
+            method: "constant" | "down" | "up" | "mean" | "median" | "mode";
+            /**
+             * @example 0
+             * @example unknown
+             */
+            value?: components["schemas"]["JsonValue"];
+            /**
+             * Order By
+             * @default []
+             * @example [
+             *       "visited_on"
+             *     ]
+             */
+            order_by: (string | components["schemas"]["SortItem"])[];
+            /**
+             * By
+             * @default []
+             * @example [
+             *       "household"
+             *     ]
+             */
+            by: string[];
+        };
+        /**
          * Filter
          * @description Keep the rows that fit a condition, or (mode "remove") take them out.
          *
@@ -1141,7 +1834,10 @@ export interface components {
              * @enum {string}
              */
             type: "filter";
-            /** Column */
+            /**
+             * Column
+             * @example status
+             */
             column?: string | null;
             /** Operator */
             operator?: ("equals" | "not_equals" | "contains" | "not_contains" | "starts_with" | "ends_with" | "matches" | "not_matches" | "greater_than" | "less_than" | "greater_or_equal" | "less_or_equal" | "between" | "not_between" | "in" | "not_in" | "is_null" | "is_not_null" | "is_blank" | "is_not_blank" | "is_true" | "is_false" | "in_last" | "in_next" | "has" | "has_any" | "has_all") | null;
@@ -1154,7 +1850,18 @@ export interface components {
             other_column?: string | null;
             /** Case Sensitive */
             case_sensitive?: boolean | null;
-            /** Where */
+            /**
+             * Where
+             * @example {
+             *       "any": [
+             *         {
+             *           "column": "age",
+             *           "operator": "less_than",
+             *           "value": 5
+             *         }
+             *       ]
+             *     }
+             */
             where?: (components["schemas"]["Comparison"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"]) | null;
             /**
              * Mode
@@ -1164,10 +1871,57 @@ export interface components {
             mode: "keep" | "remove";
         };
         /**
+         * FlattenJson
+         * @description Make columns of fields of a JSON column, which stays; a field that is absent is empty.
+         *
+         *     A path is first looked for as one name (household/size), then followed by its dots
+         *     (household.size; in a list, 0 is its first item). Without a type a field becomes text, objects
+         *     and lists too; with one, what does not fit is empty.
+         */
+        FlattenJson: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "flatten_json";
+            /**
+             * Column
+             * @example answers
+             */
+            column: string;
+            /**
+             * Fields
+             * @example [
+             *       "name",
+             *       {
+             *         "name": "people",
+             *         "path": "household.size",
+             *         "type": "integer"
+             *       }
+             *     ]
+             */
+            fields: (string | components["schemas"]["JsonField"])[];
+            /**
+             * Replace
+             * @default false
+             */
+            replace: boolean;
+        };
+        /**
          * Group
          * @description Put the rows into groups and compute one row for each; without `by`, one row in all.
          *
-         *     Empty cells count as one group. Functions leave empty cells out, except count_rows.
+         *     Empty cells are one group. For each row a function may look at only the rows that fit its own
+         *     condition; `having` then keeps groups by what was computed.
          */
         Group: {
             /** Id */
@@ -1255,10 +2009,41 @@ export interface components {
              * @enum {string}
              */
             join_type: "left" | "inner" | "right" | "outer" | "semi" | "anti" | "cross";
-            /** Columns */
+            /**
+             * Columns
+             * @example [
+             *       "name",
+             *       "state"
+             *     ]
+             */
             columns?: string[] | null;
-            /** Prefix */
+            /**
+             * Prefix
+             * @example district_
+             */
             prefix?: string | null;
+        };
+        /**
+         * JsonField
+         * @description A field of JSON, as a column of that name and type.
+         */
+        JsonField: {
+            /**
+             * Path
+             * @example household.head
+             */
+            path: string;
+            /**
+             * Name
+             * @example head
+             */
+            name?: string | null;
+            /**
+             * Type
+             * @default text
+             * @enum {string}
+             */
+            type: "text" | "integer" | "decimal" | "date" | "timestamp" | "boolean" | "json";
         };
         JsonValue: unknown;
         /**
@@ -1347,6 +2132,42 @@ export interface components {
             password: string;
             /** Organization Id */
             organization_id?: string | null;
+        };
+        /**
+         * Mask
+         * @description Hide personal data; empty cells stay empty.
+         *
+         *     hash puts 32 signs in place of a value, the same for the same value, so that rows can still be
+         *     counted and joined; redact puts ***; partial leaves the last four characters. year_only keeps
+         *     the year of a date, round_location one decimal of a coordinate (about 10 km).
+         */
+        Mask: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "mask";
+            /**
+             * Columns
+             * @example [
+             *       "phone"
+             *     ]
+             */
+            columns: string[];
+            /**
+             * Method
+             * @enum {string}
+             */
+            method: "hash" | "redact" | "partial" | "year_only" | "round_location";
         };
         /**
          * Me
@@ -1506,6 +2327,63 @@ export interface components {
             transformation_ids?: string[] | null;
         };
         /**
+         * Pivot
+         * @description Turn the values of one column into columns of their own, with one row for each index.
+         *
+         *     Every cell is computed from the rows of that index and that value: a count of nothing is 0,
+         *     anything else of nothing is empty. Without `names` the values are read from the data when the
+         *     recipe is saved (or, where the table has no data yet, whenever it is built), in ascending order,
+         *     "(blank)" last; save again to read them anew. There are at most 200.
+         */
+        Pivot: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "pivot";
+            /**
+             * Index
+             * @example [
+             *       "district"
+             *     ]
+             */
+            index: string[];
+            /**
+             * Names From
+             * @example indicator
+             */
+            names_from: string;
+            /**
+             * Values From
+             * @example value
+             */
+            values_from?: string | null;
+            /**
+             * Function
+             * @example sum
+             * @enum {string}
+             */
+            function: "sum" | "avg" | "average" | "count" | "count_rows" | "count_distinct" | "count_blank" | "min" | "max" | "median" | "mode" | "stddev" | "variance" | "first" | "last" | "concat" | "concat_distinct" | "any" | "all" | "percent_true";
+            /**
+             * Names
+             * @example [
+             *       "births",
+             *       "visits"
+             *     ]
+             */
+            names?: components["schemas"]["JsonValue"][] | null;
+            read_names?: components["schemas"]["ReadNames"] | null;
+        };
+        /**
          * PreviewBody
          * @description A source that is not saved yet.
          */
@@ -1572,6 +2450,29 @@ export interface components {
             trace_id: string | null;
         };
         /**
+         * ReadColumn
+         * @description A column that a recipe reads; None: it counts the table's rows.
+         */
+        ReadColumn: {
+            /**
+             * Table Id
+             * Format: uuid
+             */
+            table_id: string;
+            /** Column */
+            column: string | null;
+        };
+        /**
+         * ReadNames
+         * @description The names of a pivot's columns as they were found in the data.
+         */
+        ReadNames: {
+            /** Column */
+            column: string;
+            /** Names */
+            names: string[];
+        };
+        /**
          * Recipe
          * @description An ordered list of steps that begins with a source.
          */
@@ -1583,7 +2484,7 @@ export interface components {
              */
             version: 1;
             /** Steps */
-            steps: (components["schemas"]["AddColumn"] | components["schemas"]["Categorize"] | components["schemas"]["Clean"] | components["schemas"]["Distinct"] | components["schemas"]["Drop"] | components["schemas"]["Filter"] | components["schemas"]["Group"] | components["schemas"]["Join"] | components["schemas"]["Limit"] | components["schemas"]["Rename"] | components["schemas"]["Select"] | components["schemas"]["Sort"] | components["schemas"]["Source"])[];
+            steps: (components["schemas"]["AddColumn"] | components["schemas"]["Assert"] | components["schemas"]["Bin"] | components["schemas"]["Cast"] | components["schemas"]["Categorize"] | components["schemas"]["Clean"] | components["schemas"]["Coalesce"] | components["schemas"]["Dedupe"] | components["schemas"]["Distinct"] | components["schemas"]["Drop"] | components["schemas"]["DropBlank"] | components["schemas"]["ExtractText"] | components["schemas"]["Fill"] | components["schemas"]["Filter"] | components["schemas"]["FlattenJson"] | components["schemas"]["Group"] | components["schemas"]["Join"] | components["schemas"]["Limit"] | components["schemas"]["Mask"] | components["schemas"]["Pivot"] | components["schemas"]["Rename"] | components["schemas"]["Replace"] | components["schemas"]["Sample"] | components["schemas"]["Select"] | components["schemas"]["Sort"] | components["schemas"]["Source"] | components["schemas"]["Split"] | components["schemas"]["SplitSelectMultiple"] | components["schemas"]["Top"] | components["schemas"]["Union"] | components["schemas"]["Unnest"] | components["schemas"]["Unpivot"] | components["schemas"]["Window"])[];
         };
         /**
          * RecipeBody
@@ -1597,6 +2498,9 @@ export interface components {
         /**
          * RecipeCheck
          * @description Every error at its step, and the columns after each step before the first error.
+         *
+         *     They end too at a pivot whose columns are named in data that was not read yet, with those columns
+         *     of it that are certain: saving reads the names and checks the rest.
          */
         RecipeCheck: {
             /** Valid */
@@ -1605,6 +2509,18 @@ export interface components {
             errors: components["schemas"]["RecipeError"][];
             /** Steps */
             steps: components["schemas"]["StepColumns"][];
+        };
+        /**
+         * RecipeDiff
+         * @description What was changed from one version of a transformation to another.
+         */
+        RecipeDiff: {
+            /** Version */
+            version: number;
+            /** With Version */
+            with_version: number;
+            /** Steps */
+            steps: components["schemas"]["StepChange"][];
         };
         /**
          * RecipeError
@@ -1641,6 +2557,47 @@ export interface components {
             sql: string;
         };
         /**
+         * RecipeVersion
+         * @description One save of a transformation.
+         */
+        RecipeVersion: {
+            /** Version */
+            version: number;
+            /**
+             * Saved At
+             * Format: date-time
+             */
+            saved_at: string;
+            /** Saved By */
+            saved_by: string;
+            /** Step Count */
+            step_count: number;
+            /** Is Current */
+            is_current: boolean;
+            /** Restored From */
+            restored_from?: number | null;
+        };
+        /**
+         * RelatedTable
+         * @description A table before or after another one.
+         */
+        RelatedTable: {
+            /**
+             * Table Id
+             * Format: uuid
+             */
+            table_id: string;
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "source" | "transform";
+            /** Is Direct */
+            is_direct: boolean;
+        };
+        /**
          * Rename
          * @description Call columns by other names; each stays in its place. Two columns may swap names.
          */
@@ -1668,6 +2625,68 @@ export interface components {
             columns: {
                 [key: string]: string;
             };
+        };
+        /**
+         * Replace
+         * @description Replace text in columns: parts of cells, whole cells, or what a regular expression matches.
+         *
+         *     A part is replaced wherever it stands. In the replacement for a regular expression \1 is its
+         *     first group. A mapping replaces many whole cells at once, each old value by its new one; other
+         *     cells stay.
+         */
+        Replace: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "replace";
+            /**
+             * Columns
+             * @example [
+             *       "district"
+             *     ]
+             */
+            columns: string[];
+            /**
+             * Find
+             * @example Poona
+             */
+            find?: string | null;
+            /**
+             * Replace
+             * @example Pune
+             */
+            replace?: string | null;
+            /**
+             * Match
+             * @default part
+             * @enum {string}
+             */
+            match: "part" | "whole" | "regex";
+            /**
+             * Mapping
+             * @example {
+             *       "Bombay": "Mumbai",
+             *       "Poona": "Pune"
+             *     }
+             */
+            mapping?: {
+                [key: string]: string | null;
+            } | null;
+            /**
+             * Case Sensitive
+             * @default true
+             */
+            case_sensitive: boolean;
         };
         /**
          * Rule
@@ -1726,6 +2745,65 @@ export interface components {
             steps: components["schemas"]["Step"][];
             /** Version */
             version: number;
+        };
+        /**
+         * Sample
+         * @description Keep rows drawn by lot: so many, or so many of a hundred (rounded up).
+         *
+         *     The same rows are drawn every time; another seed draws others.
+         */
+        Sample: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "sample";
+            /**
+             * Count
+             * @example 100
+             */
+            count?: number | null;
+            /**
+             * Percent
+             * @example 5
+             */
+            percent?: number | null;
+            /**
+             * Seed
+             * @default 1
+             */
+            seed: number;
+        };
+        /**
+         * SavedRecipe
+         * @description One save of a transformation, with its recipe.
+         */
+        SavedRecipe: {
+            /** Version */
+            version: number;
+            /**
+             * Saved At
+             * Format: date-time
+             */
+            saved_at: string;
+            /** Saved By */
+            saved_by: string;
+            /** Step Count */
+            step_count: number;
+            /** Is Current */
+            is_current: boolean;
+            /** Restored From */
+            restored_from?: number | null;
+            recipe: components["schemas"]["Recipe"];
         };
         /**
          * Select
@@ -1972,6 +3050,124 @@ export interface components {
             created_at: string;
         };
         /**
+         * Split
+         * @description Split text into columns, which take the place of the column they come from.
+         *
+         *     Say where to cut: at a separator, at matches of a regular expression, or after fixed numbers of
+         *     characters. Missing and empty parts are empty cells; what is left over stays in the last part.
+         */
+        Split: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "split";
+            /**
+             * Column
+             * @example place
+             */
+            column: string;
+            /**
+             * Separator
+             * @example /
+             */
+            separator?: string | null;
+            /**
+             * Regex
+             * @example [,;] *
+             */
+            regex?: string | null;
+            /**
+             * Lengths
+             * @example [
+             *       2,
+             *       3,
+             *       3
+             *     ]
+             */
+            lengths?: number[] | null;
+            /**
+             * Into
+             * @example [
+             *       "district",
+             *       "block"
+             *     ]
+             */
+            into: string[];
+            /**
+             * Keep
+             * @default false
+             */
+            keep: boolean;
+            /**
+             * Replace
+             * @default false
+             */
+            replace: boolean;
+        };
+        /**
+         * SplitSelectMultiple
+         * @description Make a column for each choice of an answer that may have several: 1 chosen, 0 not chosen.
+         *
+         *     Answers are words with spaces between them, as surveys store them, or JSON lists. Choices are
+         *     found as whole words only. A row without an answer has empty cells.
+         */
+        SplitSelectMultiple: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "split_select_multiple";
+            /**
+             * Column
+             * @example water
+             */
+            column: string;
+            /**
+             * Values
+             * @example [
+             *       "tap",
+             *       "well"
+             *     ]
+             */
+            values: (string | number)[];
+            /**
+             * Prefix
+             * @example water_
+             */
+            prefix?: string | null;
+            /**
+             * Replace
+             * @default false
+             */
+            replace: boolean;
+        };
+        /**
+         * SqlBody
+         * @description A recipe whose SQL is to be shown.
+         */
+        SqlBody: {
+            recipe: components["schemas"]["Recipe"];
+        };
+        /**
          * Step
          * @description One piece of a run's work.
          */
@@ -1994,6 +3190,8 @@ export interface components {
             name: string;
             /** Table */
             table?: string | null;
+            /** Recipe Version */
+            recipe_version?: number | null;
             /**
              * Status
              * @enum {string}
@@ -2014,12 +3212,134 @@ export interface components {
             reason?: string | null;
         };
         /**
+         * StepChange
+         * @description One step that is not as it was. Positions count from 0.
+         */
+        StepChange: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "added" | "removed" | "changed" | "moved";
+            /** Type */
+            type: string;
+            /** Step Id */
+            step_id?: string | null;
+            /** Old Step */
+            old_step?: number | null;
+            /** New Step */
+            new_step?: number | null;
+            /** Old */
+            old?: {
+                [key: string]: unknown;
+            } | null;
+            /** New */
+            new?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Fields
+             * @default []
+             */
+            fields: components["schemas"]["FieldChange"][];
+        };
+        /**
          * StepColumns
          * @description The columns after one step.
          */
         StepColumns: {
             /** Columns */
             columns: components["schemas"]["Column"][];
+        };
+        /**
+         * Top
+         * @description Keep the first rows in an order: of all rows, or with `by` of each group.
+         *
+         *     Empty cells come last unless nulls is "first". Rows that tie are chosen by the sort before, then
+         *     by their other columns: the same ones every time. The rows stay in this order.
+         */
+        Top: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "top";
+            /**
+             * Count
+             * @example 10
+             */
+            count: number;
+            /**
+             * Order By
+             * @example [
+             *       {
+             *         "column": "score",
+             *         "descending": true
+             *       }
+             *     ]
+             */
+            order_by: (string | components["schemas"]["SortItem"])[];
+            /**
+             * By
+             * @default []
+             * @example [
+             *       "district"
+             *     ]
+             */
+            by: string[];
+        };
+        /**
+         * TracedColumn
+         * @description A column of the warehouse, and the columns that its recipe makes it of.
+         */
+        TracedColumn: {
+            /** Name */
+            name: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "integer" | "decimal" | "date" | "timestamp" | "boolean" | "json";
+            /**
+             * From
+             * @default []
+             */
+            from: components["schemas"]["ReadColumn"][];
+        };
+        /**
+         * TracedTable
+         * @description A table of the warehouse, what it is made of and by whom it is read.
+         */
+        TracedTable: {
+            /**
+             * Table Id
+             * Format: uuid
+             */
+            table_id: string;
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "source" | "transform";
+            /** Columns */
+            columns: components["schemas"]["TracedColumn"][];
+            /** Reads */
+            reads: string[];
+            /** Read By */
+            read_by: string[];
+            /** Misfit */
+            misfit?: string | null;
         };
         /**
          * Transformation
@@ -2088,6 +3408,25 @@ export interface components {
             output_table_name?: string | null;
         };
         /**
+         * TransformationLineage
+         * @description Where a transformation's columns come from, and which tables depend on it.
+         */
+        TransformationLineage: {
+            /**
+             * Transformation Id
+             * Format: uuid
+             */
+            transformation_id: string;
+            /** Version */
+            version: number;
+            /** Columns */
+            columns: components["schemas"]["ColumnLineage"][];
+            /** Upstream */
+            upstream: components["schemas"]["RelatedTable"][];
+            /** Downstream */
+            downstream: components["schemas"]["RelatedTable"][];
+        };
+        /**
          * Trigger
          * @description Why a run was started, and by whom.
          */
@@ -2101,6 +3440,135 @@ export interface components {
             actor: string;
             /** Scheduled For */
             scheduled_for?: string | null;
+        };
+        /**
+         * Union
+         * @description Put the rows of other tables below these; columns are matched by their names.
+         *
+         *     A column that a table lacks is empty in its rows. Where types differ, whole numbers become
+         *     decimal, dates become timestamps, and anything else text.
+         */
+        Union: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "union";
+            /**
+             * Tables
+             * @example [
+             *       "beneficiaries_north",
+             *       "beneficiaries_south"
+             *     ]
+             */
+            tables: string[];
+            /**
+             * Distinct
+             * @default false
+             */
+            distinct: boolean;
+            /**
+             * Source Column
+             * @example region
+             */
+            source_column?: string | null;
+            /**
+             * Replace
+             * @default false
+             */
+            replace: boolean;
+        };
+        /**
+         * Unnest
+         * @description Give each element of a list a row of its own; the other cells are repeated.
+         *
+         *     Lists are JSON arrays, or text split at a separator: without one at white space, as answers to
+         *     select_multiple are written. Elements become text. A row with nothing in its list stays, with
+         *     an empty cell.
+         */
+        Unnest: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "unnest";
+            /**
+             * Column
+             * @example crops
+             */
+            column: string;
+            /**
+             * Separator
+             * @example ;
+             */
+            separator?: string | null;
+        };
+        /**
+         * Unpivot
+         * @description Turn columns into rows: each row becomes one row for every value column, empty cells too.
+         *
+         *     Columns that are neither id nor value are gone. Value columns of different types become text;
+         *     whole numbers beside decimals become decimals, dates beside times become times.
+         */
+        Unpivot: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "unpivot";
+            /**
+             * Id Columns
+             * @example [
+             *       "district",
+             *       "month"
+             *     ]
+             */
+            id_columns: string[];
+            /**
+             * Value Columns
+             * @example [
+             *       "births",
+             *       "visits"
+             *     ]
+             */
+            value_columns: string[];
+            /**
+             * Name To
+             * @example indicator
+             */
+            name_to: string;
+            /**
+             * Value To
+             * @example value
+             */
+            value_to: string;
         };
         /**
          * Upload
@@ -2133,6 +3601,14 @@ export interface components {
             email: string;
             /** Name */
             name: string | null;
+        };
+        /**
+         * WarehouseLineage
+         * @description All tables of the organisation by display name, and what each column is made of.
+         */
+        WarehouseLineage: {
+            /** Tables */
+            tables: components["schemas"]["TracedTable"][];
         };
         /**
          * WarehouseTable
@@ -2168,6 +3644,91 @@ export interface components {
              * @default []
              */
             used_by: string[];
+        };
+        /**
+         * Window
+         * @description Compute a column from the rows around each row: numbers, ranks, running and moving values.
+         *
+         *     Within each group, rows stand in the order named, else in that of the sort before; where that
+         *     leaves ties, functions that go row by row still give the same result every time. sum, avg, count,
+         *     min and max take the whole group, with an order the rows up to each row and those that tie with
+         *     it. first and last see the whole group and give the cell of a row, empty or not; a row whose cell
+         *     in the order is empty comes neither first nor last. Empty cells are left out of sums, averages
+         *     and counts.
+         */
+        Window: {
+            /** Id */
+            id?: string | null;
+            /**
+             * Enabled
+             * @default true
+             */
+            enabled: boolean;
+            /** Note */
+            note?: string | null;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "window";
+            /**
+             * Name
+             * @example running_total
+             */
+            name: string;
+            /**
+             * Function
+             * @example running_sum
+             * @enum {string}
+             */
+            function: "row_number" | "rank" | "dense_rank" | "ntile" | "running_sum" | "running_count" | "running_avg" | "moving_avg" | "lag" | "lead" | "first" | "last" | "percent_of_total" | "sum" | "avg" | "count" | "min" | "max";
+            /**
+             * Column
+             * @example amount
+             */
+            column?: string | null;
+            /**
+             * By
+             * @default []
+             * @example [
+             *       "district"
+             *     ]
+             */
+            by: string[];
+            /**
+             * Order By
+             * @example [
+             *       "paid_on"
+             *     ]
+             * @example [
+             *       {
+             *         "column": "amount",
+             *         "descending": true
+             *       }
+             *     ]
+             */
+            order_by?: (string | components["schemas"]["SortItem"])[] | null;
+            /**
+             * Rows
+             * @example 3
+             */
+            rows?: number | null;
+            /**
+             * Offset
+             * @default 1
+             * @example 1
+             */
+            offset: number;
+            /**
+             * Buckets
+             * @example 4
+             */
+            buckets?: number | null;
+            /**
+             * Replace
+             * @default false
+             */
+            replace: boolean;
         };
     };
     responses: never;
@@ -3154,6 +4715,179 @@ export interface operations {
             };
         };
     };
+    warehouse_lineage: {
+        parameters: {
+            query?: {
+                /** @description Whether to trace columns too, or tables alone. */
+                columns?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarehouseLineage"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transformations_versions: {
+        parameters: {
+            query?: {
+                /** @description Entries a page. */
+                limit?: number;
+                /** @description From the `Link` header of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                transformation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeVersion"][];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transformations_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                transformation_id: string;
+                /** @description Counts from 1. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedRecipe"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transformations_diff: {
+        parameters: {
+            query?: {
+                /** @description The version to compare with; else the one before. */
+                with?: number | null;
+            };
+            header?: never;
+            path: {
+                transformation_id: string;
+                /** @description Counts from 1. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeDiff"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transformations_restore: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that was read; 412 when it is not so any more. */
+                "if-match"?: string | null;
+            };
+            path: {
+                transformation_id: string;
+                /** @description Counts from 1. */
+                version: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transformation"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     transformations_index: {
         parameters: {
             query?: {
@@ -3244,6 +4978,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecipeCheck"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transformations_sql_of_draft: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SqlBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecipeSql"];
                 };
             };
             /** @description A problem (RFC 9457); `detail` says what to do. */
@@ -3444,6 +5211,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RecipeSql"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transformations_lineage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                transformation_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TransformationLineage"];
                 };
             };
             /** @description A problem (RFC 9457); `detail` says what to do. */

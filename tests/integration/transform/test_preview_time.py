@@ -29,11 +29,11 @@ async def test_a_preview_that_takes_too_long_says_what_to_do(stand, column_facto
 
 
 async def test_rows_are_shown_without_a_count_that_takes_too_long(stand, previewer):
-    rows, total = await previewer._read(stand.org_id, "SELECT 1 AS n", "SELECT pg_sleep(60)")
+    rows, total = await previewer._read(stand.org_id, "SELECT 1 AS n", "SELECT pg_sleep(60)", "UTC")
     assert [row["n"] for row in rows] == [1]
     assert total is None
 
 
 async def test_a_preview_cannot_write(stand, previewer):
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        await previewer._read(stand.org_id, "CREATE TABLE t (n int)", None)
+        await previewer._read(stand.org_id, "CREATE TABLE t (n int)", None, "UTC")

@@ -6,7 +6,7 @@ from recipe.context import Context
 from recipe.errors import RecipeError, RecipeProblems
 from recipe.open_pivots import OpenPivot, open_pivot, with_names, without_names
 from recipe.parse import parse
-from recipe.recipe import Recipe, references, resolve
+from recipe.recipe import Recipe, pinned, references, resolve, unpinned
 from recipe.tables import Column, ColumnType, Table
 
 __all__ = [
@@ -25,8 +25,10 @@ __all__ = [
     "compile_recipe",
     "open_pivot",
     "parse",
+    "pinned",
     "references",
     "resolve",
+    "unpinned",
     "with_names",
     "without_names",
 ]

@@ -10,6 +10,7 @@ from recipe.errors import Gathering, gathering, within
 from recipe.frame import Frame, Output, no_duplicates
 from recipe.reading import read_table
 from recipe.semantics import truth
+from recipe.steps.join import default_prefix
 from recipe.tables import NUMBERS, Column
 from recipe.widening import widened, widest
 
@@ -28,7 +29,7 @@ def joined(step: "Join", left: Frame, scope: "Scope") -> Frame:
     with within("with"):
         table = scope.table(step.with_)
     right = read_table(table)
-    prefix = step.prefix if step.prefix is not None else f"{table.display_name}_"
+    prefix = step.prefix if step.prefix is not None else default_prefix(table.display_name)
     crossed = step.join_type == "cross"
     with gathering() as parts:
         left_keys = [] if crossed else _columns(parts, left, "left_on", step.left_on)

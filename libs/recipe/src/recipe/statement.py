@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 def whole(compiled: "Compiled") -> str:
     """Every row, in the recipe's own order where it has one."""
-    return _sql(_select(compiled, _own_order(compiled)))
+    return _sql(tree(compiled))
+
+
+def tree(compiled: "Compiled") -> exp.Select:
+    """The same, as a syntax tree."""
+    return _select(compiled, _own_order(compiled))
 
 
 def page(compiled: "Compiled", sort: Sequence[SortItem], limit: int, offset: int) -> str:
@@ -71,7 +76,7 @@ def readable_sql(compiled: "Compiled") -> str:
         if (fragment := by_name.get(cte.alias)) is None:
             continue
         title = f"{fragment.index}. {type(fragment.step).label}"
-        note = fragment.step.note
+        note = " ".join((fragment.step.note or "").split())
         # A comment cannot end early: its end sign is taken apart.
         text = f"{title}: {note}" if note else title
         first = cte.this

@@ -67,6 +67,19 @@ class Step(Part):
                 changes[field] = tuple(names.get(name, name) for name in value)
         return self.model_copy(update=changes)
 
+    def pinned(self, names: Mapping[str, str]) -> Self:
+        """The same step with what follows from its tables' display names written out.
+
+        `names` maps the names that the step calls tables by to display names.
+        """
+        del names
+        return self
+
+    def unpinned(self, names: Mapping[str, str]) -> Self:
+        """The same step without what its tables' display names say as well; undoes `pinned`."""
+        del names
+        return self
+
 
 def discover() -> tuple[type[Step], ...]:
     """Every step there is, by its type's name.

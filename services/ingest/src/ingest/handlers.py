@@ -33,10 +33,10 @@ from contracts.ingest import (
 from contracts.message import Done
 from contracts.orchestrator import FindPipelineUsers, RunCancelRequested
 from contracts.problem import ProblemError, problem
-from contracts.transform import DeclareTable, DropTable, EnsureOrganization
+from contracts.transform import DeclareTable, DropTable, EnsureOrganization, GetTable
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.csv import Inspection
-from ingest.domain import options_of, organization_of, upload_key
+from ingest.domain import options_of, organization_of, source_in_use, upload_key
 from ingest.jobs import InspectJob, SampleJob
 from ingest.pool import WorkerPool
 from ingest.store import Store, require_unchanged
@@ -95,12 +95,8 @@ class Handlers:
                 FindPipelineUsers(target_id=source.id), org_id=org_id, actor=meta.actor
             )
             if users.names:
-                names = ", ".join(f"'{name}'" for name in users.names)
-                raise problem(
-                    409,
-                    "in_use",
-                    f"The source '{source.name}' is used by the pipelines {names}. "
-                    "Take it out of them first.",
+                raise source_in_use(
+                    source.name, await self._readers(meta, source.table_id), users.names
                 )
             await self._bus.ask(DropTable(table_id=source.id), org_id=org_id, actor=meta.actor)
         except ProblemError:
@@ -169,6 +165,18 @@ class Handlers:
             expected=tuple(column.as_column() for column in inspection.columns),
         )
         await self._bus.ask(declare, org_id=meta.org_id, actor=meta.actor)
+
+    async def _readers(self, meta: Meta, table_id: UUID) -> tuple[str, ...]:
+        """Names of the transformations that read a table."""
+        try:
+            table = await self._bus.ask(
+                GetTable(name=str(table_id)), org_id=meta.org_id, actor=meta.actor
+            )
+        except ProblemError as error:
+            if error.problem.status == 404:
+                return ()
+            raise
+        return table.used_by
 
     @asynccontextmanager
     async def _file(self, org_id: UUID, config: CsvConfig) -> AsyncIterator[Path]:

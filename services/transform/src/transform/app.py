@@ -6,20 +6,26 @@ from contracts.orchestrator import RunCancelRequested
 from contracts.transform import (
     AbortPublish,
     BuildTransformation,
+    CompareRecipeVersions,
     CreateTransformation,
     DeclareTable,
     DeleteTransformation,
     DropTable,
     EnsureOrganization,
+    GetRecipeVersion,
     GetTable,
     GetTransformation,
+    ListRecipeVersions,
     ListTables,
     ListTransformations,
     PlanTransformations,
     PreviewRecipe,
     PreviewTable,
     PublishRun,
+    RestoreRecipeVersion,
     ShowSql,
+    TraceTables,
+    TraceTransformation,
     UpdateTransformation,
     ValidateRecipe,
 )
@@ -27,12 +33,15 @@ from transform.build import Builder
 from transform.catalogue import Catalogue
 from transform.compiler import Compiler
 from transform.handlers import Handlers
+from transform.history import History
+from transform.lineage import Lineage
 from transform.planning import Planner
 from transform.preview import Previewer
 from transform.publish import Publisher
 from transform.recipes import Recipes
 from transform.settings import Settings
 from transform.store import Store
+from transform.zones import Zones
 
 
 async def build(service: Service[Settings]) -> None:
@@ -59,6 +68,9 @@ async def build(service: Service[Settings]) -> None:
         previewer=Previewer(database, compiler, timeout=settings.preview_timeout),
         planner=Planner(store, catalogue),
         builder=builder,
+        history=History(store, catalogue, recipes),
+        lineage=Lineage(store, catalogue, compiler),
+        zones=Zones(service.bus),
     )
 
     answer = service.answers.answer
@@ -76,6 +88,12 @@ async def build(service: Service[Settings]) -> None:
     answer(ValidateRecipe, handlers.validate_recipe)
     answer(PreviewRecipe, handlers.preview_recipe)
     answer(ShowSql, handlers.show_sql)
+    answer(ListRecipeVersions, handlers.list_recipe_versions)
+    answer(GetRecipeVersion, handlers.get_recipe_version)
+    answer(CompareRecipeVersions, handlers.compare_recipe_versions)
+    answer(RestoreRecipeVersion, handlers.restore_recipe_version)
+    answer(TraceTransformation, handlers.trace_transformation)
+    answer(TraceTables, handlers.trace_tables)
     answer(PlanTransformations, handlers.plan_transformations)
 
     jobs = service.jobs

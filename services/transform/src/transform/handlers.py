@@ -15,13 +15,16 @@ from contracts.message import Done
 from contracts.orchestrator import FindPipelineUsers, RunCancelRequested
 from contracts.problem import problem
 from contracts.transform import (
+    CompareRecipeVersions,
     CreateTransformation,
     DeclareTable,
     DeleteTransformation,
     DropTable,
     EnsureOrganization,
+    GetRecipeVersion,
     GetTable,
     GetTransformation,
+    ListRecipeVersions,
     ListTables,
     ListTransformations,
     PlanTransformations,
@@ -29,9 +32,17 @@ from contracts.transform import (
     PreviewRecipe,
     PreviewTable,
     RecipeCheck,
+    RecipeDiff,
     RecipeSql,
+    RecipeVersions,
+    RestoreRecipeVersion,
+    SavedRecipe,
     ShowSql,
+    TracedTables,
+    TraceTables,
+    TraceTransformation,
     Transformation,
+    TransformationLineage,
     TransformationList,
     TransformationsPlan,
     UpdateTransformation,
@@ -39,14 +50,17 @@ from contracts.transform import (
     WarehouseTable,
     WarehouseTables,
 )
-from recipe import RecipeProblems, parse
+from recipe import parse
 from transform.build import Builder
 from transform.catalogue import Catalogue
-from transform.domain import invalid_recipe, organization_of
+from transform.domain import organization_of
+from transform.history import History
+from transform.lineage import Lineage
 from transform.planning import Planner
 from transform.preview import Previewer
 from transform.recipes import Recipes
 from transform.store import Store
+from transform.zones import Zones
 from warehouse.provision import OrganizationErased, provision
 
 
@@ -65,6 +79,9 @@ class Handlers:
         previewer: Previewer,
         planner: Planner,
         builder: Builder,
+        history: History,
+        lineage: Lineage,
+        zones: Zones,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -75,6 +92,9 @@ class Handlers:
         self._previewer = previewer
         self._planner = planner
         self._builder = builder
+        self._history = history
+        self._lineage = lineage
+        self._zones = zones
 
     async def ensure_organization(self, _: EnsureOrganization, meta: Meta) -> Done:
         """EnsureOrganization."""
@@ -127,6 +147,7 @@ class Handlers:
             limit=request.limit,
             offset=request.offset,
             count=request.count,
+            timezone=await self._zones.of(org_id),
         )
 
     async def create_transformation(
@@ -155,11 +176,12 @@ class Handlers:
         return TransformationList(transformations=views, next_cursor=next_cursor)
 
     async def delete_transformation(self, request: DeleteTransformation, meta: Meta) -> Done:
-        """DeleteTransformation: the orchestrator says which pipelines run it."""
+        """DeleteTransformation: marked first, then the orchestrator says which pipelines run it."""
         org_id = organization_of(meta)
-        users = FindPipelineUsers(target_id=request.transformation_id)
-        pipelines = await self._bus.ask(users, org_id=org_id, actor=meta.actor)
-        await self._store.delete(org_id, request, pipelines.names)
+        async with self._store.deleting(org_id, request.transformation_id):
+            users = FindPipelineUsers(target_id=request.transformation_id)
+            pipelines = await self._bus.ask(users, org_id=org_id, actor=meta.actor)
+            await self._store.delete(org_id, request, pipelines.names)
         return Done()
 
     async def validate_recipe(self, request: ValidateRecipe, meta: Meta) -> RecipeCheck:
@@ -169,15 +191,7 @@ class Handlers:
     async def preview_recipe(self, request: PreviewRecipe, meta: Meta) -> PreviewPage:
         """PreviewRecipe."""
         org_id = organization_of(meta)
-        data: object = request.recipe
-        if request.recipe is None:
-            if request.transformation_id is None:
-                raise problem(422, "no_recipe", "Give a recipe, or the id of a transformation.")
-            data = (await self._store.get(org_id, request.transformation_id)).recipe
-        try:
-            recipe = parse(data)
-        except RecipeProblems as error:
-            raise invalid_recipe(error.errors) from error
+        recipe = await self._recipes.content(org_id, request.recipe, request.transformation_id)
         tables = await self._catalogue.all(org_id)
         return await self._previewer.page(
             org_id,
@@ -188,11 +202,43 @@ class Handlers:
             offset=request.offset,
             count=request.count,
             until_step=request.until_step,
+            timezone=await self._zones.of(org_id),
         )
 
     async def show_sql(self, request: ShowSql, meta: Meta) -> RecipeSql:
         """ShowSql."""
-        return await self._recipes.sql(organization_of(meta), request.transformation_id)
+        org_id = organization_of(meta)
+        return await self._recipes.sql(org_id, request, await self._zones.of(org_id))
+
+    async def list_recipe_versions(self, request: ListRecipeVersions, meta: Meta) -> RecipeVersions:
+        """ListRecipeVersions."""
+        return await self._history.page(organization_of(meta), request)
+
+    async def get_recipe_version(self, request: GetRecipeVersion, meta: Meta) -> SavedRecipe:
+        """GetRecipeVersion."""
+        return await self._history.get(organization_of(meta), request)
+
+    async def compare_recipe_versions(
+        self, request: CompareRecipeVersions, meta: Meta
+    ) -> RecipeDiff:
+        """CompareRecipeVersions."""
+        return await self._history.compare(organization_of(meta), request)
+
+    async def restore_recipe_version(
+        self, request: RestoreRecipeVersion, meta: Meta
+    ) -> Transformation:
+        """RestoreRecipeVersion."""
+        return await self._history.restore(organization_of(meta), request, meta.actor)
+
+    async def trace_transformation(
+        self, request: TraceTransformation, meta: Meta
+    ) -> TransformationLineage:
+        """TraceTransformation."""
+        return await self._lineage.transformation(organization_of(meta), request.transformation_id)
+
+    async def trace_tables(self, request: TraceTables, meta: Meta) -> TracedTables:
+        """TraceTables."""
+        return await self._lineage.tables(organization_of(meta), request)
 
     async def plan_transformations(
         self, request: PlanTransformations, meta: Meta

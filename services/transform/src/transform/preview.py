@@ -22,9 +22,6 @@ from transform.refusals import REFUSALS, refusal
 from transform.values import cell
 from warehouse.access import as_org
 
-_ZONE = "UTC"
-"""What TODAY and the like mean in a preview; a run is told the organisation's own zone."""
-
 
 class Previewer:
     """Runs recipes over the published versions, and keeps nothing."""
@@ -45,9 +42,12 @@ class Previewer:
         limit: int,
         offset: int,
         count: Literal["exact", "none"],
+        timezone: str,
         until_step: int | None = None,
     ) -> PreviewPage:
         """A page of rows by display name, and how many rows there are (None: not in time).
+
+        TODAY and the like mean this moment in the time zone.
 
         Raises problems 409 `not_synced`, 422 for a recipe, an order or data that does not fit, and
         504 when it takes too long.
@@ -56,7 +56,7 @@ class Previewer:
         compiled = await self._compiler.compile(
             recipe,
             recipe_tables(org_id, tables),
-            Context(as_of=datetime.now(UTC), timezone=_ZONE),
+            Context(as_of=datetime.now(UTC), timezone=timezone),
             until_step,
         )
         reads = {UUID(table_id) for table_id in compiled.reads}
@@ -67,7 +67,7 @@ class Previewer:
         counting = count_sql(compiled) if count == "exact" else None
         await self._compiler.vouch(org_id, statement, *filter(None, [counting]))
         try:
-            rows, total = await self._read(org_id, statement, counting)
+            rows, total = await self._read(org_id, statement, counting, timezone)
         except asyncpg.QueryCanceledError as error:
             raise problem(
                 504,
@@ -87,13 +87,13 @@ class Previewer:
         )
 
     async def _read(
-        self, org_id: UUID, statement: str, counting: str | None
+        self, org_id: UUID, statement: str, counting: str | None, timezone: str
     ) -> tuple[list[asyncpg.Record], int | None]:
         """The rows, and their number unless the time that is left does not suffice for it."""
         deadline = time.perf_counter() + self._timeout
         async with self._database.organization(org_id) as connection:
             await connection.execute("SET TRANSACTION READ ONLY")
-            await connection.execute(f"SET LOCAL timezone = '{_ZONE}'")
+            await connection.execute("SELECT set_config('timezone', $1, true)", timezone)
             async with as_org(connection, org_id):
                 await _stop_at(connection, deadline)
                 rows = await connection.fetch(statement)

@@ -7,10 +7,12 @@ from uuid import UUID
 
 from chassis.database import Database
 from chassis.telemetry import log
+from contracts.problem import problem
 from contracts.transform import (
     CreateTransformation,
     RecipeCheck,
     RecipeSql,
+    ShowSql,
     StepColumns,
     Transformation,
     UpdateTransformation,
@@ -29,7 +31,7 @@ from transform.compiler import (
     shown,
     tables_read,
 )
-from transform.domain import CatalogueTable, not_synced
+from transform.domain import CatalogueTable, invalid_recipe, not_synced
 from transform.pivots import Named, read_names
 from transform.saved import Saved
 from transform.store import Store
@@ -69,18 +71,23 @@ class Recipes:
         return await self.get(org_id, request.transformation_id)
 
     async def update(
-        self, org_id: UUID, request: UpdateTransformation, actor: str
+        self,
+        org_id: UUID,
+        request: UpdateTransformation,
+        actor: str,
+        restored_from: int | None = None,
     ) -> Transformation:
         """Check and keep a new version, and let the recipes that read it expect its columns.
 
-        Raises problems 404, 412 and as `create` does.
+        `restored_from` is the version that the recipe was taken from. Raises problems 404, 412 and
+        as `create` does.
         """
         await self._store.get(org_id, request.transformation_id)
         prepared = None
         if request.recipe is not None:
             tables = await self._catalogue.all(org_id)
             prepared = await self._prepare(org_id, request.recipe, tables)
-        if await self._store.update(org_id, request, prepared, actor):
+        if await self._store.update(org_id, request, prepared, actor, restored_from):
             await self.refresh(org_id, [request.transformation_id])
         return await self.get(org_id, request.transformation_id)
 
@@ -174,12 +181,32 @@ class Recipes:
             steps=tuple(StepColumns(columns=columns) for columns in steps),
         )
 
-    async def sql(self, org_id: UUID, transformation_id: UUID) -> RecipeSql:
-        """The statement of a saved recipe over the live names; raises a 404 problem."""
-        saved = await self._store.get(org_id, transformation_id)
+    async def content(
+        self, org_id: UUID, recipe: dict[str, object] | None, transformation_id: UUID | None
+    ) -> Recipe:
+        """The recipe given, else the saved one.
+
+        Raises a 404 problem, and 422 `no_recipe` or `invalid_recipe`.
+        """
+        if recipe is None and transformation_id is None:
+            raise problem(422, "no_recipe", "Give a recipe, or the id of a transformation.")
+        data: object = recipe
+        if recipe is None and transformation_id is not None:
+            data = (await self._store.get(org_id, transformation_id)).recipe
+        try:
+            return parse(data)
+        except RecipeProblems as error:
+            raise invalid_recipe(error.errors) from error
+
+    async def sql(self, org_id: UUID, request: ShowSql, timezone: str) -> RecipeSql:
+        """The statement of a recipe over the live names, at this moment in a time zone.
+
+        Raises a 404 problem, and 422 for a recipe that does not fit.
+        """
+        recipe = await self.content(org_id, request.recipe, request.transformation_id)
         tables = live_tables(org_id, await self._catalogue.all(org_id))
-        now = Context(as_of=datetime.now(UTC))
-        compiled = await self._compiler.compile(parse(saved.recipe), tables, now)
+        now = Context(as_of=datetime.now(UTC), timezone=timezone)
+        compiled = await self._compiler.compile(recipe, tables, now)
         return RecipeSql(sql=readable_sql(compiled))
 
     async def refresh(self, org_id: UUID, changed: Iterable[UUID]) -> None:

@@ -1,5 +1,6 @@
 """Bring columns of another table to the rows."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -24,6 +25,11 @@ _KEYED: dict[str, list[str]] = {
 _BRINGING: dict[str, list[str]] = {
     "join_type": ["left", "inner", "right", "outer", "cross"],
 }
+
+
+def default_prefix(display_name: str) -> str:
+    """What the columns of a table arrive under unless the step says otherwise."""
+    return f"{display_name}_"
 
 
 class Join(Step):
@@ -74,7 +80,7 @@ class Join(Step):
     )
     prefix: str | None = Field(
         default=None,
-        max_length=100,
+        max_length=250,
         json_schema_extra=hint("value", "Prefix of their names", show=_BRINGING),
         examples=["district_"],
     )
@@ -102,6 +108,21 @@ class Join(Step):
     def right_keys(self) -> tuple[str, ...]:
         """The keys of the other table, in the same order."""
         return (self.right_on,) if isinstance(self.right_on, str) else self.right_on or ()
+
+    @override
+    def pinned(self, names: Mapping[str, str]) -> Self:
+        """With the prefix that the other table's name gives."""
+        if self.prefix is not None or self.join_type in {"semi", "anti"} or self.with_ not in names:
+            return self
+        return self.model_copy(update={"prefix": default_prefix(names[self.with_])})
+
+    @override
+    def unpinned(self, names: Mapping[str, str]) -> Self:
+        """Without a prefix that the other table's name gives."""
+        if self.with_ not in names or self.prefix != default_prefix(names[self.with_]):
+            return self
+        fields = self.model_fields_set - {"prefix"}
+        return type(self).model_construct(fields, **{name: getattr(self, name) for name in fields})
 
     @override
     def apply(self, frame: "Frame", scope: "Scope") -> "Frame":
