@@ -82,13 +82,13 @@ async def run(case: Mapping[str, Any], connection: asyncpg.Connection) -> Outcom
     except RecipeProblems as problems:  # pragma: no cover - the check said otherwise
         raise AssertionError("check and compile disagree") from problems
     assert checked.steps[-1] == compiled.source_columns
+    guard(compiled.sql, {SCHEMA})
     transaction = connection.transaction()
     await transaction.start()
     try:
         await filled(case, connection)
         if failed := await refused(compiled, connection):
             return Outcome(problem=(failed.step, failed.code), message=failed.message)
-        guard(compiled.sql, {SCHEMA})
         rows = [tuple(row) for row in await connection.fetch(compiled.sql)]
         assert await connection.fetchval(count_sql(compiled)) == len(rows)
         paged: list[tuple[object, ...]] = []

@@ -56,5 +56,14 @@ def test_the_statement_is_refused(sql: str, caplog: pytest.LogCaptureFixture) ->
         guard(sql, {"org"})
 
 
+def test_a_union_is_looked_at_on_both_sides() -> None:
+    guard('SELECT "a" FROM (SELECT "a" FROM "org"."v" UNION ALL SELECT 1) AS "t"', {"org"})
+    with pytest.raises(Forbidden, match="reads"):
+        guard(
+            'SELECT "a" FROM (SELECT "a" FROM "org"."v" UNION SELECT 1 FROM "x"."y") AS "t"',
+            {"org"},
+        )
+
+
 def test_a_select_over_the_schemas_tables_passes() -> None:
     guard('WITH "s" AS (SELECT "a" FROM "org"."v") SELECT LOWER("a") COLLATE "C" FROM "s"', {"org"})

@@ -125,9 +125,10 @@ class Jobs:
                         )
                         await subscription.consumer_info()
                         self._alive[consumer.name] = True
-                    (message,) = await subscription.fetch(1, timeout=_FETCH)
+                    async with self._bus.one_connection():
+                        (message,) = await subscription.fetch(1, timeout=_FETCH)
                 except TimeoutError:
-                    # Nothing to do, or nobody there any more: only asking tells.
+                    # Nothing to do, another connection, or nobody there any more: asking tells.
                     slots.release()
                     self._alive[consumer.name] = await self._is_there(subscription)
                     continue

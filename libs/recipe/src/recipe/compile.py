@@ -141,13 +141,14 @@ def _fold(
     frame = Frame.of("nothing", ())
     fold = _Fold(None, [], [], [], (), [])
     last = len(steps) if until_step is None else until_step + 1
+    origin = _origin(steps, catalogue)
     reads: dict[str, None] = {}
     for index, step in enumerate(steps[:last]):
         if step is None:
             break
         if step.enabled:
             layers = _Layers(index, step, len(fold.fragments))
-            scope = Scope(catalogue, context, layers.settle, layers.require)
+            scope = Scope(catalogue, context, layers.settle, layers.require, origin)
             try:
                 result = step.apply(frame, scope)
             except Misfit as misfit:
@@ -166,6 +167,13 @@ def _fold(
     fold.frame = frame
     fold.reads = tuple(reads)
     return fold
+
+
+def _origin(steps: Sequence[Step | None], catalogue: Catalogue) -> str:
+    """Display name of the source's table; empty where there is none."""
+    named = steps[0].tables() if steps and steps[0] is not None else ()
+    found = next((catalogue.find(name) for _, name in named), None)
+    return "" if found is None else found.display_name
 
 
 class _Layers:

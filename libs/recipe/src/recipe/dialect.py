@@ -46,6 +46,7 @@ _TEMPLATES = {
     "rx_nfd": "NORMALIZE(x, NFD)",
     "rx_item": "(x)[1]",
     "rx_numeric": "CAST(x AS NUMERIC)",
+    "rx_bigint": "CAST(x AS BIGINT)",
     "rx_jsonb": "CAST(x AS JSONB)",
     "rx_date": "CAST(x AS DATE)",
     "rx_days": "(CAST(x AS DATE) - CAST(y AS DATE))",
@@ -60,6 +61,7 @@ _TEMPLATES = {
     "rx_zoned": "CAST(x AS TIMESTAMPTZ)",
     "rx_isodow": "CAST(EXTRACT(ISODOW FROM x) AS BIGINT)",
     "rx_contains": "x @> y",
+    "rx_unnest": "UNNEST(COALESCE(NULLIF(x, '{}'), ARRAY[CAST(NULL AS TEXT)]))",
     "rx_text_min": f"(MIN({_KEY}) FILTER (WHERE w AND NOT x IS NULL))[2]",
     "rx_text_max": f"(MAX({_KEY}) FILTER (WHERE w AND NOT x IS NULL))[2]",
     "rx_text_mode": (
@@ -129,7 +131,9 @@ def to_tree(table: "ir.Table") -> exp.Select:
 def passes_on(query: exp.Select) -> bool:
     """Whether a query only repeats the one it reads."""
     said = {key for key, value in query.args.items() if value}
-    return said == {"expressions", "from_"} and query.is_star
+    read = query.args.get("from_")
+    whole = read is not None and isinstance(read.this, exp.Table)
+    return whole and said == {"expressions", "from_"} and query.is_star
 
 
 def _expand(tree: exp.Select, relation: str, columns: Sequence[str]) -> None:

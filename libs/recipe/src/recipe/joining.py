@@ -1,7 +1,7 @@
 """How two tables are joined: keys that compare as people expect, columns that do not clash."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import ibis
 
@@ -11,6 +11,7 @@ from recipe.frame import Frame, Output, no_duplicates
 from recipe.reading import read_table
 from recipe.semantics import truth
 from recipe.tables import NUMBERS, Column
+from recipe.widening import widened, widest
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -56,32 +57,27 @@ def joined(step: "Join", left: Frame, scope: "Scope") -> Frame:
         product = left.table.cross_join(other)
     else:
         product = left.table.join(other, matches, how=step.join_type)  # pyright: ignore[reportArgumentType]
-    filled = {
-        column: _filled(product, column, key) if step.join_type in _FILLS_KEY else None
-        for (column, _), key in zip(pairs, keys, strict=True)
-    }
+    filled: dict[Column, Output] = {}
+    if step.join_type in _FILLS_KEY:
+        filled = {
+            column: _filled(product, column, key)
+            for (column, _), key in zip(pairs, keys, strict=True)
+        }
     both = replace(left, table=product)
-    no_duplicates([column.name for column in (*left.columns, *made)])
-    outputs: list[Output] = []
-    for column in left.columns:
-        value = filled.get(column)
-        outputs.append((column, both.value(column) if value is None else value))
-    outputs += [(column, both.value(column)) for column in made]
-    return both.select(outputs)
+    with within("prefix"):
+        no_duplicates([column.name for column in (*left.columns, *made)])
+    outputs = [filled.get(column, (column, both.value(column))) for column in left.columns]
+    return both.select([*outputs, *((column, both.value(column)) for column in made)])
 
 
 def _columns(
     parts: Gathering, frame: Frame, field: str, names: "str | tuple[str, ...] | None"
 ) -> list[Column]:
-    found: list[Column] = []
     if isinstance(names, str):
         with parts.at(field):
-            found.append(frame.column(names))
-        return found
-    for index, name in enumerate(names or ()):
-        with parts.at(field, index):
-            found.append(frame.column(name))
-    return found
+            return [frame.column(names)]
+        return []
+    return frame.named(parts, field, names or ())
 
 
 def _brought(
@@ -106,11 +102,12 @@ def _matches(
     return truth(semantics.without_blank(left_text, "text") == right_text)
 
 
-def _filled(product: "ir.Table", column: Column, key: Column) -> "ir.Value":
-    """The left key, from the right one in rows that only the right table has."""
-    here, there = product[column.physical], product[key.physical]
-    if column.type == key.type or {column.type, key.type} <= NUMBERS:
-        return ibis.coalesce(here, there)
-    if column.type == "text":
-        return ibis.coalesce(here, semantics.as_text(there, key.type))
-    return cast("ir.Value", here)
+def _filled(product: "ir.Table", column: Column, key: Column) -> Output:
+    """The left key, from the right one in rows that only the right table has.
+
+    Where the types differ the column takes one that holds both, or such rows would lose their key.
+    """
+    wide = widest([column.type, key.type])
+    here = widened(product[column.physical], column.type, wide)
+    there = widened(product[key.physical], key.type, wide)
+    return column.model_copy(update={"type": wide}), ibis.coalesce(here, there)

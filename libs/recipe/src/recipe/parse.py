@@ -9,7 +9,7 @@ from typing import cast, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from recipe.errors import MAX_ALTERNATIVES, Code, RecipeError, RecipeProblems, nearest
+from recipe.errors import MAX_ALTERNATIVES, Code, RecipeError, RecipeProblems, nearest, shortened
 from recipe.recipe import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -138,7 +138,7 @@ def _guess(
     near = nearest(name, known)
     guess = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(known)}."
     ordered = [*near, *(other for other in known if other not in near)]
-    return _at(index, item, code, f"There is no {kind} '{name}'.{guess}", field, ordered)
+    return _at(index, item, code, f"There is no {kind} '{shortened(name)}'.{guess}", field, ordered)
 
 
 def _at(

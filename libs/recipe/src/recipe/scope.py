@@ -25,6 +25,8 @@ class Scope:
     several times is settled first, or the statement would grow with every use of every use."""
     require: "Callable[[Requirement], None]"
     """States what the step needs of the data; it is looked at when the recipe is built."""
+    origin: str = ""
+    """Display name of the table that the recipe starts from."""
 
     def table(self, name: str) -> Table:
         """The table of that name.

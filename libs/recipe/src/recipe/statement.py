@@ -46,8 +46,7 @@ def offences(compiled: "Compiled") -> str:
 
 def _total_order(compiled: "Compiled") -> list[exp.Expr]:
     keys = _own_order(compiled)
-    for column in compiled.source_columns:
-        keys += _keys(compiled, column, False, False)
+    keys += [_tie_breaker(compiled, column) for column in compiled.source_columns]
     return keys
 
 
@@ -76,7 +75,10 @@ def readable_sql(compiled: "Compiled") -> str:
         note = fragment.step.note
         # A comment cannot end early: its end sign is taken apart.
         text = f"{title}: {note}" if note else title
-        cte.this.add_comments([f" {text.replace('*/', '* /').replace('/*', '/ *')} "])
+        first = cte.this
+        while isinstance(first, exp.SetOperation):
+            first = first.this
+        first.add_comments([f" {text.replace('*/', '* /').replace('/*', '/ *')} "])
     return tree.sql(dialect="postgres", pretty=True)
 
 
@@ -94,14 +96,26 @@ def _named(compiled: "Compiled", name: str) -> Column:
 def _keys(
     compiled: "Compiled", column: Column, descending: bool, nulls_first: bool
 ) -> list[exp.Expr]:
-    # Qualified: a bare name in ORDER BY would mean the output of that name, if there is one.
-    cells = exp.column(column.physical, table=compiled.fragments[-1].name, quoted=True)
+    cells = _cells(compiled, column)
     values: list[exp.Expr] = [cells]
     if column.type == "text":
         values = [_by_code_point(exp.Lower(this=cells.copy())), _by_code_point(cells)]
     elif column.type == "json":
         values = [_by_code_point(exp.cast(cells, "text"))]
     return [exp.Ordered(this=v, desc=descending, nulls_first=nulls_first) for v in values]
+
+
+def _tie_breaker(compiled: "Compiled", column: Column) -> exp.Expr:
+    """The order among equals by which `limit` and others choose: pages show what they keep."""
+    value: exp.Expr = _cells(compiled, column)
+    if column.type in {"text", "json"}:
+        value = _by_code_point(value if column.type == "text" else exp.cast(value, "text"))
+    return exp.Ordered(this=value, nulls_first=False)
+
+
+def _cells(compiled: "Compiled", column: Column) -> exp.Column:
+    # Qualified: a bare name in ORDER BY would mean the output of that name, if there is one.
+    return exp.column(column.physical, table=compiled.fragments[-1].name, quoted=True)
 
 
 def _by_code_point(text: exp.Expr) -> exp.Expr:

@@ -1,4 +1,4 @@
-"""Settings of ingest."""
+"""Settings of ingest: how many files are read at once, and how much memory each may take."""
 
 from pydantic import Field
 

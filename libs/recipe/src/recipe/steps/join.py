@@ -18,6 +18,13 @@ JoinType = Literal["left", "inner", "right", "outer", "semi", "anti", "cross"]
 
 Keys = str | tuple[str, ...]
 
+_KEYED: dict[str, list[str]] = {
+    "join_type": ["left", "inner", "right", "outer", "semi", "anti"],
+}
+_BRINGING: dict[str, list[str]] = {
+    "join_type": ["left", "inner", "right", "outer", "cross"],
+}
+
 
 class Join(Step):
     """Bring columns of another table to the rows whose keys are equal.
@@ -36,20 +43,40 @@ class Join(Step):
     )
     left_on: Keys | None = Field(
         default=None,
-        json_schema_extra=hint("columns", "Key here", show={"join_type": ["!cross"]}),
+        json_schema_extra=hint("columns", "Key here", show=_KEYED),
         examples=["district_id"],
     )
     right_on: Keys | None = Field(
         default=None,
-        json_schema_extra=hint("columns", "Key there", of="with", show={"join_type": ["!cross"]}),
+        json_schema_extra=hint("columns", "Key there", of="with", show=_KEYED),
         examples=["id"],
     )
-    join_type: JoinType = Field(default="left", json_schema_extra=hint("choice", "Rows to keep"))
+    join_type: JoinType = Field(
+        default="left",
+        json_schema_extra=hint(
+            "choice",
+            "Rows to keep",
+            labels={
+                "left": "All rows here",
+                "inner": "Only rows with a partner",
+                "right": "All rows there",
+                "outer": "All rows of both",
+                "semi": "Rows here that have a partner, without its columns",
+                "anti": "Rows here that have no partner",
+                "cross": "Every row here with every row there",
+            },
+        ),
+    )
     columns: tuple[str, ...] | None = Field(
-        default=None, json_schema_extra=hint("columns", "Columns to bring", of="with")
+        default=None,
+        json_schema_extra=hint("columns", "Columns to bring", of="with", show=_BRINGING),
+        examples=[["name", "state"]],
     )
     prefix: str | None = Field(
-        default=None, max_length=100, json_schema_extra=hint("value", "Prefix of their names")
+        default=None,
+        max_length=100,
+        json_schema_extra=hint("value", "Prefix of their names", show=_BRINGING),
+        examples=["district_"],
     )
 
     @model_validator(mode="after")
