@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from recipe import Table, check, compile_recipe, parse
 from recipe.guard import guard
+from recipe.mask_key import SETTING, setting_value
 from recipe.recipe import STEPS_BY_TYPE
 from recipe.statement import count_sql, page
 
-from .cases import POSTGRES
+from .cases import MASK_KEY, POSTGRES
 from .wild import CONTEXT, SCHEMA, recipes, rows, tables
 
 EXAMPLES = int(os.environ.get("WILD", "60"))
@@ -71,6 +72,7 @@ def database(postgres_url: str) -> Iterator[Database]:
 
 def fill(database: Database, given: Mapping[str, Table], content: Mapping[str, list]) -> None:
     database.execute(f"create schema {SCHEMA}; set local time zone '{CONTEXT.timezone}'")
+    database.fetch(f"select set_config('{SETTING}', '{setting_value(MASK_KEY)}', true)")
     for name, table in given.items():
         listed = ", ".join(
             f'"{column.physical}" {POSTGRES[column.type]}' for column in table.columns

@@ -66,6 +66,9 @@ PEOPLE: Mapping[str, str] = {
 }
 PLACES: Mapping[str, str] = {"id": "integer", "name": "text", "state": "text"}
 
+KINDS = {"type", "expression_type"}
+"""Fields whose words are the language's own; `age` is a kind of column and the name of one."""
+
 Json = Any
 Leaf = tuple[str | int, ...]
 
@@ -123,7 +126,7 @@ def renamed(value: Json, names: Mapping[str, str]) -> Json:
     """The recipe with columns called otherwise, in formulas too."""
     if isinstance(value, dict):
         return {
-            names.get(key, key): inner if key == "type" else renamed(inner, names)
+            names.get(key, key): inner if key in KINDS else renamed(inner, names)
             for key, inner in value.items()
         }
     if isinstance(value, list):
