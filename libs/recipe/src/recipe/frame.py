@@ -255,15 +255,16 @@ def _listed(types: Sequence[ColumnType]) -> str:
 
 
 def order_keys(frame: Frame, items: Sequence[SortItem]) -> tuple[OrderKey, ...]:
-    """Sort items as keys of a frame.
+    """Sort items as keys of a frame; a column that is named again settles nothing more.
 
     Raises:
         Misfit: at `<index>.column`, for a column that is unknown or cannot be ordered.
     """
-    keys: list[OrderKey] = []
+    keys: dict[str, OrderKey] = {}
     with gathering() as parts:
         for index, item in enumerate(items):
             with parts.at(index):
                 column = frame.column(item.column, _SORTABLE, "Sorting")
-                keys.append(OrderKey(column, item.descending, item.nulls == "first"))
-    return tuple(keys)
+                key = OrderKey(column, item.descending, item.nulls == "first")
+                keys.setdefault(column.physical, key)
+    return tuple(keys.values())

@@ -45,9 +45,8 @@ def offences(compiled: "Compiled") -> str:
 
 
 def _total_order(compiled: "Compiled") -> list[exp.Expr]:
-    keys = _own_order(compiled)
-    keys += [_tie_breaker(compiled, column) for column in compiled.source_columns]
-    return keys
+    ties = [_tie_breaker(compiled, column) for column in compiled.source_columns]
+    return [*_own_order(compiled), *ties]
 
 
 def _own_order(compiled: "Compiled") -> list[exp.Expr]:
