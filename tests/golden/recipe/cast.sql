@@ -58,18 +58,10 @@ WITH "step_0" AS (
     CAST(CASE
       WHEN "t0"."full_name" ~ '(?i)^(0?[1-9]|[12][0-9]|3[01])/(0?[1-9]|1[0-2])/([0-9]{4})$'
       AND PG_INPUT_IS_VALID(
-        REGEXP_REPLACE(
-          "t0"."full_name",
-          '(?i)^(0?[1-9]|[12][0-9]|3[01])/(0?[1-9]|1[0-2])/([0-9]{4})$',
-          '\3-\2-\1 00:00:00'
-        ),
+        SPLIT_PART("t0"."full_name", '/', 3) || '-' || SPLIT_PART("t0"."full_name", '/', 2) || '-' || SPLIT_PART("t0"."full_name", '/', 1) || ' 00:00:00',
         'date'
       )
-      THEN REGEXP_REPLACE(
-        "t0"."full_name",
-        '(?i)^(0?[1-9]|[12][0-9]|3[01])/(0?[1-9]|1[0-2])/([0-9]{4})$',
-        '\3-\2-\1 00:00:00'
-      )
+      THEN SPLIT_PART("t0"."full_name", '/', 3) || '-' || SPLIT_PART("t0"."full_name", '/', 2) || '-' || SPLIT_PART("t0"."full_name", '/', 1) || ' 00:00:00'
       ELSE NULL
     END AS DATE) AS "full_name",
     "t0"."district_id",

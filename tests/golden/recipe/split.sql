@@ -33,24 +33,27 @@ WITH "step_0" AS (
   /* 2. Split text */
   SELECT
     "t0"."id",
-    "t0"."full_name",
-    "t0"."given",
     NULLIF(
       CASE
-        WHEN REGEXP_INSTR("t0"."family", '[-'']', 1, 1, 0) > 0
-        THEN LEFT(SUBSTRING("t0"."family" FROM 1), REGEXP_INSTR("t0"."family", '[-'']', 1, 1, 0) - 1)
-        ELSE SUBSTRING("t0"."family" FROM 1)
+        WHEN REGEXP_INSTR("t0"."full_name", '[-'']', 1, 1, 0) > 0
+        THEN LEFT(
+          SUBSTRING("t0"."full_name" FROM 1),
+          REGEXP_INSTR("t0"."full_name", '[-'']', 1, 1, 0) - 1
+        )
+        ELSE SUBSTRING("t0"."full_name" FROM 1)
       END,
       ''
-    ) AS "family_2",
+    ) AS "house",
     NULLIF(
-      SUBSTRING("t0"."family" FROM CASE
-        WHEN REGEXP_INSTR("t0"."family", '[-'']', 1, 1, 0) > 0
-        THEN REGEXP_INSTR("t0"."family", '[-'']', 1, 1, 1)
-        ELSE LENGTH("t0"."family") + 1
+      SUBSTRING("t0"."full_name" FROM CASE
+        WHEN REGEXP_INSTR("t0"."full_name", '[-'']', 1, 1, 0) > 0
+        THEN REGEXP_INSTR("t0"."full_name", '[-'']', 1, 1, 1)
+        ELSE LENGTH("t0"."full_name") + 1
       END),
       ''
     ) AS "born",
+    "t0"."given",
+    "t0"."family",
     "t0"."district_id",
     "t0"."age",
     "t0"."weight",
@@ -64,10 +67,10 @@ WITH "step_0" AS (
   SELECT
     NULLIF(SUBSTRING("t0"."id" FROM 1 FOR 2), '') AS "state",
     NULLIF(SUBSTRING("t0"."id" FROM 3), '') AS "number",
-    "t0"."full_name",
-    "t0"."given",
-    "t0"."family_2",
+    "t0"."house",
     "t0"."born",
+    "t0"."given",
+    "t0"."family",
     "t0"."district_id",
     "t0"."age",
     "t0"."weight",
@@ -80,10 +83,10 @@ WITH "step_0" AS (
 SELECT
   "state",
   "number",
-  "full_name",
-  "given",
-  "family_2" AS "family",
+  "house",
   "born",
+  "given",
+  "family",
   "district_id",
   "age",
   "weight",

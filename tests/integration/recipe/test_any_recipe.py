@@ -106,6 +106,10 @@ def test_a_recipe_that_is_accepted_compiles_and_runs(
     database.execute("begin; set local statement_timeout = '20s'")
     try:
         fill(database, given_tables, content)
+        for asked in compiled.checks:
+            guard(asked.sql, {SCHEMA})
+            problem = asked.judge(database.fetch(asked.sql)[1])
+            assert problem is None or problem.message
         kinds, found = database.fetch(compiled.sql)
         for column, kind in zip(compiled.columns, kinds, strict=True):
             assert kind in SEEN[column.type], column

@@ -166,6 +166,27 @@ CASES = {
         ["2024-02-29", None, None],
         format="YYYYMMDD",
     ),
+    "digits without signs between them, with letters that mean nothing": casting(
+        "text",
+        ["20240229T090500", "20240229t235959Z", "20240229T240000"],
+        "timestamp",
+        ["2024-02-29T09:05:00", None, None],
+        format="YYYYMMDDTHH24MISS",
+    ),
+    "a day beside the name of a month": casting(
+        "text",
+        ["9Feb24", "29FEB24", "30feb24", "9-Feb24"],
+        "date",
+        ["2024-02-09", "2024-02-29", None, None],
+        format="DDMONYY",
+    ),
+    "the same sign may stand twice, and more than one sign together": casting(
+        "text",
+        ["(29).02. 2024", "(29).02.2024"],
+        "date",
+        ["2024-02-29", None],
+        format="(DD).MM. YYYY",
+    ),
     "a month alone is its first day": casting(
         "text", ["Feb-2024"], "date", ["2024-02-01"], format="MON-YYYY"
     ),

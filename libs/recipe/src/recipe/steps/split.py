@@ -57,7 +57,7 @@ class Split(Step):
     into: tuple[Name, ...] = Field(
         min_length=1,
         max_length=_MOST_PARTS,
-        json_schema_extra=hint("list", "New columns"),
+        json_schema_extra=hint("new_column", "New columns"),
         examples=[["district", "block"]],
     )
     keep: bool = Field(default=False, json_schema_extra=hint("choice", "Keep the column itself"))
