@@ -16,6 +16,7 @@ from contracts.ingest import (
 from contracts.orchestrator import RunCancelRequested
 from ingest.handlers import Handlers
 from ingest.pool import WorkerPool
+from ingest.removing import Remover
 from ingest.settings import Settings
 from ingest.store import Store
 from ingest.syncing import Syncer
@@ -32,7 +33,11 @@ async def build(service: Service[Settings]) -> None:
 
     service.on_close(close_pool)
     store, objects = Store(service.database), Objects(settings.object_store_url)
-    handlers = Handlers(service.bus, service.jobs, store, objects, pool)
+    remover = Remover(service.bus, store, objects, settings.tidy_every)
+    service.background("remover", remover.run)
+    handlers = Handlers(
+        service.bus, service.jobs, store, objects, pool, remover, settings.max_reads
+    )
     syncer = Syncer(service.database, store, objects, pool, settings)
 
     answer = service.answers.answer

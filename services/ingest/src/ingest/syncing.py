@@ -13,10 +13,11 @@ from contracts.envelope import Meta, derived_id, new_id
 from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource, Upload
 from contracts.problem import Problem, ProblemError, problem
 from contracts.tables import TableVersion
+from ingest import files
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.csv import fingerprint
 from ingest.dialect import CsvOptions
-from ingest.domain import options_of, organization_of, upload_key
+from ingest.domain import options_of, organization_of
 from ingest.jobs import LoadJob
 from ingest.pool import WorkerPool
 from ingest.settings import Settings
@@ -98,7 +99,7 @@ class Syncer:
         version_id = new_id()
         relation = version_relation(version_id)
         try:
-            async with self._objects.local(upload_key(org_id, upload.upload_id)) as path:
+            async with files.local(self._objects, org_id, upload) as path:
                 loaded = await self._pool.load(
                     LoadJob(
                         path=path,
@@ -109,11 +110,6 @@ class Syncer:
                         relation=relation,
                     )
                 )
-        except FileNotFoundError as error:
-            raise BadSource(
-                "upload_gone",
-                f"The file {upload.filename} is not stored any more. Upload it again.",
-            ) from error
         except BaseException:
             await self._drop(org_id, relation)
             raise

@@ -1,0 +1,235 @@
+"""An organisation, with everything around ingest played by its real rights."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+from uuid import UUID
+
+import asyncpg
+import psutil
+from nats.aio.msg import Msg
+
+from chassis.bus import Bus
+from chassis.objects import Objects
+from chassis.testing import eventually
+from contracts.envelope import from_body, new_id
+from contracts.ingest import (
+    CreateSource,
+    CsvConfig,
+    RegisterUpload,
+    Source,
+    SourceSynced,
+    SourceSyncFailed,
+    SyncSource,
+    Upload,
+)
+from contracts.message import Event, Request, lookup
+from contracts.orchestrator import RunCancelRequested
+from contracts.streams import CMD, SERVICES, service
+from contracts.tables import TableVersion
+from contracts.transform import PublishFailed, PublishRun, RunPublished
+from ingest.domain import upload_key
+from warehouse.names import data_schema, live_name, live_schema, org_role
+
+E = TypeVar("E", bound=Event)
+
+PEOPLE = b"name,age\nAsha,31\nBen,17\n"
+
+CONSUMER = next(
+    consumer.name
+    for consumer in service("ingest").consumers()
+    if SyncSource.subject() in consumer.subjects
+)
+
+
+def workers() -> list[psutil.Process]:
+    """The workers of every pool of this process."""
+    return [
+        process
+        for process in psutil.Process().children()
+        if process.status() != psutil.STATUS_ZOMBIE and "ingest.worker" in process.cmdline()
+    ]
+
+
+class Stand:
+    """One organisation, with everything around ingest played by its real rights."""
+
+    def __init__(self, ground, org_id: UUID, connect: Callable[[str], Awaitable[Bus]]) -> None:
+        self.org_id = org_id
+        self.objects = Objects(ground.objects_url)
+        self._ground = ground
+        self._connect = connect
+        self._buses: dict[str, Bus] = {}
+        self._heard: list[Event] = []
+        self._news = asyncio.Condition()
+
+    async def begin(self) -> None:
+        """Listen to what ingest and transform say of the organisation."""
+        migrator = await self.as_("migrator")
+        await migrator.watch(f"evt.{self.org_id.hex}.>", self._hear)
+
+    async def as_(self, name: str) -> Bus:
+        """The bus as one of its users."""
+        if name not in self._buses:
+            self._buses[name] = await self._connect(name)
+        return self._buses[name]
+
+    async def ask(self, request: Request, timeout: float = 30):
+        """Ask as the first service that may."""
+        asker = next(entry.name for entry in SERVICES if type(request) in entry.asks)
+        bus = await self.as_(asker)
+        return await bus.ask(request, org_id=self.org_id, actor="tester", timeout=timeout)
+
+    async def upload(self, content: bytes = PEOPLE, filename: str = "people.csv") -> Upload:
+        """Store a file and tell ingest of it, as the gateway does."""
+        upload_id = new_id()
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield content
+
+        await self.objects.put(upload_key(self.org_id, upload_id), chunks())
+        return await self.ask(
+            RegisterUpload(
+                upload_id=upload_id,
+                filename=filename,
+                size_bytes=len(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+            )
+        )
+
+    async def lose(self, upload_id: UUID) -> None:
+        """Take a file out of the object store."""
+        await self.objects.delete(upload_key(self.org_id, upload_id))
+
+    async def stores(self, upload_id: UUID) -> bool:
+        """Whether a file still lies in the object store."""
+        try:
+            async with self.objects.local(upload_key(self.org_id, upload_id)):
+                return True
+        except FileNotFoundError:
+            return False
+
+    async def source(self, content: bytes = PEOPLE, name: str = "people") -> Source:
+        """A source made of a file."""
+        upload = await self.upload(content)
+        return await self.ask(creation(upload, name))
+
+    async def sync(self, source: Source, **changes: object) -> SyncSource:
+        """Send what the orchestrator would; the command."""
+        values: dict[str, object] = {
+            "run_id": new_id(),
+            "step_id": new_id(),
+            "source_id": source.id,
+            "published": None,
+        }
+        command = SyncSource.model_validate(values | changes)
+        await self.send(command)
+        return command
+
+    async def send(self, command: SyncSource | PublishRun) -> None:
+        """Send as the orchestrator."""
+        bus = await self.as_("orchestrator")
+        await bus.send(command, org_id=self.org_id, actor="tester")
+
+    async def outcome(self, command: SyncSource) -> SourceSynced | SourceSyncFailed:
+        """What came of a sync, waited for."""
+        return await self.hear(SourceSynced, SourceSyncFailed, step_id=command.step_id)
+
+    async def synced(self, source: Source, **changes: object) -> SourceSynced:
+        """Sync a source; what was said of it."""
+        outcome = await self.outcome(await self.sync(source, **changes))
+        assert isinstance(outcome, SourceSynced), outcome
+        return outcome
+
+    async def publish(self, *tables: TableVersion) -> None:
+        """Make versions what readers see."""
+        command = PublishRun(run_id=new_id(), step_id=new_id(), tables=tables)
+        await self.send(command)
+        said = await self.hear(RunPublished, PublishFailed, run_id=command.run_id)
+        assert isinstance(said, RunPublished), said
+
+    async def published(self, source: Source, **changes: object) -> TableVersion:
+        """Sync a source and publish it; the version that readers see now."""
+        (version,) = (await self.synced(source, **changes)).tables
+        await self.publish(version)
+        return version
+
+    async def cancel(self, run_id: UUID) -> None:
+        """Say that a run was called off, as the orchestrator does."""
+        bus = await self.as_("orchestrator")
+        event = RunCancelRequested(run_id=run_id, version=3)
+        await bus.publish(event, org_id=self.org_id)
+
+    async def hear(self, *kinds: type[E], **fields: object) -> E:
+        """The first event of these classes with these fields, waited for."""
+        async with asyncio.timeout(40), self._news:
+            await self._news.wait_for(lambda: self.heard(*kinds, **fields))
+        return self.heard(*kinds, **fields)[0]
+
+    def heard(self, *kinds: type[E], **fields: object) -> list[E]:
+        """The events of these classes with these fields, so far."""
+        return [
+            event
+            for event in self._heard
+            if isinstance(event, kinds)
+            and all(getattr(event, key) == value for key, value in fields.items())
+        ]
+
+    async def idle(self) -> None:
+        """Wait until every sync that was sent has been handled."""
+        migrator = await self.as_("migrator")
+
+        async def handled() -> bool:
+            state = await migrator.jetstream.consumer_info(CMD.name, CONSUMER)
+            return state.num_pending == 0 and state.num_ack_pending == 0
+
+        await eventually(handled, within=40)
+
+    async def connection(self, login: str) -> asyncpg.Connection:
+        """A database connection as a login; ingest's acts as the organisation."""
+        role = {"role": org_role(self.org_id)} if login == "ingest" else {}
+        return await asyncpg.connect(
+            self._ground.database_url(login), server_settings=role, timeout=10
+        )
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        """Rows as the superuser sees them, in ingest's schema."""
+        connection = await asyncpg.connect(
+            self._ground.superuser_url, server_settings={"search_path": "ingest"}
+        )
+        try:
+            return await connection.fetch(query, *arguments)
+        finally:
+            await connection.close()
+
+    async def versions(self) -> set[str]:
+        """The versions that lie in the organisation's data schema."""
+        rows = await self.fetch(
+            "SELECT tablename FROM pg_tables WHERE schemaname = $1 AND tablename LIKE 'v\\_%'",
+            data_schema(self.org_id),
+        )
+        return {row["tablename"] for row in rows}
+
+    async def live(self, source: Source) -> list[tuple[object, ...]]:
+        """What readers see of a source, without the load's id."""
+        view = f"{live_schema(self.org_id)}.{live_name('source', source.id)}"
+        rows = await self.fetch(f"SELECT * FROM {view} ORDER BY 1")
+        return [tuple(row.values())[:-1] for row in rows]
+
+    async def _hear(self, message: Msg) -> None:
+        kind = lookup(message.header["ce-type"] if message.header else "")
+        if kind is not None and issubclass(kind, Event):
+            async with self._news:
+                self._heard.append(from_body(kind, message.data))
+                self._news.notify_all()
+
+
+def creation(upload: Upload, name: str = "people", **config: object) -> CreateSource:
+    """The request for a source of a file."""
+    return CreateSource(
+        source_id=new_id(),
+        name=name,
+        source_type="csv",
+        config=CsvConfig.model_validate({"upload_id": upload.upload_id} | config),
+    )
