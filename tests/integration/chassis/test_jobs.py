@@ -190,6 +190,24 @@ async def test_a_reject_is_buried_with_its_reason_and_its_failure_is_said(
     assert event.problem.detail == "there is no such source"
 
 
+async def test_a_reject_that_nobody_can_be_told_of_is_off_the_stream_all_the_same(
+    replica, orchestrator: Bus, database: Database, work, org_id: UUID
+) -> None:
+    async def handle(command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
+        raise Reject("it names no organisation")
+
+    async def on_dead(command: SyncSource, meta: Meta, reason: str) -> Sequence[Outgoing]:
+        raise Reject("it names no organisation")
+
+    jobs = replica()
+    jobs.handle(SyncSource, handle, on_dead=on_dead)
+    message_id = new_id()
+    async with _running(jobs):
+        await orchestrator.send(_command(), org_id=org_id, id=message_id)
+        await work.is_done()
+    assert await _letter(database, message_id) == "it names no organisation"
+
+
 class Blocked:
     """A handler that never ends by itself."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TypeVar
 from uuid import UUID
 
@@ -30,7 +31,7 @@ from contracts.streams import CMD, SERVICES, service
 from contracts.tables import TableVersion
 from contracts.transform import PublishFailed, PublishRun, RunPublished
 from ingest.domain import upload_key
-from warehouse.names import data_schema, live_name, live_schema, org_role
+from warehouse.names import data_schema, live_name, live_schema, qualified
 
 E = TypeVar("E", bound=Event)
 
@@ -84,11 +85,7 @@ class Stand:
     async def upload(self, content: bytes = PEOPLE, filename: str = "people.csv") -> Upload:
         """Store a file and tell ingest of it, as the gateway does."""
         upload_id = new_id()
-
-        async def chunks() -> AsyncIterator[bytes]:
-            yield content
-
-        await self.objects.put(upload_key(self.org_id, upload_id), chunks())
+        await self.store(upload_id, content)
         return await self.ask(
             RegisterUpload(
                 upload_id=upload_id,
@@ -97,6 +94,14 @@ class Stand:
                 sha256=hashlib.sha256(content).hexdigest(),
             )
         )
+
+    async def store(self, upload_id: UUID, content: bytes) -> None:
+        """Put a file into the object store, over one that may be there."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield content
+
+        await self.objects.put(upload_key(self.org_id, upload_id), chunks())
 
     async def lose(self, upload_id: UUID) -> None:
         """Take a file out of the object store."""
@@ -131,6 +136,15 @@ class Stand:
         """Send as the orchestrator."""
         bus = await self.as_("orchestrator")
         await bus.send(command, org_id=self.org_id, actor="tester")
+
+    async def hand_back(self, times: int) -> None:
+        """Take the one command that waits, and give it back, as replicas that shut down do."""
+        bus = await self.as_("ingest")
+        pulling = await bus.jetstream.pull_subscribe_bind(consumer=CONSUMER, stream=CMD.name)
+        for _ in range(times):
+            (message,) = await pulling.fetch(1, timeout=10)
+            await message.nak()
+        await pulling.unsubscribe()
 
     async def outcome(self, command: SyncSource) -> SourceSynced | SourceSyncFailed:
         """What came of a sync, waited for."""
@@ -186,12 +200,23 @@ class Stand:
 
         await eventually(handled, within=40)
 
-    async def connection(self, login: str) -> asyncpg.Connection:
-        """A database connection as a login; ingest's acts as the organisation."""
-        role = {"role": org_role(self.org_id)} if login == "ingest" else {}
-        return await asyncpg.connect(
-            self._ground.database_url(login), server_settings=role, timeout=10
-        )
+    @asynccontextmanager
+    async def held(self, table: str) -> AsyncIterator[None]:
+        """A table of dlt's in the data schema, locked, so that a load stops where it writes there."""
+        connection = await asyncpg.connect(self._ground.superuser_url)
+        try:
+            async with connection.transaction():
+                target = qualified(data_schema(self.org_id), table)
+                await connection.execute(f"LOCK TABLE {target} IN SHARE ROW EXCLUSIVE MODE")
+                yield
+        finally:
+            await connection.close()
+
+    async def is_waited_for(self, table: str) -> bool:
+        """Whether a load has come to where it writes into a table that is held."""
+        target = qualified(data_schema(self.org_id), table)
+        query = "SELECT FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass"
+        return bool(await self.fetch(query, target))
 
     async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         """Rows as the superuser sees them, in ingest's schema."""

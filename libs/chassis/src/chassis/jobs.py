@@ -272,7 +272,7 @@ class Jobs:
             reason = f"given up after {deliveries} tries: {error or repr(error)}"
             await self._bury(message, consumer, reason, registration, body, meta)
             return
-        if isinstance(error, Retry):
+        if isinstance(error, Retry) and error.after is not None:
             delay = error.after
         else:
             delay = min(0.5 * 2 ** (deliveries - 1), 60.0) * random.uniform(0.75, 1.25)
@@ -316,7 +316,9 @@ class Jobs:
                     metadata.num_delivered,
                 )
             if registration and registration.on_dead and body is not None and meta is not None:
-                await self._say(await registration.on_dead(body, meta, reason))
+                # What can never be handled may have nobody to tell either.
+                with contextlib.suppress(Reject):
+                    await self._say(await registration.on_dead(body, meta, reason))
             await message.term()
         except Exception:
             # Nothing is lost: unacknowledged, the message comes back after ack_wait.

@@ -155,7 +155,7 @@ class Handlers:
             meta = from_headers(message.headers, message.subject)
             event = from_body(RunCancelRequested, message.data)
             org_id = organization_of(meta)
-        except (MalformedMessage, ProblemError) as error:
+        except MalformedMessage as error:
             log.warning("cancel_not_understood", error=str(error))
             return
         # Marked first: a sync that begins in between finds the mark, one before it is stopped.

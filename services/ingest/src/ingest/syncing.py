@@ -12,7 +12,7 @@ from chassis.telemetry import log
 from contracts.envelope import Meta, derived_id, new_id
 from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource, Upload
 from contracts.problem import Problem, ProblemError, problem
-from contracts.tables import TableVersion
+from contracts.tables import Notice, TableVersion
 from ingest import files
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.csv import fingerprint
@@ -62,7 +62,7 @@ class Syncer:
             why = problem(422, error.code, error.message).problem
             outcome = _failed(command, claimed, why)
         except Unavailable as error:
-            raise Retry(error.message, after=2.0) from error
+            raise Retry(error.message) from error
         return await self._commit(org_id, command, outcome, meta)
 
     async def give_up(self, command: SyncSource, meta: Meta, reason: str) -> Sequence[Outgoing]:
@@ -89,13 +89,13 @@ class Syncer:
         if published is not None and same and not command.force:
             log.info("source_unchanged", source_id=str(source.id))
             return _outcome(command, lease, published, unchanged=True)
-        version = await self._load(org_id, command, upload, options)
+        version, warnings = await self._load(org_id, command, upload, options)
         log.info("source_loaded", source_id=str(source.id), rows=version.rows)
-        return _outcome(command, lease, version, unchanged=False)
+        return _outcome(command, lease, version, unchanged=False, warnings=warnings)
 
     async def _load(
         self, org_id: UUID, command: SyncSource, upload: Upload, options: CsvOptions
-    ) -> TableVersion:
+    ) -> tuple[TableVersion, tuple[Notice, ...]]:
         version_id = new_id()
         relation = version_relation(version_id)
         try:
@@ -113,7 +113,7 @@ class Syncer:
         except BaseException:
             await self._drop(org_id, relation)
             raise
-        return TableVersion(
+        version = TableVersion(
             table_id=command.source_id,
             version_id=version_id,
             relation=relation,
@@ -122,6 +122,7 @@ class Syncer:
             bytes=loaded.bytes,
             fingerprint=loaded.fingerprint,
         )
+        return version, loaded.warnings
 
     async def _commit(
         self, org_id: UUID, command: SyncSource, outcome: Outcome, meta: Meta
@@ -147,7 +148,12 @@ class Syncer:
 
 
 def _outcome(
-    command: SyncSource, lease: int, version: TableVersion, *, unchanged: bool
+    command: SyncSource,
+    lease: int,
+    version: TableVersion,
+    *,
+    unchanged: bool,
+    warnings: tuple[Notice, ...] = (),
 ) -> SourceSynced:
     return SourceSynced(
         run_id=command.run_id,
@@ -155,6 +161,7 @@ def _outcome(
         lease=lease,
         tables=(version,),
         unchanged=unchanged,
+        warnings=warnings,
     )
 
 
