@@ -17,6 +17,7 @@ from chassis.outbox import Outgoing
 from chassis.testing import eventually
 from contracts.envelope import Meta, derived_id, envelop, new_id, to_body, to_headers
 from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
+from contracts.orchestrator import RunCancelRequested
 from contracts.problem import Problem
 
 Handler = Callable[[SyncSource, Meta], Awaitable[Sequence[Outgoing]]]
@@ -50,8 +51,17 @@ async def database(connect_database) -> Database:
 
 @pytest.fixture
 def replica(ingest: Bus, database: Database) -> Callable[[], Jobs]:
-    """A loop as another process of the service would have it."""
-    return lambda: Jobs(ingest, database, "ingest")
+    """A loop as another process of the service would have it; it follows nobody's events."""
+
+    async def ignore(event: RunCancelRequested, meta: Meta) -> Sequence[Outgoing]:
+        return []
+
+    def start() -> Jobs:
+        jobs = Jobs(ingest, database, "ingest")
+        jobs.handle(RunCancelRequested, ignore)
+        return jobs
+
+    return start
 
 
 @asynccontextmanager

@@ -3,8 +3,8 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import TypeVar
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Literal, TypeVar, get_args
 from uuid import UUID
 
 import asyncpg
@@ -34,6 +34,10 @@ from ingest.domain import upload_key
 from warehouse.names import data_schema, live_name, live_schema, qualified
 
 E = TypeVar("E", bound=Event)
+Stage = Literal["starting", "describing", "copied", "counting"]
+"""Of a load: before the database hears of it, in the transaction that makes the table, with the
+rows in it, with everything written."""
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 PEOPLE = b"name,age\nAsha,31\nBen,17\n"
 
@@ -51,6 +55,17 @@ def workers() -> list[psutil.Process]:
         for process in psutil.Process().children()
         if process.status() != psutil.STATUS_ZOMBIE and "ingest.worker" in process.cmdline()
     ]
+
+
+async def only_worker() -> psutil.Process | None:
+    """The worker, once there is exactly one."""
+    found = workers()
+    return found[0] if len(found) == 1 else None
+
+
+def _resume(worker: psutil.Process) -> None:
+    with suppress(psutil.NoSuchProcess):
+        worker.resume()
 
 
 class Stand:
@@ -201,8 +216,34 @@ class Stand:
         await eventually(handled, within=40)
 
     @asynccontextmanager
-    async def held(self, table: str) -> AsyncIterator[None]:
-        """A table of dlt's in the data schema, locked, so that a load stops where it writes there."""
+    async def stopped(
+        self, source: Source, stage: Stage, **changes: object
+    ) -> AsyncIterator[tuple[SyncSource, psutil.Process]]:
+        """A sync that has come as far as `stage`, its worker, and no further while this lasts.
+
+        The organisation must have loaded before, so that dlt's own tables are there.
+        """
+        async with AsyncExitStack() as stack:
+            if stage == "starting":
+                command = await self.sync(source, **changes)
+                worker = await eventually(only_worker)
+                worker.suspend()
+                stack.callback(_resume, worker)
+            else:
+                first = "_dlt_version" if stage == "describing" else "_dlt_loads"
+                held = await stack.enter_async_context(AsyncExitStack())
+                await held.enter_async_context(self._held(first))
+                command = await self.sync(source, **changes)
+                await eventually(lambda: self._is_waited_for(first), within=30)
+                worker = await eventually(only_worker)
+                if stage == "counting":
+                    await stack.enter_async_context(self._held("_dlt_version"))
+                    await held.aclose()
+                    await eventually(lambda: self._is_waited_for("_dlt_version"))
+            yield command, worker
+
+    @asynccontextmanager
+    async def _held(self, table: str) -> AsyncIterator[None]:
         connection = await asyncpg.connect(self._ground.superuser_url)
         try:
             async with connection.transaction():
@@ -212,11 +253,26 @@ class Stand:
         finally:
             await connection.close()
 
-    async def is_waited_for(self, table: str) -> bool:
-        """Whether a load has come to where it writes into a table that is held."""
+    async def _is_waited_for(self, table: str) -> bool:
         target = qualified(data_schema(self.org_id), table)
         query = "SELECT FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass"
         return bool(await self.fetch(query, target))
+
+    async def cut(self, sessions: str) -> int:
+        """End ingest's sessions with the database: those of its `workers`, or `all` of them."""
+        ended = await self.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ingest' "
+            "AND ($1 = 'all' OR application_name <> 'dalgo-ingest')",
+            sessions,
+        )
+        return len(ended)
+
+    async def has_settled(self) -> bool:
+        """Whether no worker's session is left in the database, that could still write."""
+        return not await self.fetch(
+            "SELECT FROM pg_stat_activity WHERE usename = 'ingest' "
+            "AND application_name <> 'dalgo-ingest'"
+        )
 
     async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
         """Rows as the superuser sees them, in ingest's schema."""

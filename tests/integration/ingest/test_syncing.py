@@ -15,7 +15,7 @@ from contracts.ingest import (
     UpdateSource,
 )
 
-from .stand import PEOPLE, creation, workers
+from .stand import PEOPLE, creation, only_worker
 
 MORE = PEOPLE + b"Chidi,45\n"
 
@@ -177,7 +177,7 @@ async def test_a_step_that_somebody_else_took_over_is_finished_by_them_alone(
     async with run_ingest(), run_ingest():
         source = await stand.source()
         command = await stand.sync(source)
-        (slow,) = await eventually(one_worker)
+        slow = await eventually(only_worker)
         slow.suspend()
         # The command comes again, as it does to another replica when its holder falls silent.
         await stand.send(command)
@@ -208,7 +208,7 @@ async def test_a_sync_that_never_succeeds_is_given_up_and_kept_as_a_dead_letter(
     # As if eleven replicas in a row had taken it and handed it back.
     await stand.hand_back(11)
     async with run_ingest():
-        (worker,) = await eventually(one_worker)
+        worker = await eventually(only_worker)
         worker.kill()
         outcome = await stand.outcome(command)
         await stand.idle()
@@ -222,11 +222,6 @@ async def test_a_sync_that_never_succeeds_is_given_up_and_kept_as_a_dead_letter(
     assert letter["deliveries"] == 12
     assert letter["reason"] in outcome.problem.detail
     assert await stand.versions() == set()
-
-
-async def one_worker():
-    found = workers()
-    return found if len(found) == 1 else None
 
 
 async def test_a_command_for_no_organisation_is_given_up_at_once(stand, ingest):

@@ -89,8 +89,12 @@ class Jobs:
         )
 
     def stop(self, key: object) -> int:
-        """Cancel the work with this key in this process; returns how much there was."""
-        tasks = [task for task, own in self._running.items() if own == key]
+        """Cancel the work with this key in this process; returns how much there was.
+
+        Work that is stopping already is left to tidy up after itself.
+        """
+        running = self._running.items()
+        tasks = [task for task, own in running if own == key and task not in self._stopped]
         for task in tasks:
             self._stopped.add(task)
             task.cancel()
@@ -206,6 +210,8 @@ class Jobs:
             await message.ack_sync(timeout=5)
         except asyncio.CancelledError:
             if task in self._stopped:
+                # It has ended, but when the process shuts down at the same moment.
+                await asyncio.gather(task, return_exceptions=True)
                 await message.ack_sync(timeout=5)
                 log.info("work_stopped", message=meta.type, id=str(meta.id))
                 return
@@ -254,7 +260,7 @@ class Jobs:
             if registration.stop_asked is None:
                 continue
             with contextlib.suppress(*AWAY):
-                if await registration.stop_asked(body, meta):
+                if task not in self._stopped and await registration.stop_asked(body, meta):
                     self._stopped.add(task)
                     task.cancel()
 

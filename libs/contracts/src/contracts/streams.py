@@ -79,6 +79,7 @@ SERVICES = (
             orchestrator.FindPipelineUsers,
         ),
         handles=(ingest.SyncSource,),
+        follows=(orchestrator.RunCancelRequested,),
         watches=(orchestrator.RunCancelRequested.pattern(),),
     ),
     Service(

@@ -57,4 +57,5 @@ async def build(service: Service[Settings]) -> None:
         key=lambda command: command.run_id,
         stop_asked=syncer.is_cancelled,
     )
-    await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_requested)
+    service.jobs.handle(RunCancelRequested, handlers.run_cancel_requested)
+    await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_heard)

@@ -1,7 +1,7 @@
 """Handlers of ingest, named for their messages."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
@@ -12,6 +12,7 @@ from chassis.bus import Bus
 from chassis.database import AWAY
 from chassis.jobs import Jobs
 from chassis.objects import Objects
+from chassis.outbox import Outgoing
 from chassis.telemetry import log
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers
 from contracts.ingest import (
@@ -149,22 +150,27 @@ class Handlers:
             )
         )
 
-    async def run_cancel_requested(self, message: Msg) -> None:
-        """RunCancelRequested: heard by every replica; whoever holds a sync stops it."""
-        try:
-            meta = from_headers(message.headers, message.subject)
-            event = from_body(RunCancelRequested, message.data)
-            org_id = organization_of(meta)
-        except MalformedMessage as error:
-            log.warning("cancel_not_understood", error=str(error))
-            return
+    async def run_cancel_requested(
+        self, event: RunCancelRequested, meta: Meta
+    ) -> Sequence[Outgoing]:
+        """RunCancelRequested: kept for syncs that come later, those that run are stopped."""
         # Marked first: a sync that begins in between finds the mark, one before it is stopped.
         try:
-            await self._store.cancel(org_id, event.run_id)
+            await self._store.cancel(organization_of(meta), event.run_id)
+        finally:
+            stopped = self._jobs.stop(event.run_id)
+            log.info("run_cancel_heard", run_id=str(event.run_id), stopped=stopped)
+        return ()
+
+    async def run_cancel_heard(self, message: Msg) -> None:
+        """RunCancelRequested as every replica hears it: whoever holds a sync stops it."""
+        try:
+            meta = from_headers(message.headers, message.subject)
+            await self.run_cancel_requested(from_body(RunCancelRequested, message.data), meta)
+        except MalformedMessage as error:
+            log.warning("cancel_not_understood", error=str(error))
         except AWAY as error:
             log.warning("cancel_not_marked", error=str(error) or repr(error))
-        stopped = self._jobs.stop(event.run_id)
-        log.info("run_cancel_heard", run_id=str(event.run_id), stopped=stopped)
 
     async def _inspect(self, org_id: UUID, config: CsvConfig) -> Inspection:
         async with self._file(org_id, config) as path:

@@ -81,6 +81,12 @@ SELECT outcome, event FROM sync_runs WHERE step_id = :step_id;
 UPDATE sync_runs SET outcome = :outcome, event = :event, ended_at = now()
 WHERE step_id = :step_id AND lease = :lease AND outcome IS NULL;
 
+-- name: end_sessions(relation)$
+-- A session outlives its client while it waits for a lock or counts; what it wrote could not be
+-- dropped before it ends.
+SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+WHERE usename = session_user AND application_name = :relation;
+
 -- name: cancel_run(run_id, org_id)!
 INSERT INTO cancelled_runs (run_id, org_id) VALUES (:run_id, :org_id) ON CONFLICT DO NOTHING;
 

@@ -201,6 +201,11 @@ class Store:
             await _queries.note_sync(connection, source_id=source_id, error=error)
             return True
 
+    async def end_sessions(self, relation: str) -> None:
+        """End what the writer of a version, which is dead, still does in the database."""
+        async with self._database.transaction() as connection:
+            await _queries.end_sessions(connection, relation=relation)
+
     async def cancel(self, org_id: UUID, run_id: UUID) -> None:
         """Mark a run as called off, for syncs that are not delivered yet."""
         async with self._database.organization(org_id) as connection:

@@ -138,6 +138,7 @@ class Syncer:
     async def _drop(self, org_id: UUID, relation: str) -> None:
         """Remove what nobody will publish; while the database is away it is left to the sweeper."""
         try:
+            await self._store.end_sessions(relation)
             async with (
                 self._database.organization(org_id) as connection,
                 as_org(connection, org_id),
