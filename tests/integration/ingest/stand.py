@@ -49,12 +49,14 @@ CONSUMER = next(
 
 
 def workers() -> list[psutil.Process]:
-    """The workers of every pool of this process."""
-    return [
-        process
-        for process in psutil.Process().children()
-        if process.status() != psutil.STATUS_ZOMBIE and "ingest.worker" in process.cmdline()
-    ]
+    """The workers of every pool of this process, and of processes that it started."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        # Others come and go meanwhile; one that is dead has no command line.
+        with suppress(psutil.NoSuchProcess):
+            if "ingest.worker" in process.cmdline():
+                found.append(process)
+    return found
 
 
 async def only_worker() -> psutil.Process | None:

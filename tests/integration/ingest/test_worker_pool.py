@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,6 +88,22 @@ async def test_a_spare_that_died_while_waiting_is_replaced(tmp_path):
         for worker in workers():
             worker.kill()
             worker.wait()
+        assert (await pool.inspect(InspectJob(path=path))).rows == 1
+
+
+async def test_a_file_that_is_gone_is_told_as_such(tmp_path):
+    async with WorkerPool(spares=0) as pool:
+        with pytest.raises(BadSource) as caught:
+            await pool.inspect(InspectJob(path=tmp_path / "gone.csv"))
+    assert caught.value.code == "upload_gone"
+    assert "Upload it again" in caught.value.message
+
+
+async def test_a_scratch_folder_that_somebody_removed_is_made_again(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n")
+    async with WorkerPool(spares=0) as pool:
+        shutil.rmtree(pool._folder)
         assert (await pool.inspect(InspectJob(path=path))).rows == 1
 
 

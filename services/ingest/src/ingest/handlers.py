@@ -43,6 +43,7 @@ from ingest.domain import options_of, organization_of
 from ingest.jobs import InspectJob, SampleJob
 from ingest.pool import WorkerPool
 from ingest.removing import Remover
+from ingest.steps import Steps
 from ingest.store import Store, require_unchanged
 
 
@@ -54,6 +55,7 @@ class Handlers:
         bus: Bus,
         jobs: Jobs,
         store: Store,
+        steps: Steps,
         objects: Objects,
         pool: WorkerPool,
         remover: Remover,
@@ -62,6 +64,7 @@ class Handlers:
         self._bus = bus
         self._jobs = jobs
         self._store = store
+        self._steps = steps
         self._objects = objects
         self._pool = pool
         self._remover = remover
@@ -156,7 +159,7 @@ class Handlers:
         """RunCancelRequested: kept for syncs that come later, those that run are stopped."""
         # Marked first: a sync that begins in between finds the mark, one before it is stopped.
         try:
-            await self._store.cancel(organization_of(meta), event.run_id)
+            await self._steps.cancel(organization_of(meta), event.run_id)
         finally:
             stopped = self._jobs.stop(event.run_id)
             log.info("run_cancel_heard", run_id=str(event.run_id), stopped=stopped)

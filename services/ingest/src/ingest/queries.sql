@@ -76,10 +76,21 @@ RETURNING lease;
 -- name: step(step_id)^
 SELECT outcome, event FROM sync_runs WHERE step_id = :step_id;
 
--- name: finish_step(step_id, lease, outcome, event)!
+-- name: finish_step(step_id, lease, outcome, event, written)!
 -- Affects no row when the step was claimed anew or finished meanwhile.
-UPDATE sync_runs SET outcome = :outcome, event = :event, ended_at = now()
+UPDATE sync_runs SET outcome = :outcome, event = :event, ended_at = now(),
+    begun = ARRAY(SELECT relation FROM unnest(begun) AS relation
+                  WHERE relation <> ALL (:written::text[]))
 WHERE step_id = :step_id AND lease = :lease AND outcome IS NULL;
+
+-- name: begin_version(step_id, relation)!
+UPDATE sync_runs SET begun = array_append(begun, :relation) WHERE step_id = :step_id;
+
+-- name: begun_versions(step_id)$
+SELECT begun FROM sync_runs WHERE step_id = :step_id;
+
+-- name: end_version(step_id, relation)!
+UPDATE sync_runs SET begun = array_remove(begun, :relation) WHERE step_id = :step_id;
 
 -- name: end_sessions(relation)$
 -- A session outlives its client while it waits for a lock or counts; what it wrote could not be

@@ -1,4 +1,4 @@
-"""Uploads, sources and syncs in PostgreSQL, each behind its organisation's row-level security."""
+"""Uploads and sources in PostgreSQL, each behind its organisation's row-level security."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -15,21 +15,16 @@ from contracts.ingest import (
     RegisterUpload,
     Source,
     SourceList,
-    SourceSynced,
-    SourceSyncFailed,
-    SyncSource,
     Upload,
 )
 from contracts.problem import not_found, problem
 from contracts.tables import Notice
 
-Outcome = SourceSynced | SourceSyncFailed
-_OUTCOMES = {"synced": SourceSynced, "failed": SourceSyncFailed}
 _queries = queries("ingest")
 
 
 class Store:
-    """What ingest remembers."""
+    """What ingest knows of where data comes from."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -168,53 +163,6 @@ class Store:
         async with self._database.organization(org_id) as connection:
             await _queries.delete_source(connection, source_id=source_id)
             await _queries.forget_upload(connection, upload_id=upload_id)
-
-    async def claim(self, org_id: UUID, command: SyncSource) -> int | Outcome:
-        """A new lease on the step, which outdates all others; or the outcome that it has."""
-        async with self._database.organization(org_id) as connection:
-            lease = await _queries.claim_step(
-                connection,
-                step_id=command.step_id,
-                org_id=org_id,
-                run_id=command.run_id,
-                source_id=command.source_id,
-            )
-            if lease is not None:
-                return lease
-            row = await _queries.step(connection, step_id=command.step_id)
-        return _OUTCOMES[row["outcome"]].model_validate(row["event"])
-
-    async def finish(self, org_id: UUID, source_id: UUID, outcome: Outcome) -> bool:
-        """Commit the outcome of a step; False when a newer lease was given meanwhile."""
-        failed = isinstance(outcome, SourceSyncFailed)
-        async with self._database.organization(org_id) as connection:
-            status = await _queries.finish_step(
-                connection,
-                step_id=outcome.step_id,
-                lease=outcome.lease,
-                outcome="failed" if failed else "synced",
-                event=outcome.model_dump(mode="json"),
-            )
-            if affected(status) == 0:
-                return False
-            error = outcome.problem.detail if failed else None
-            await _queries.note_sync(connection, source_id=source_id, error=error)
-            return True
-
-    async def end_sessions(self, relation: str) -> None:
-        """End what the writer of a version, which is dead, still does in the database."""
-        async with self._database.transaction() as connection:
-            await _queries.end_sessions(connection, relation=relation)
-
-    async def cancel(self, org_id: UUID, run_id: UUID) -> None:
-        """Mark a run as called off, for syncs that are not delivered yet."""
-        async with self._database.organization(org_id) as connection:
-            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id)
-
-    async def is_cancelled(self, org_id: UUID, run_id: UUID) -> bool:
-        """Whether the run was called off."""
-        async with self._database.organization(org_id) as connection:
-            return await _queries.is_cancelled(connection, run_id=run_id)
 
 
 def require_unchanged(unchanged: bool) -> None:
