@@ -115,7 +115,7 @@ async def test_a_closed_pool_leaves_no_process():
 
 async def test_memory_is_bounded(tmp_path):
     path = tmp_path / "wide.csv"
-    path.write_text("a,b\n" + "x" * (12 << 20) + ",1\n")
+    path.write_text("a,b\n" + "x" * (64 << 20) + ",1\n")
     async with WorkerPool(spares=0, memory_mb=400) as pool:
         with pytest.raises((BadSource, Unavailable)) as caught:
             await pool.inspect(InspectJob(path=path))
