@@ -80,6 +80,7 @@ SERVICES = (
             orchestrator.FindPipelineUsers,
         ),
         handles=(ingest.SyncSource,),
+        follows=(orchestrator.RunCancelRequested,),
         watches=(orchestrator.RunCancelRequested.pattern(),),
     ),
     Service(

@@ -30,7 +30,8 @@ class DeclareTable(Request[Done]):
     table_id: UUID
     table_kind: TableKind
     display_name: str
-    expected: tuple[Column, ...]
+    expected: tuple[Column, ...] | None = None
+    """None: as they are."""
 
 
 class DropTable(Request[Done]):

@@ -3,16 +3,21 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from contracts.envelope import Meta
+from chassis.errors import Reject
+from contracts.envelope import MalformedMessage, Meta
 from contracts.ingest import CsvConfig
 from contracts.problem import ProblemError, problem
 from ingest.dialect import CsvOptions
 
 
+class NoOrganization(Reject, MalformedMessage):
+    """A message that names no organisation: refused as a request, buried as a command."""
+
+
 def organization_of(meta: Meta) -> UUID:
-    """The organisation that a message is about; raises a 422 problem without one."""
+    """The organisation that a message is about; raises NoOrganization."""
     if meta.org_id is None:
-        raise problem(422, "no_organization", f"{meta.type} names no organisation.")
+        raise NoOrganization(f"{meta.type} names no organisation")
     return meta.org_id
 
 

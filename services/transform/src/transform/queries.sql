@@ -22,11 +22,12 @@ SELECT display_key FROM warehouse_tables;
 
 -- name: put_table(table_id, org_id, kind, display_name, display_key, expected)!
 INSERT INTO warehouse_tables (table_id, org_id, kind, display_name, display_key, expected)
-VALUES (:table_id, :org_id, :kind, :display_name, :display_key, :expected)
+VALUES (:table_id, :org_id, :kind, :display_name, :display_key,
+    coalesce(:expected::jsonb, '[]'))
 ON CONFLICT (table_id) DO UPDATE SET
     display_name = excluded.display_name,
     display_key = excluded.display_key,
-    expected = excluded.expected;
+    expected = coalesce(:expected, warehouse_tables.expected);
 
 -- name: set_expected(table_id, expected)!
 UPDATE warehouse_tables SET expected = :expected
