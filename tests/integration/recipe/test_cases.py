@@ -25,7 +25,7 @@ SPECIFIED = {
 }
 """Every step type of the specification; those not discovered have their cases later."""
 
-LATER_EXPRESSIONS = {"formula", "date_diff", "date_add", "age"}
+LATER_EXPRESSIONS = {"date_diff", "date_add", "age"}
 
 
 def possible(case: dict[str, Any]) -> bool:

@@ -24,7 +24,7 @@ Typed = tuple[ColumnType, "ir.Value"]
 _MOST_ARGUMENTS = 90
 """PostgreSQL calls functions with at most a hundred."""
 
-_MOST_DIGITS = 1000
+MOST_DIGITS = 1000
 """A power longer than this is null: numeric could hold it, but nobody reads it."""
 
 
@@ -43,6 +43,8 @@ def calculated(step: "AddColumn", frame: Frame) -> Typed:
             return "integer", semantics.date_part(cells, step.part)
         case "constant":
             return _constant(step)
+        case "formula":
+            raise TypeError("recipe.formula computes formulas")
 
 
 def _math(step: "AddColumn", frame: Frame) -> Typed:
@@ -88,7 +90,7 @@ def _power(a: "ir.NumericValue", b: "ir.NumericValue") -> "ir.Value":
     rooted = truth((a < zero) & (scalar("trunc", "decimal", b) != b))
     digits = number(number(scalar("log", "decimal", a.abs().nullif(zero))) * b)
     # Zero has no logarithm, and no power of it is long.
-    too_long = semantics.known(truth(digits.abs() > semantics.literal(_MOST_DIGITS)))
+    too_long = semantics.known(truth(digits.abs() > semantics.literal(MOST_DIGITS)))
     # PostgreSQL computes with constants while it plans, in branches of CASE too: the base itself
     # must be null, not only the result.
     base = semantics.any_of([undefined, rooted, too_long]).ifelse(ibis.null(), a)

@@ -33,6 +33,10 @@ ZERO_WIDTH = r"\u180e\u200b\u200c\u200d\u2060\ufeff"
 _KEY = 'ARRAY[LOWER(x), x] COLLATE "C"'
 """Text as it sorts: ignoring case, then by code point, on every database alike."""
 
+_DAY_ZERO = "CAST('2000-01-01' AS DATE)"
+_DAY_LEAST, _DAY_MOST = -2_451_546, 2_145_031_949
+"""The days, counted from then, just before the first and just after the last of PostgreSQL's."""
+
 _TEMPLATES = {
     "rx_code_point": 'x COLLATE "C"',
     "rx_white": f"e'{WHITE_SPACE}{ZERO_WIDTH}'",
@@ -58,6 +62,21 @@ _TEMPLATES = {
         f"ARRAY_TO_STRING((ARRAY_AGG(DISTINCT {_KEY}) FILTER (WHERE w AND NOT x IS NULL))[:][2:2],"
         " y)"
     ),
+    "rx_nth": "(x)[y]",
+    "rx_date": "CAST(x AS DATE)",
+    "rx_minus": "x - y",
+    "rx_bounded": "CASE WHEN ABS(CAST(x AS NUMERIC)) < 1E1000 THEN CAST(x AS NUMERIC) END",
+    "rx_bounded_once": (
+        "NULLIF(GREATEST(NULLIF(LEAST(CAST(x AS NUMERIC), 1E1000), 1E1000), -1E1000), -1E1000)"
+    ),
+    "rx_plus_days": (
+        f"{_DAY_ZERO} + CAST(NULLIF(GREATEST(NULLIF(LEAST(x - {_DAY_ZERO} + TRUNC(y), {_DAY_MOST}),"
+        f" {_DAY_MOST}), {_DAY_LEAST}), {_DAY_LEAST}) AS INT)"
+    ),
+    "rx_plus_times": "x + CAST(y AS INT) * INTERVAL '1 DAY'",
+    "rx_plus_months": "x + CAST(y AS INT) * INTERVAL '1 MONTH'",
+    "rx_month": "DATE_TRUNC('MONTH', x)",
+    "rx_before": "x - INTERVAL '1 DAY'",
 }
 
 
@@ -189,7 +208,12 @@ def _is_place(node: exp.Expr, filled: dict[str, exp.Expr]) -> bool:
 
 @cache
 def _template(name: str) -> exp.Expr:
-    return cast("exp.Expr", sqlglot.parse_one(_TEMPLATES[name], dialect="postgres"))
+    tree = cast("exp.Expr", sqlglot.parse_one(_TEMPLATES[name], dialect="postgres"))
+    for bracket in tree.find_all(exp.Bracket):
+        if isinstance(bracket.expressions[0], exp.Column):
+            # sqlglot counts from 0 inside and shifts what it knows for a number; this one it cannot.
+            bracket.set("offset", 1)
+    return tree
 
 
 def _held(node: exp.Expr) -> exp.Expr:

@@ -3,6 +3,7 @@
 Rules as numbered in the language's specification ("Semantics people expect").
 """
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 import ibis
@@ -13,7 +14,6 @@ from recipe.dialect import scalar
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date, datetime
-    from decimal import Decimal
 
     import ibis.expr.types as ir
 
@@ -66,7 +66,10 @@ def literal(value: "str | int | Decimal | bool | date | datetime") -> "ir.Value"
         return ibis.literal(value)
     if isinstance(value, int):
         small = abs(value) < 2**31
-        return ibis.literal(value) if small else ibis.literal(value, type="decimal")
+        return ibis.literal(value) if small else as_number(ibis.literal(str(value)))
+    if isinstance(value, Decimal):
+        # As a literal Ibis would round it to 28 digits.
+        return as_number(ibis.literal(str(value)))
     return ibis.literal(value)
 
 

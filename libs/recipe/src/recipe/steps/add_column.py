@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue, model_validator
 from typing_extensions import override
 
 from recipe.errors import within
+from recipe.formula.parser import check_syntax
 from recipe.hints import hint
 from recipe.items import DatePart
 from recipe.part import Part
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from recipe.frame import Frame
     from recipe.scope import Scope
 
-ExpressionType = Literal["math", "concat", "extract", "constant"]
+ExpressionType = Literal["math", "concat", "extract", "constant", "formula"]
 Sign = Literal["+", "-", "*", "/", "%", "^"]
 
 _NEEDS: dict[ExpressionType, tuple[str, ...]] = {
@@ -24,6 +25,7 @@ _NEEDS: dict[ExpressionType, tuple[str, ...]] = {
     "concat": ("columns",),
     "extract": ("column", "part"),
     "constant": ("value",),
+    "formula": ("formula",),
 }
 
 
@@ -48,8 +50,9 @@ def _shown(kind: ExpressionType) -> dict[str, list[str]]:
 
 
 class AddColumn(Step):
-    """Compute a column: arithmetic, text joined from columns, a part of a date, or a constant.
+    """Compute a column: arithmetic, joined text, a part of a date, a constant, or a formula.
 
+    A formula is written as in a spreadsheet, with columns in brackets: `=ROUND([weight] / 2, 1)`.
     Division by zero gives an empty cell. Joined text skips blanks and writes numbers plainly.
     """
 
@@ -100,6 +103,12 @@ class AddColumn(Step):
     value: JsonValue = Field(
         default=None, json_schema_extra=hint("value", "Value", show=_shown("constant"))
     )
+    formula: str | None = Field(
+        default=None,
+        max_length=8192,
+        json_schema_extra=hint("formula", "Formula", show=_shown("formula")),
+        examples=['=IF([age] >= 18, "adult", "child")'],
+    )
     replace: bool = Field(
         default=False, json_schema_extra=hint("choice", "Replace the column if it exists")
     )
@@ -110,6 +119,8 @@ class AddColumn(Step):
             absent = field not in self.model_fields_set
             if absent or (getattr(self, field) is None and field != "value"):
                 raise missing(field, f"'{self.expression_type}' needs {field}.")
+        if self.expression_type == "formula":
+            check_syntax(self.formula or "", "formula")
         return self
 
     @override
@@ -117,6 +128,12 @@ class AddColumn(Step):
         """The same rows with one more column."""
         from recipe.calculation import calculated
 
-        kind, value = calculated(self, frame)
+        if self.expression_type == "formula":
+            from recipe.formula.compiling import computed
+
+            with within("formula"):
+                frame, kind, value = computed(self.formula or "", frame, scope)
+        else:
+            kind, value = calculated(self, frame)
         with within("name"):
             return frame.put(self.name, kind, value, replacing=self.replace)
