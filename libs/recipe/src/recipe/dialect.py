@@ -65,6 +65,9 @@ _TEMPLATES = {
     "rx_nth": "(x)[y]",
     "rx_date": "CAST(x AS DATE)",
     "rx_minus": "x - y",
+    "rx_same": "x IS NOT DISTINCT FROM y",
+    # sqlglot would divide what it knows no type of as double precision.
+    "rx_over": "x / y",
     "rx_bounded": "CASE WHEN ABS(CAST(x AS NUMERIC)) < 1E1000 THEN CAST(x AS NUMERIC) END",
     "rx_bounded_once": (
         "NULLIF(GREATEST(NULLIF(LEAST(CAST(x AS NUMERIC), 1E1000), 1E1000), -1E1000), -1E1000)"
@@ -197,9 +200,15 @@ def _fill(node: exp.Expr) -> exp.Expr:
     }
     condition = node.expression.this if isinstance(node, exp.Filter) else exp.true()
     filled["w"] = _held(condition.transform(_fill))
-    return _template(name).transform(
+    result = _template(name).transform(
         lambda inner: filled[inner.name].copy() if _is_place(inner, filled) else inner
     )
+    # Ibis took it for a call, which needs no brackets beside an operator.
+    return _held(result) if _is_operator(node.parent) else result
+
+
+def _is_operator(node: exp.Expr | None) -> bool:
+    return isinstance(node, exp.Binary | exp.Unary) and not isinstance(node, exp.Paren | exp.Func)
 
 
 def _is_place(node: exp.Expr, filled: dict[str, exp.Expr]) -> bool:

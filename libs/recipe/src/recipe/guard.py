@@ -76,16 +76,23 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.Avg,
         exp.Case,
         exp.Cast,
+        exp.Ceil,
         exp.Coalesce,
         exp.ConcatWs,
         exp.Count,
         exp.DataType,
         exp.Exists,
+        exp.Exp,
         exp.Extract,
         exp.Filter,
+        exp.Floor,
+        exp.Greatest,
         exp.GroupConcat,
         exp.If,
         exp.Initcap,
+        exp.IntDiv,
+        exp.Interval,
+        exp.Least,
         exp.Left,
         exp.Length,
         exp.Log,
@@ -97,16 +104,23 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.Mode,
         exp.Normalize,
         exp.Nullif,
+        exp.Pad,
         exp.PercentileCont,
         exp.Pow,
         exp.RegexpReplace,
+        exp.Replace,
         exp.Right,
+        exp.Round,
         exp.RowNumber,
+        exp.Sqrt,
         exp.StartsWith,
         exp.StddevSamp,
         exp.StrPosition,
+        exp.StringToArray,
         exp.Substring,
         exp.Sum,
+        exp.TimeToStr,
+        exp.TimestampTrunc,
         exp.Translate,
         exp.Trim,
         exp.Trunc,
@@ -115,7 +129,17 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
     }
 )
 
-_FUNCTIONS = frozenset({"btrim", "ltrim", "make_date", "make_timestamp", "trim_scale"})
+_FUNCTIONS = frozenset(
+    {
+        "btrim",
+        "ltrim",
+        "make_date",
+        "make_timestamp",
+        "pg_input_is_valid",
+        "regexp_match",
+        "trim_scale",
+    }
+)
 """Functions that the parser knows by name only."""
 
 _TYPES = frozenset(
@@ -124,8 +148,10 @@ _TYPES = frozenset(
         exp.DataType.Type.BOOLEAN,
         exp.DataType.Type.DATE,
         exp.DataType.Type.DECIMAL,
+        exp.DataType.Type.INT,
         exp.DataType.Type.JSONB,
         exp.DataType.Type.TEXT,
+        exp.DataType.Type.TIME,
         exp.DataType.Type.TIMESTAMP,
         exp.DataType.Type.VARCHAR,
     }

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recipe import calculation, semantics
+from recipe.dialect import scalar
 from recipe.formula.call import Call, Cell, as_numeric, balanced, bounded
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def quotient(left: Cell, right: Cell) -> Cell:
     a, b = _pair(left, right)
     if not right.constant:
         b = b.nullif(semantics.literal(0))
-    return _result(a / b, _size(left) + _STORED_DECIMALS + 1)
+    return _result(scalar("rx_over", "decimal", a, b), _size(left) + _STORED_DECIMALS + 1)
 
 
 def power(call: Call) -> Cell:

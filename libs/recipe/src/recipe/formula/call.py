@@ -30,10 +30,10 @@ MOST_DIGITS = 1_000
 SAFE_DIGITS = 20_000
 """No two numbers of so many digits make one that PostgreSQL cannot hold."""
 
-STORED_CHARACTERS = 1_000_000
-"""What a cell is taken to hold at most."""
-MOST_CHARACTERS = 100_000_000
-"""Of any text; PostgreSQL holds a gigabyte."""
+STORED_CHARACTERS = 100_000
+"""What a cell is taken to hold; longer ones are no mistake."""
+MOST_CHARACTERS = 10_000_000
+"""Of any result; PostgreSQL holds a gigabyte."""
 
 _WIDE = 8
 
@@ -94,6 +94,10 @@ class Call:
     def number(self, place: int) -> "ir.DecimalValue":
         """An argument as a number of at most a thousand digits, null if it has more."""
         return as_numeric(self.cells[place])
+
+    def result(self, value: "ir.Value", of: int = 0) -> Cell:
+        """A number that is hardly larger than the one at `of`, after `number` made that safe."""
+        return Cell(self.type, value, bounded(self.cells[of]).size + 1)
 
     def constant(self, place: int) -> Value | None:
         """What an argument is if it is written out; None too if it is left out."""

@@ -81,7 +81,7 @@ def same(call: "Call", left: int, right: int) -> "ir.BooleanValue":
         ]
         return truth(texts[0] == texts[1])
     first, second = alike(call, left, right)
-    return truth(first.identical_to(second))
+    return truth(call.sql("rx_same", "boolean", first, second))
 
 
 def alike(call: "Call", left: int, right: int) -> "tuple[ir.Value, ir.Value]":

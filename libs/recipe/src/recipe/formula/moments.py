@@ -147,7 +147,7 @@ def _by_day_and_time(call: Call, start: int, end: int) -> "tuple[ir.BooleanValue
 
 def _time(call: Call, place: int) -> "ir.Value":
     if call.cells[place].type == "date":
-        return ibis.whole("00:00").cast("time")
+        return ibis.literal("00:00").cast("time")
     return moment(call.value(place)).time()
 
 

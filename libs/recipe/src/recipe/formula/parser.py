@@ -2,17 +2,20 @@
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pydantic_core import PydanticCustomError
 
 from recipe.errors import Misfit, misfit
-from recipe.formula.tree import Node
+from recipe.formula.tree import Call, Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lark import UnexpectedCharacters, UnexpectedToken
+
+MAX_PARTS = 1_000
+"""Values, columns and calls of one formula: more take seconds to compile."""
 
 _READABLE = {
     "EQUAL": "=",
@@ -66,11 +69,23 @@ def parse_formula(formula: str) -> Node:
     if not formula.strip().removeprefix("=").strip():
         raise misfit("formula_syntax", "The formula is empty.")
     try:
-        return parser().parse(formula)  # pyright: ignore[reportReturnType]
+        tree = cast("Node", parser().parse(formula))
     except UnexpectedCharacters as wrong:
         raise _strange(wrong, formula) from None
     except UnexpectedToken as wrong:
         raise _misplaced(wrong, formula) from None
+    if _parts(tree) > MAX_PARTS:
+        raise misfit(
+            "formula_syntax",
+            f"A formula has at most {MAX_PARTS} values, columns and functions; compute a part of it"
+            " in a column of its own.",
+        )
+    return tree
+
+
+def _parts(node: Node) -> int:
+    inner = node.arguments if isinstance(node, Call) else ()
+    return 1 + sum(_parts(argument) for argument in inner)
 
 
 def check_syntax(formula: str, field: str) -> None:

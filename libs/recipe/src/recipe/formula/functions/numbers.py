@@ -40,21 +40,21 @@ def _rounded_type(arguments: Sequence[Typed]) -> ColumnType:
     help="Rounds to a number of decimals, halves away from zero; -2 rounds to hundreds.",
     example="ROUND([weight], 1)",
 )
-def _round(call: "Call") -> "ir.Value":
+def _round(call: "Call") -> "Cell":
     digits = call.count(1, -_MOST_DECIMALS, _MOST_DECIMALS, 0)
     rounded = call.sql("round", "decimal", call.number(0), digits)
     if call.type == "integer" or call.constant(1) is not None:
-        return rounded
-    return call.sql("trim_scale", "decimal", rounded)
+        return call.result(rounded)
+    return call.result(call.sql("trim_scale", "decimal", rounded))
 
 
-def _to_multiple(call: "Call", function: str) -> "ir.Value | Cell":
+def _to_multiple(call: "Call", function: str) -> "Cell":
     from dataclasses import replace
 
     from recipe.formula.arithmetic import product, quotient
 
     if len(call) == 1:
-        return call.sql(function, "decimal", call.number(0))
+        return call.result(call.sql(function, "decimal", call.number(0)))
     call.reused(numeric=[1])
     times = quotient(*call.cells)
     whole = replace(times, value=call.sql(function, "decimal", times.value))
@@ -75,7 +75,7 @@ def _multiple_type(arguments: Sequence[Typed]) -> ColumnType:
     help="The next whole number above, or the next multiple.",
     example="CEILING([weight])",
 )
-def _ceiling(call: "Call") -> "ir.Value | Cell":
+def _ceiling(call: "Call") -> "Cell":
     return _to_multiple(call, "ceil")
 
 
@@ -89,7 +89,7 @@ def _ceiling(call: "Call") -> "ir.Value | Cell":
     help="The next whole number below, or the next multiple.",
     example="FLOOR([age], 10)",
 )
-def _floor(call: "Call") -> "ir.Value | Cell":
+def _floor(call: "Call") -> "Cell":
     return _to_multiple(call, "floor")
 
 
@@ -102,8 +102,8 @@ def _floor(call: "Call") -> "ir.Value | Cell":
     help="A number without its sign.",
     example="ABS([change])",
 )
-def _abs(call: "Call") -> "ir.Value":
-    return call.sql("abs", "decimal", call.number(0))
+def _abs(call: "Call") -> "Cell":
+    return call.result(call.sql("abs", "decimal", call.number(0)))
 
 
 def _extreme_type(arguments: Sequence[Typed]) -> ColumnType:
