@@ -208,7 +208,8 @@ def _fill(node: exp.Expr) -> exp.Expr:
 
 
 def _is_operator(node: exp.Expr | None) -> bool:
-    return isinstance(node, exp.Binary | exp.Unary) and not isinstance(node, exp.Paren | exp.Func)
+    loose = exp.Paren | exp.Connector
+    return isinstance(node, exp.Binary | exp.Unary) and not isinstance(node, loose)
 
 
 def _is_place(node: exp.Expr, filled: dict[str, exp.Expr]) -> bool:
@@ -226,4 +227,6 @@ def _template(name: str) -> exp.Expr:
 
 
 def _held(node: exp.Expr) -> exp.Expr:
-    return node if isinstance(node, _ATOMS) else exp.paren(node, copy=False)
+    # To sqlglot AND, ~ and @> are functions too.
+    atom = isinstance(node, _ATOMS) and not isinstance(node, exp.Binary)
+    return node if atom else exp.paren(node, copy=False)
