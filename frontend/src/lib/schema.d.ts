@@ -809,8 +809,9 @@ export interface components {
     schemas: {
         /**
          * AddColumn
-         * @description Compute a column: arithmetic, text joined from columns, dates, or the same in every row.
+         * @description Compute a column: arithmetic, joined text, dates, a constant, or a formula.
          *
+         *     A formula is written as in a spreadsheet, with columns in brackets: `=ROUND([weight] / 2, 1)`.
          *     Division by zero gives an empty cell. Joined text skips blanks and writes numbers plainly.
          *     Between dates whole units are counted, negative backwards; months later stay inside the month;
          *     an age is in whole years, today unless you say on which day.
@@ -839,7 +840,7 @@ export interface components {
              * Expression Type
              * @enum {string}
              */
-            expression_type: "math" | "concat" | "extract" | "constant" | "date_diff" | "date_add" | "age";
+            expression_type: "math" | "concat" | "extract" | "constant" | "date_diff" | "date_add" | "age" | "formula";
             /**
              * Left
              * @example price
@@ -898,6 +899,11 @@ export interface components {
              * @example visited
              */
             on?: string | null;
+            /**
+             * Formula
+             * @example =IF([age] >= 18, "adult", "child")
+             */
+            formula?: string | null;
             /**
              * Replace
              * @default false

@@ -7,7 +7,17 @@ import pytest
 
 from recipe.recipe import STEPS_BY_TYPE
 
-CONTROLS = ["table", "column", "columns", "new_column", "value", "predicate", "choice", "list"]
+CONTROLS = [
+    "table",
+    "column",
+    "columns",
+    "new_column",
+    "value",
+    "predicate",
+    "choice",
+    "list",
+    "formula",
+]
 ROW_STEPS = [
     "filter",
     "distinct",

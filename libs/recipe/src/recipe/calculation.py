@@ -26,7 +26,7 @@ Typed = tuple[ColumnType, "ir.Value"]
 _MOST_ARGUMENTS = 90
 """PostgreSQL calls functions with at most a hundred."""
 
-_MOST_DIGITS = 1000
+MOST_DIGITS = 1000
 """A power longer than this is null: numeric could hold it, but nobody reads it."""
 
 
@@ -47,6 +47,8 @@ def calculated(step: "AddColumn", frame: Frame, context: "Context") -> Typed:
             return _constant(step)
         case "date_diff" | "date_add" | "age":
             return date_column(step, frame, context)
+        case "formula":
+            raise TypeError("recipe.formula computes formulas")
 
 
 def _math(step: "AddColumn", frame: Frame) -> Typed:
@@ -92,7 +94,7 @@ def _power(a: "ir.NumericValue", b: "ir.NumericValue") -> "ir.Value":
     rooted = truth((a < zero) & (scalar("trunc", "decimal", b) != b))
     digits = number(number(scalar("log", "decimal", a.abs().nullif(zero))) * b)
     # Zero has no logarithm, and no power of it is long.
-    too_long = semantics.known(truth(digits.abs() > semantics.literal(_MOST_DIGITS)))
+    too_long = semantics.known(truth(digits.abs() > semantics.literal(MOST_DIGITS)))
     # PostgreSQL computes with constants while it plans, in branches of CASE too: the base itself
     # must be null, not only the result.
     base = semantics.any_of([undefined, rooted, too_long]).ifelse(ibis.null(), a)

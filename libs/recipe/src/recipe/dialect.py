@@ -37,6 +37,9 @@ _KEY = 'ARRAY[LOWER(x), x] COLLATE "C"'
 
 _PADDED_KEYS = f"COALESCE(NULLIF(CURRENT_SETTING('{SETTING}'), ''), 'no key')"
 """Where the setting was made once and is empty now, what `DECODE` refuses: no hash without a key."""
+_DAY_ZERO = "CAST('2000-01-01' AS DATE)"
+_DAY_LEAST, _DAY_MOST = -2_451_546, 2_145_031_949
+"""The days, counted from then, just before the first and just after the last of PostgreSQL's."""
 
 _TEMPLATES = {
     "rx_code_point": 'x COLLATE "C"',
@@ -77,6 +80,23 @@ _TEMPLATES = {
         f"ARRAY_TO_STRING((ARRAY_AGG(DISTINCT {_KEY}) FILTER (WHERE w AND NOT x IS NULL))[:][2:2],"
         " y)"
     ),
+    "rx_nth": "(x)[y]",
+    "rx_minus": "x - y",
+    "rx_same": "x IS NOT DISTINCT FROM y",
+    # sqlglot would divide what it knows no type of as double precision.
+    "rx_over": "x / y",
+    "rx_bounded": "CASE WHEN ABS(CAST(x AS NUMERIC)) < 1E1000 THEN CAST(x AS NUMERIC) END",
+    "rx_bounded_once": (
+        "NULLIF(GREATEST(NULLIF(LEAST(CAST(x AS NUMERIC), 1E1000), 1E1000), -1E1000), -1E1000)"
+    ),
+    "rx_plus_days": (
+        f"{_DAY_ZERO} + CAST(NULLIF(GREATEST(NULLIF(LEAST(x - {_DAY_ZERO} + TRUNC(y), {_DAY_MOST}),"
+        f" {_DAY_MOST}), {_DAY_LEAST}), {_DAY_LEAST}) AS INT)"
+    ),
+    "rx_plus_times": "x + CAST(y AS INT) * INTERVAL '1 DAY'",
+    "rx_plus_months": "x + CAST(y AS INT) * INTERVAL '1 MONTH'",
+    "rx_month": "DATE_TRUNC('MONTH', x)",
+    "rx_before": "x - INTERVAL '1 DAY'",
 }
 
 
@@ -199,9 +219,16 @@ def _fill(node: exp.Expr) -> exp.Expr:
     }
     condition = node.expression.this if isinstance(node, exp.Filter) else exp.true()
     filled["w"] = _held(condition.transform(_fill))
-    return _template(name).transform(
+    result = _template(name).transform(
         lambda inner: filled[inner.name].copy() if _is_place(inner, filled) else inner
     )
+    # Ibis took it for a call, which needs no brackets beside an operator.
+    return _held(result) if _is_operator(node.parent) else result
+
+
+def _is_operator(node: exp.Expr | None) -> bool:
+    loose = exp.Paren | exp.Connector
+    return isinstance(node, exp.Binary | exp.Unary) and not isinstance(node, loose)
 
 
 def _is_place(node: exp.Expr, filled: dict[str, exp.Expr]) -> bool:
@@ -210,8 +237,15 @@ def _is_place(node: exp.Expr, filled: dict[str, exp.Expr]) -> bool:
 
 @cache
 def _template(name: str) -> exp.Expr:
-    return cast("exp.Expr", sqlglot.parse_one(_TEMPLATES[name], dialect="postgres"))
+    tree = cast("exp.Expr", sqlglot.parse_one(_TEMPLATES[name], dialect="postgres"))
+    for bracket in tree.find_all(exp.Bracket):
+        if isinstance(bracket.expressions[0], exp.Column):
+            # sqlglot counts from 0 inside and shifts what it knows for a number; this one it cannot.
+            bracket.set("offset", 1)
+    return tree
 
 
 def _held(node: exp.Expr) -> exp.Expr:
-    return node if isinstance(node, _ATOMS) else exp.paren(node, copy=False)
+    # To sqlglot AND, ~ and @> are functions too.
+    atom = isinstance(node, _ATOMS) and not isinstance(node, exp.Binary)
+    return node if atom else exp.paren(node, copy=False)

@@ -1,8 +1,8 @@
 """What a form needs to know of a field beyond its JSON Schema.
 
-Controls: `table`, `column`, `columns`, `new_column`, `value`, `predicate`, `choice`, `list`; where
-columns are chosen, `column_types` says which fit, and `of` says which table they belong to.
-`enum_labels` says how each choice is called.
+Controls: `table`, `column`, `columns`, `new_column`, `value`, `predicate`, `choice`, `list`,
+`formula`; where columns are chosen, `column_types` says which fit, and `of` says which table they
+belong to. `enum_labels` says how each choice is called.
 """
 
 from collections.abc import Mapping, Sequence

@@ -115,7 +115,9 @@ def _translated(index: int, item: Mapping[str, object], error: ErrorDetails) -> 
     last = str(where.path[-1]) if where.path else ""
     if kind in _CODES:
         field = ".".join(filter(None, (path, str(context.get("field", "")))))
-        return _at(index, item, cast("Code", kind), error["msg"], field)
+        return _at(
+            index, item, cast("Code", kind), error["msg"], field, context.get("alternatives", ())
+        )
     if kind == "extra_forbidden":
         return _guess(index, item, "unknown_field", "field", last, where.siblings, path)
     if kind == "missing":

@@ -5,6 +5,7 @@ Rules as numbered in the language's specification ("Semantics people expect").
 
 from dataclasses import replace
 from datetime import datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 import ibis
@@ -17,7 +18,6 @@ from recipe.values import Day, read_value
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
-    from decimal import Decimal
     from zoneinfo import ZoneInfo
 
     import ibis.expr.types as ir
@@ -71,7 +71,10 @@ def literal(value: "str | int | Decimal | bool | date | datetime") -> "ir.Value"
         return ibis.literal(value)
     if isinstance(value, int):
         small = abs(value) < 2**31
-        return ibis.literal(value) if small else ibis.literal(value, type="decimal")
+        return ibis.literal(value) if small else as_number(ibis.literal(str(value)))
+    if isinstance(value, Decimal):
+        # As a literal Ibis would round it to 28 digits.
+        return as_number(ibis.literal(str(value)))
     return ibis.literal(value)
 
 

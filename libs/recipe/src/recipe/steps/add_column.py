@@ -6,6 +6,7 @@ from pydantic import Field, JsonValue, model_validator
 from typing_extensions import override
 
 from recipe.errors import within
+from recipe.formula.parser import check_syntax
 from recipe.hints import hint
 from recipe.items import DatePart
 from recipe.part import Part
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from recipe.frame import Frame
     from recipe.scope import Scope
 
-ExpressionType = Literal["math", "concat", "extract", "constant", "date_diff", "date_add", "age"]
+ExpressionType = Literal[
+    "math", "concat", "extract", "constant", "date_diff", "date_add", "age", "formula"
+]
 Sign = Literal["+", "-", "*", "/", "%", "^"]
 
 _LABELS: dict[str, str] = {
@@ -28,6 +31,7 @@ _LABELS: dict[str, str] = {
     "date_diff": "Time between dates",
     "date_add": "Date some time later",
     "age": "Age in years",
+    "formula": "Formula",
 }
 
 _SIGNS: dict[str, str] = {
@@ -69,6 +73,7 @@ _NEEDS: dict[ExpressionType, tuple[str, ...]] = {
     "date_diff": ("start", "end", "unit"),
     "date_add": ("column", "count", "unit"),
     "age": ("column",),
+    "formula": ("formula",),
 }
 
 
@@ -93,8 +98,9 @@ def _shown(*kinds: ExpressionType) -> dict[str, list[str]]:
 
 
 class AddColumn(Step):
-    """Compute a column: arithmetic, text joined from columns, dates, or the same in every row.
+    """Compute a column: arithmetic, joined text, dates, a constant, or a formula.
 
+    A formula is written as in a spreadsheet, with columns in brackets: `=ROUND([weight] / 2, 1)`.
     Division by zero gives an empty cell. Joined text skips blanks and writes numbers plainly.
     Between dates whole units are counted, negative backwards; months later stay inside the month;
     an age is in whole years, today unless you say on which day.
@@ -188,6 +194,12 @@ class AddColumn(Step):
         ),
         examples=["2026-03-31", "visited"],
     )
+    formula: str | None = Field(
+        default=None,
+        max_length=8192,
+        json_schema_extra=hint("formula", "Formula", show=_shown("formula")),
+        examples=['=IF([age] >= 18, "adult", "child")'],
+    )
     replace: bool = Field(
         default=False, json_schema_extra=hint("choice", "Replace the column if it exists")
     )
@@ -198,6 +210,8 @@ class AddColumn(Step):
             absent = field not in self.model_fields_set
             if absent or (getattr(self, field) is None and field != "value"):
                 raise missing(field, f"'{self.expression_type}' needs {field}.")
+        if self.expression_type == "formula":
+            check_syntax(self.formula or "", "formula")
         return self
 
     @override
@@ -205,6 +219,12 @@ class AddColumn(Step):
         """The same rows with one more column."""
         from recipe.calculation import calculated
 
-        kind, value = calculated(self, frame, scope.context)
+        if self.expression_type == "formula":
+            from recipe.formula.compiling import computed
+
+            with within("formula"):
+                frame, kind, value = computed(self.formula or "", frame, scope)
+        else:
+            kind, value = calculated(self, frame, scope.context)
         with within("name"):
             return frame.put(self.name, kind, value, replacing=self.replace)
