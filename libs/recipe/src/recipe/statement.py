@@ -34,7 +34,7 @@ def page(compiled: "Compiled", sort: Sequence[SortItem], limit: int, offset: int
     keys += _own_order(compiled)
     for column in compiled.source_columns:
         keys += _keys(compiled, column, False, False)
-    return _sql(_select(compiled, keys).limit(limit).offset(offset))
+    return _sql(_select(compiled, keys).limit(limit, copy=False).offset(offset, copy=False))
 
 
 def _own_order(compiled: "Compiled") -> list[exp.Expr]:
@@ -102,7 +102,7 @@ def _select(compiled: "Compiled", order: Sequence[exp.Expr]) -> exp.Select:
         for seen, inner in zip(compiled.columns, compiled.source_columns, strict=True)
     ]
     query = _with(compiled, exp.select(*outputs).from_(_last(compiled)))
-    return query.order_by(*order) if order else query
+    return query.order_by(*order, copy=False) if order else query
 
 
 def _with(compiled: "Compiled", query: exp.Select) -> exp.Select:
