@@ -6,11 +6,11 @@ known by its number. PostgreSQL folds such expressions into one plan.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from recipe.context import Context
+from recipe.context import Context, Watched
 from recipe.errors import Misfit, RecipeError, RecipeProblems
 from recipe.naming import physical_names
 from recipe.parse import read
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from recipe.frame import Frame, OrderKey
+    from recipe.predicate import Predicate
 
 _ANY_DAY = Context(as_of=datetime(2000, 1, 1, tzinfo=UTC))
 """Types do not depend on the day, so neither does a check."""
@@ -53,6 +54,8 @@ class Compiled:
     source_columns: tuple[Column, ...]
     """The same columns as the last fragment calls them."""
     order: "tuple[OrderKey, ...]"
+    depends_on_now: bool = False
+    """Whether another moment would give another statement."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ def compile_recipe(
     """
     from recipe.statement import whole
 
-    fold = _fold(recipe.steps, tables, context, until_step)
+    watched = Watched.of(context)
+    fold = _fold(recipe.steps, tables, watched, until_step)
     if fold.errors or fold.frame is None:
         raise RecipeProblems(fold.errors)
     columns = fold.frame.columns
@@ -99,7 +103,34 @@ def compile_recipe(
         for column, name in zip(columns, names, strict=True)
     )
     parts = (final, fold.reads, tuple(fold.fragments), columns, fold.frame.order)
-    return Compiled(whole(Compiled("", *parts)), *parts)
+    return Compiled(whole(Compiled("", *parts)), *parts, watched.asked)
+
+
+def narrowed(compiled: Compiled, predicate: "Predicate", context: Context) -> Compiled:
+    """The rows that fit a predicate on the columns of the result.
+
+    Raises:
+        Misfit: the predicate does not fit those columns; under `where`.
+    """
+    from recipe.frame import Frame
+    from recipe.scope import Scope
+    from recipe.statement import whole
+    from recipe.steps.filter import Filter
+    from recipe.weight import weighed
+
+    last = compiled.fragments[-1]
+    frame = Frame.of(last.name, compiled.source_columns, compiled.order)
+    step = Filter(type="filter", where=predicate)
+    watched = Watched.of(context)
+    layers = _Layers(last.index + 1, step)
+    filtered = step.apply(frame, Scope(Catalogue({}), watched, layers.settle))
+    layers.settle(filtered, "narrowed")
+    result = replace(
+        compiled,
+        fragments=tuple(weighed([*compiled.fragments, *layers.fragments])),
+        depends_on_now=compiled.depends_on_now or watched.asked,
+    )
+    return replace(result, sql=whole(result))
 
 
 @dataclass

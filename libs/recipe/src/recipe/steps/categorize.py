@@ -66,6 +66,7 @@ class Categorize(Step):
     """Add a column with the category of the first rule that fits; other rows get the default."""
 
     label: ClassVar[str] = "Categorise"
+    keeps_rows: ClassVar[bool] = True
 
     type: Literal["categorize"]
     new_column: str = Field(
