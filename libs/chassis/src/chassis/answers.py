@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from faststream.nats import NatsBroker, NatsMessage, NatsResponse
@@ -13,6 +14,7 @@ from chassis.database import AWAY
 from chassis.health import REQUESTS
 from chassis.settings import BusSettings
 from chassis.telemetry import log, received, trace_id
+from chassis.withdrawals import Withdrawals
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, to_body
 from contracts.message import REVEAL, Answer, Part, Request
 from contracts.problem import Problem, ProblemError
@@ -39,12 +41,15 @@ class Answers:
             else None
         )
         self._service = service
+        self._withdrawals = Withdrawals()
         self.broker = NatsBroker(**options, security=security, logger=None)
 
     async def start(self) -> None:
         """Answer from now on; returns once the server knows, so that the next request is heard."""
         await self.broker.start()
-        await settle(await self.broker.connect())
+        connection = await self.broker.connect()
+        await connection.subscribe(f"stop.{self._service}.>", cb=self._withdrawals.hear)
+        await settle(connection)
 
     async def stop(self) -> None:
         """Finish the answers that were begun, then leave."""
@@ -82,7 +87,11 @@ class Answers:
         try:
             meta = from_headers(message.headers, kind.subject())
             request = from_body(kind, message.body)
-            result = await handler(request, meta)
+            begin = partial(handler, request, meta)
+            if kind.withdrawable:
+                result = await self._withdrawals.watch(meta.id, begin)
+            else:
+                result = await begin()
             return Answer(result=result.model_dump(mode="json", context=REVEAL))
         except ProblemError as error:
             return Answer(problem=error.problem)

@@ -18,6 +18,8 @@ from contracts.transform import (
     PlanTransformations,
     PreviewRecipe,
     PreviewTable,
+    ProfileRecipe,
+    ProfileTable,
     PublishRun,
     ShowSql,
     UpdateTransformation,
@@ -29,7 +31,9 @@ from transform.compiler import Compiler
 from transform.handlers import Handlers
 from transform.planning import Planner
 from transform.preview import Previewer
+from transform.profile import Profiler
 from transform.publish import Publisher
+from transform.reading import COUNTS_KEPT, Counts, Reader
 from transform.recipes import Recipes
 from transform.settings import Settings
 from transform.store import Store
@@ -49,6 +53,8 @@ async def build(service: Service[Settings]) -> None:
         patience=settings.publish_patience,
         grace=settings.version_grace,
     )
+    reader = Reader(database, timeout=settings.preview_timeout)
+    counts = Counts(COUNTS_KEPT)
     handlers = Handlers(
         database,
         service.bus,
@@ -56,7 +62,8 @@ async def build(service: Service[Settings]) -> None:
         store=store,
         catalogue=catalogue,
         recipes=recipes,
-        previewer=Previewer(database, compiler, timeout=settings.preview_timeout),
+        previewer=Previewer(reader, compiler, counts),
+        profiler=Profiler(reader, compiler, counts),
         planner=Planner(store, catalogue),
         builder=builder,
     )
@@ -68,6 +75,7 @@ async def build(service: Service[Settings]) -> None:
     answer(ListTables, handlers.list_tables)
     answer(GetTable, handlers.get_table)
     answer(PreviewTable, handlers.preview_table)
+    answer(ProfileTable, handlers.profile_table)
     answer(CreateTransformation, handlers.create_transformation)
     answer(UpdateTransformation, handlers.update_transformation)
     answer(GetTransformation, handlers.get_transformation)
@@ -75,6 +83,7 @@ async def build(service: Service[Settings]) -> None:
     answer(DeleteTransformation, handlers.delete_transformation)
     answer(ValidateRecipe, handlers.validate_recipe)
     answer(PreviewRecipe, handlers.preview_recipe)
+    answer(ProfileRecipe, handlers.profile_recipe)
     answer(ShowSql, handlers.show_sql)
     answer(PlanTransformations, handlers.plan_transformations)
 

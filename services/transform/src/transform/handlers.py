@@ -28,9 +28,12 @@ from contracts.transform import (
     PreviewPage,
     PreviewRecipe,
     PreviewTable,
+    ProfileRecipe,
+    ProfileTable,
     RecipeCheck,
     RecipeSql,
     ShowSql,
+    TableProfile,
     Transformation,
     TransformationList,
     TransformationsPlan,
@@ -39,12 +42,13 @@ from contracts.transform import (
     WarehouseTable,
     WarehouseTables,
 )
-from recipe import RecipeProblems, parse
+from recipe import Recipe, RecipeProblems, parse
 from transform.build import Builder
 from transform.catalogue import Catalogue
-from transform.domain import invalid_recipe, organization_of
+from transform.domain import CatalogueTable, invalid_recipe, organization_of
 from transform.planning import Planner
 from transform.preview import Previewer
+from transform.profile import Profiler
 from transform.recipes import Recipes
 from transform.store import Store
 from warehouse.provision import OrganizationErased, provision
@@ -63,6 +67,7 @@ class Handlers:
         catalogue: Catalogue,
         recipes: Recipes,
         previewer: Previewer,
+        profiler: Profiler,
         planner: Planner,
         builder: Builder,
     ) -> None:
@@ -73,6 +78,7 @@ class Handlers:
         self._catalogue = catalogue
         self._recipes = recipes
         self._previewer = previewer
+        self._profiler = profiler
         self._planner = planner
         self._builder = builder
 
@@ -127,7 +133,16 @@ class Handlers:
             limit=request.limit,
             offset=request.offset,
             count=request.count,
+            filter=request.filter,
+            known_total=_rows_of(table) if request.filter is None else None,
         )
+
+    async def profile_table(self, request: ProfileTable, meta: Meta) -> TableProfile:
+        """ProfileTable."""
+        org_id = organization_of(meta)
+        table = await self._catalogue.get(org_id, request.name)
+        recipe = parse({"steps": [{"type": "source", "table": table.physical_name}]})
+        return await self._profiler.profile(org_id, recipe, [table], known_total=_rows_of(table))
 
     async def create_transformation(
         self, request: CreateTransformation, meta: Meta
@@ -174,18 +189,25 @@ class Handlers:
             if request.transformation_id is None:
                 raise problem(422, "no_recipe", "Give a recipe, or the id of a transformation.")
             data = (await self._store.get(org_id, request.transformation_id)).recipe
-        try:
-            recipe = parse(data)
-        except RecipeProblems as error:
-            raise invalid_recipe(error.errors) from error
         return await self._previewer.page(
             org_id,
-            recipe,
+            _parsed(data, request.until_step),
             await self._catalogue.all(org_id),
             sort=request.sort,
             limit=request.limit,
             offset=request.offset,
             count=request.count,
+            filter=request.filter,
+            until_step=request.until_step,
+        )
+
+    async def profile_recipe(self, request: ProfileRecipe, meta: Meta) -> TableProfile:
+        """ProfileRecipe."""
+        org_id = organization_of(meta)
+        return await self._profiler.profile(
+            org_id,
+            _parsed(request.recipe, request.until_step),
+            await self._catalogue.all(org_id),
             until_step=request.until_step,
         )
 
@@ -215,3 +237,27 @@ class Handlers:
             log.warning("cancel_not_marked", error=str(error) or repr(error))
         stopped = self._jobs.stop(event.run_id)
         log.info("run_cancel_heard", run_id=str(event.run_id), stopped=stopped)
+
+
+def _rows_of(table: CatalogueTable) -> int | None:
+    return table.published.rows if table.published else None
+
+
+def _parsed(data: object, until_step: int | None) -> Recipe:
+    """The steps that are asked for: what comes after them may still be wrong.
+
+    Raises a 422 problem with every error at its step.
+    """
+    steps = data.get("steps") if isinstance(data, dict) else None
+    if isinstance(data, dict) and isinstance(steps, list | tuple) and until_step is not None:
+        if until_step >= len(steps) > 0:
+            raise problem(
+                422,
+                "bad_until_step",
+                f"There is no step {until_step}: the last one is {len(steps) - 1}.",
+            )
+        data = {**data, "steps": steps[: until_step + 1]}
+    try:
+        return parse(data)
+    except RecipeProblems as error:
+        raise invalid_recipe(error.errors) from error

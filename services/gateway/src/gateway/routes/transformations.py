@@ -14,9 +14,11 @@ from contracts.transform import (
     PlanTransformations,
     PreviewPage,
     PreviewRecipe,
+    ProfileRecipe,
     RecipeCheck,
     RecipeSql,
     ShowSql,
+    TableProfile,
     Transformation,
     UpdateTransformation,
     ValidateRecipe,
@@ -36,6 +38,7 @@ from gateway.recipes import (
     ExecuteBody,
     OrRecipe,
     PageBody,
+    ProfileBody,
     RecipeBody,
     TransformationBody,
     TransformationChange,
@@ -93,9 +96,21 @@ async def validate(body: RecipeBody, edge: EdgeDep, caller: Reader) -> RecipeChe
 
 
 @router.post("/preview")
-async def preview_draft(body: DraftBody, edge: EdgeDep, caller: Reader) -> PreviewPage:
-    """A page of what a recipe gives now."""
-    return await edge.ask(caller, _preview(body, None), timeout=COMPUTING)
+async def preview_draft(
+    body: DraftBody, request: Request, edge: EdgeDep, caller: Reader
+) -> PreviewPage:
+    """A page of what a recipe gives now; stopped when the client goes away."""
+    asked = _preview(body, None)
+    return await edge.ask_while_there(request, caller, asked, timeout=COMPUTING)
+
+
+@router.post("/profile")
+async def profile(
+    body: ProfileBody, request: Request, edge: EdgeDep, caller: Reader
+) -> TableProfile:
+    """What the columns of a recipe's result hold now; stopped when the client goes away."""
+    asked = ProfileRecipe(recipe=body.recipe, until_step=body.until_step)
+    return await edge.ask_while_there(request, caller, asked, timeout=COMPUTING)
 
 
 @router.get("/{transformation_id}")
@@ -140,10 +155,11 @@ async def delete(transformation_id: UUID, edge: EdgeDep, caller: Editor, if_matc
 
 @router.post("/{transformation_id}/preview")
 async def preview_saved(
-    transformation_id: UUID, body: PageBody, edge: EdgeDep, caller: Reader
+    transformation_id: UUID, body: PageBody, request: Request, edge: EdgeDep, caller: Reader
 ) -> PreviewPage:
     """A page of what the saved recipe, or the given change of it, gives now."""
-    return await edge.ask(caller, _preview(body, transformation_id), timeout=COMPUTING)
+    asked = _preview(body, transformation_id)
+    return await edge.ask_while_there(request, caller, asked, timeout=COMPUTING)
 
 
 @router.get("/{transformation_id}/sql")
@@ -192,4 +208,5 @@ def _preview(body: PageBody, transformation_id: UUID | None) -> PreviewRecipe:
         offset=body.offset,
         sort=body.sort,
         count=body.count,
+        filter=body.filter,
     )
