@@ -52,7 +52,7 @@ async def test_a_page_is_sorted_by_several_columns_and_ties_never_move(stand, pe
 
 
 async def test_rows_that_were_made_have_an_order_too(stand, people):
-    recipe = {"steps": [SOURCE, GROUPED]}
+    recipe: dict[str, object] = {"steps": [SOURCE, GROUPED]}
     pages = [
         await stand.ask(PreviewRecipe(recipe=recipe, limit=2, offset=offset))
         for offset in (0, 2, 4)
@@ -61,7 +61,7 @@ async def test_rows_that_were_made_have_an_order_too(stand, people):
 
 
 async def test_a_filter_narrows_the_page_and_the_count(stand, people):
-    old = {
+    old: dict[str, object] = {
         "all": [
             {"column": "Age", "operator": "greater_than", "value": "2"},
             {"not": {"column": "Name", "operator": "is_blank"}},
@@ -69,19 +69,19 @@ async def test_a_filter_narrows_the_page_and_the_count(stand, people):
     }
     page = await stand.ask(PreviewTable(name="people", filter=old))
     assert (column(page), page.total_count) == ([9, 4, 3], 3)
-    many = {"column": "n", "operator": "equals", "value": 2}
+    many: dict[str, object] = {"column": "n", "operator": "equals", "value": 2}
     page = await stand.ask(PreviewRecipe(recipe={"steps": [SOURCE, GROUPED]}, filter=many, limit=2))
     assert (page.total_count, len(page.rows)) == (5, 2)
 
 
 async def test_a_filter_that_does_not_fit_is_told_at_its_place(stand, people):
-    unknown = {"any": [{"column": "Agee", "operator": "equals", "value": 1}]}
+    unknown: dict[str, object] = {"any": [{"column": "Agee", "operator": "equals", "value": 1}]}
     problem = await refused(stand.ask(PreviewTable(name="people", filter=unknown)))
     assert (problem.status, problem.code) == (422, "bad_filter")
     (error,) = problem.errors
     assert (error.field, error.code) == ("filter.any.0.column", "unknown_column")
     assert error.alternatives[0] == "Age"
-    wrong = {"column": "Age", "operator": "is", "value": 1}
+    wrong: dict[str, object] = {"column": "Age", "operator": "is", "value": 1}
     problem = await refused(stand.ask(PreviewTable(name="people", filter=wrong)))
     assert [(e.field, e.code) for e in problem.errors] == [("filter.operator", "unknown_operator")]
 
@@ -93,7 +93,7 @@ async def test_what_is_sorted_by_must_be_a_column(stand, people):
 
 
 async def test_the_same_rows_are_not_counted_twice(stand, people):
-    adults = {"column": "Age", "operator": "greater_than", "value": 1}
+    adults: dict[str, object] = {"column": "Age", "operator": "greater_than", "value": 1}
 
     async def total(filter, **more):
         request = PreviewTable(name="people", filter=filter, limit=1, **more)
@@ -115,7 +115,7 @@ async def test_the_same_rows_are_not_counted_twice(stand, people):
 
 async def test_steps_before_a_broken_one_are_shown(stand, people):
     broken = {"type": "fliter", "column": 3}
-    recipe = {"steps": [SOURCE, GROUPED, broken]}
+    recipe: dict[str, object] = {"steps": [SOURCE, GROUPED, broken]}
     page = await stand.ask(PreviewRecipe(recipe=recipe, until_step=0))
     assert page.columns == ("Id", "Name", "Age")
     page = await stand.ask(PreviewRecipe(recipe=recipe, until_step=1))

@@ -78,7 +78,7 @@ async def test_a_recipe_is_profiled_up_to_a_step(stand, people):
         {"type": "filter", "column": "Grown", "operator": "is_true"},
         {"type": "group", "by": ["Name"], "aggregates": [{"function": "count_rows", "alias": "n"}]},
     ]
-    recipe = {"steps": steps}
+    recipe: dict[str, object] = {"steps": steps}
     grouped = await stand.ask(ProfileRecipe(recipe=recipe))
     assert [(column.name, column.distinct) for column in grouped.columns] == [("Name", 1), ("n", 2)]
     assert (grouped.rows_read, grouped.total_rows) == (2, 2)

@@ -28,6 +28,14 @@ def test_bodies_that_carry_a_recipe_say_so(document, body):
     assert recipe == {"$ref": "#/components/schemas/Recipe"}
 
 
+@pytest.mark.parametrize("body", ["PageBody", "DraftBody"])
+def test_bodies_that_carry_a_filter_say_what_a_predicate_is(document, body):
+    field = document["components"]["schemas"][body]["properties"]["filter"]
+    reached = json.dumps(field) + json.dumps(document["components"]["schemas"]["AllOf"])
+    for kind in ("Comparison", "AllOf", "AnyOf", "Not"):
+        assert f"#/components/schemas/{kind}" in reached
+
+
 def test_put_takes_a_bare_recipe_too(document):
     body = document["paths"]["/api/v1/transformations/{transformation_id}"]["put"]["requestBody"]
     schema = body["content"]["application/json"]["schema"]
@@ -83,6 +91,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("POST", "/transformations"),
         ("POST", "/transformations/validate"),
         ("POST", "/transformations/preview"),
+        ("POST", "/transformations/profile"),
         ("GET", "/transformations/{transformation_id}"),
         ("PUT", "/transformations/{transformation_id}"),
         ("DELETE", "/transformations/{transformation_id}"),
@@ -104,6 +113,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("GET", "/warehouse/tables"),
         ("GET", "/warehouse/tables/{name}"),
         ("GET", "/warehouse/tables/{name}/preview"),
+        ("GET", "/warehouse/tables/{name}/profile"),
     } == routes
 
 
