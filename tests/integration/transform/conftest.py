@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from pydantic import SecretStr
 
 from chassis.bus import Bus
+from chassis.database import affected
 from chassis.settings import BusSettings
 from chassis.testing import eventually
 from contracts.envelope import Meta, from_body, new_id
@@ -133,8 +134,8 @@ class Stand:
         connection = await self.connection("ingest")
         try:
             async with connection.transaction(), as_org(connection, self.org_id):
-                await connection.execute(f"CREATE TABLE {target} AS {select}")
-                measured = await versions.measure(connection, self.org_id, relation)
+                made = await connection.execute(f"CREATE TABLE {target} AS {select}")
+                size = await versions.size(connection, self.org_id, relation)
         finally:
             await connection.close()
         return TableVersion(
@@ -142,8 +143,8 @@ class Stand:
             version_id=version_id,
             relation=relation,
             columns=held,
-            rows=measured.rows,
-            bytes=measured.bytes,
+            rows=affected(made),
+            bytes=size,
             fingerprint=fingerprint,
         )
 

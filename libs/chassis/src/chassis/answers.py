@@ -16,7 +16,7 @@ from chassis.settings import BusSettings
 from chassis.telemetry import log, received, trace_id
 from chassis.withdrawals import Withdrawals
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, to_body
-from contracts.message import REVEAL, Answer, Part, Request
+from contracts.message import Answer, Part, Request
 from contracts.problem import Problem, ProblemError
 
 REQUEST = TypeVar("REQUEST", bound=Request[Any])
@@ -42,7 +42,10 @@ class Answers:
         )
         self._service = service
         self._withdrawals = Withdrawals()
-        self.broker = NatsBroker(**options, security=security, logger=None)
+        # A message is passed on as it is: solving dependencies would take a thread for each.
+        self.broker = NatsBroker(
+            **options, security=security, logger=None, apply_types=False, decoder=_as_it_is
+        )
 
     async def start(self) -> None:
         """Answer from now on; returns once the server knows, so that the next request is heard."""
@@ -92,7 +95,7 @@ class Answers:
                 result = await self._withdrawals.watch(meta.id, begin)
             else:
                 result = await begin()
-            return Answer(result=result.model_dump(mode="json", context=REVEAL))
+            return Answer(result=result)
         except ProblemError as error:
             return Answer(problem=error.problem)
         except MalformedMessage as error:
@@ -113,6 +116,10 @@ class Answers:
                     f"Something went wrong on our side. Please report the trace id {trace_id()}.",
                 )
             )
+
+
+async def _as_it_is(message: NatsMessage) -> NatsMessage:
+    return message
 
 
 def _problem(status: int, code: str, detail: str) -> Problem:

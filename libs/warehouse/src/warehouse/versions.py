@@ -1,34 +1,20 @@
 """Around a version, once its writer has filled it. Everything here runs inside `as_org`."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.database import Connection
 from warehouse.names import data_schema, qualified
 
 
-@dataclass(frozen=True)
-class Measured:
-    """How large a version is."""
-
-    rows: int
-    bytes: int
-    """Size on disk, TOAST and indexes included."""
-
-
-async def measure(connection: Connection, org_id: UUID, relation: str) -> Measured:
-    """Count a version's rows and its bytes on disk.
+async def size(connection: Connection, org_id: UUID, relation: str) -> int:
+    """A version's bytes on disk, TOAST and indexes included.
 
     Raises asyncpg.UndefinedTableError when it is not there.
     """
     table = qualified(data_schema(org_id), relation)
-    row = await connection.fetchrow(
-        f"SELECT (SELECT count(*) FROM {table}) AS rows, "
-        "pg_total_relation_size($1::text::regclass) AS bytes",
-        table,
+    return int(
+        await connection.fetchval("SELECT pg_total_relation_size($1::text::regclass)", table)
     )
-    assert row is not None
-    return Measured(rows=row["rows"], bytes=row["bytes"])
 
 
 async def analyze(connection: Connection, org_id: UUID, relation: str) -> None:

@@ -155,16 +155,16 @@ class Builder:
         async with self._database.organization(org_id) as connection:
             await connection.execute("SELECT set_config('timezone', $1, true)", command.timezone)
             async with as_org(connection, org_id):
-                await connection.execute(f"CREATE TABLE {target} AS\n{work.compiled.sql}")
+                made = await connection.execute(f"CREATE TABLE {target} AS\n{work.compiled.sql}")
                 await versions.analyze(connection, org_id, relation)
-                measured = await versions.measure(connection, org_id, relation)
+                size = await versions.size(connection, org_id, relation)
             version = TableVersion(
                 table_id=command.transformation_id,
                 version_id=version_id,
                 relation=relation,
                 columns=work.compiled.columns,
-                rows=measured.rows,
-                bytes=measured.bytes,
+                rows=affected(made),
+                bytes=size,
                 fingerprint=work.fingerprint,
             )
             built = _built(command, lease, version, work, unchanged=False)

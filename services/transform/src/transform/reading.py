@@ -73,7 +73,7 @@ class Reader:
         # A plan made for any limit is one for a tenth of the rows.
         given: list[Any] = [ZONE, str(int(self.timeout * 1000)), "force_custom_plan"]
         try:
-            async with self._database.organization(org_id) as connection:
+            async with self._database.transaction() as connection:
                 await connection.execute(settings, *given)
                 async with as_org(connection, org_id):
                     yield Reading(connection, deadline)
