@@ -12,9 +12,9 @@ async def size(connection: Connection, org_id: UUID, relation: str) -> int:
     Raises asyncpg.UndefinedTableError when it is not there.
     """
     table = qualified(data_schema(org_id), relation)
-    return int(
-        await connection.fetchval("SELECT pg_total_relation_size($1::text::regclass)", table)
-    )
+    found = await connection.fetchval("SELECT pg_total_relation_size($1::text::regclass)", table)
+    assert found is not None
+    return found
 
 
 async def analyze(connection: Connection, org_id: UUID, relation: str) -> None:
