@@ -5,6 +5,9 @@ from uuid import UUID
 from chassis.database import Connection
 from warehouse.names import data_schema, qualified
 
+_STATISTICS = 50
+"""Half of PostgreSQL's default: 15,000 rows are looked at, which takes a third of the time."""
+
 
 async def size(connection: Connection, org_id: UUID, relation: str) -> int:
     """A version's bytes on disk, TOAST and indexes included.
@@ -19,6 +22,7 @@ async def size(connection: Connection, org_id: UUID, relation: str) -> int:
 
 async def analyze(connection: Connection, org_id: UUID, relation: str) -> None:
     """Tell the planner about a version; one that was never analysed makes slow joins."""
+    await connection.execute(f"SET LOCAL default_statistics_target = {_STATISTICS}")
     await connection.execute(f"ANALYZE {qualified(data_schema(org_id), relation)}")
 
 
