@@ -43,3 +43,11 @@ generate:
 relock:
     uv lock --upgrade
     uv run python scripts/relock.py
+
+# One bench, by name (docs/benches.md): numbers as JSON on the last line.
+bench NAME:
+    uv run python -m bench.{{NAME}}
+
+# Conformance cases run through the whole product, by area: `just cases recipes [DIR]`.
+cases WHAT *ARGS:
+    uv run python -m bench.cases_{{WHAT}} {{ARGS}}

@@ -12,6 +12,7 @@ import pytest_asyncio
 from nats.aio.msg import Msg
 
 from chassis.bus import Bus
+from chassis.database import affected
 from chassis.testing import eventually
 from contracts.envelope import Meta, from_body, new_id
 from contracts.message import Command, Event, Request, lookup
@@ -130,8 +131,8 @@ class Stand:
         connection = await self.connection("ingest")
         try:
             async with connection.transaction(), as_org(connection, self.org_id):
-                await connection.execute(f"CREATE TABLE {target} AS {select}")
-                measured = await versions.measure(connection, self.org_id, relation)
+                made = await connection.execute(f"CREATE TABLE {target} AS {select}")
+                size = await versions.size(connection, self.org_id, relation)
         finally:
             await connection.close()
         return TableVersion(
@@ -139,8 +140,8 @@ class Stand:
             version_id=version_id,
             relation=relation,
             columns=held,
-            rows=measured.rows,
-            bytes=measured.bytes,
+            rows=affected(made),
+            bytes=size,
             fingerprint=fingerprint,
         )
 

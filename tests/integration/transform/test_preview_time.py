@@ -5,16 +5,14 @@ import pytest
 
 from contracts.problem import ProblemError
 from contracts.transform import PreviewRecipe
-from transform.compiler import Compiler
-from transform.preview import Previewer
+from transform.reading import Reader
+from warehouse.names import data_schema
 
 
 @pytest.fixture
-async def previewer(transform):
-    """A previewer that has half a second."""
-    compiler = Compiler()
-    yield Previewer(transform.database, compiler, timeout=0.5)
-    await compiler.close()
+def reader(transform):
+    """A reader that has half a second."""
+    return Reader(transform.database, timeout=0.5)
 
 
 async def test_a_preview_that_takes_too_long_says_what_to_do(stand, column_factory):
@@ -28,12 +26,22 @@ async def test_a_preview_that_takes_too_long_says_what_to_do(stand, column_facto
     assert (raised.value.problem.status, raised.value.problem.code) == (504, "preview_timed_out")
 
 
-async def test_rows_are_shown_without_a_count_that_takes_too_long(stand, previewer):
-    rows, total = await previewer._read(stand.org_id, "SELECT 1 AS n", "SELECT pg_sleep(60)", "UTC")
+async def test_rows_are_shown_without_a_count_that_takes_too_long(stand, reader):
+    async with reader.reading(stand.org_id, "preview") as reading:
+        rows = await reading.rows("SELECT 1 AS n")
+        total = await reading.number("SELECT count(*) FROM pg_sleep(60)")
     assert [row["n"] for row in rows] == [1]
     assert total is None
 
 
-async def test_a_preview_cannot_write(stand, previewer):
+async def test_a_reading_cannot_write(stand, reader):
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        await previewer._read(stand.org_id, "CREATE TABLE t (n int)", None, "UTC")
+        async with reader.reading(stand.org_id, "preview") as reading:
+            await reading.rows("CREATE TABLE t (n int)")
+
+
+async def test_a_reading_reads_as_its_organisation_alone(stand, other, reader, column_factory):
+    version = await other.source("secret", "SELECT 1 AS n", column_factory(n="integer"))
+    with pytest.raises(ProblemError):
+        async with reader.reading(stand.org_id, "preview") as reading:
+            await reading.rows(f'SELECT * FROM "{data_schema(other.org_id)}"."{version.relation}"')

@@ -218,6 +218,33 @@ def test_a_preview_leaves_out_what_was_not_asked_for(gateway, answer):
     }
 
 
+def test_a_filter_goes_as_json_in_the_query_and_in_the_body(gateway, answer):
+    page = {"columns": [], "types": {}, "rows": [], "total_count": 0, "elapsed_ms": 1}
+    old = {"column": "age", "operator": "greater_than", "value": 17}
+    gateway.on("GET /warehouse/tables/people/preview", answer(json=page))
+    gateway.on("POST /transformations/preview", answer(json=page))
+    with Dalgo(gateway.url, "key") as dalgo:
+        dalgo.tables.preview("people", filter=old)
+        dalgo.transformations.preview({"steps": []}, filter=old)
+    assert json.loads(gateway.seen[0].query["filter"]) == old
+    assert gateway.seen[1].json["filter"] == old
+
+
+def test_a_profile_is_read_as_a_model(gateway, answer):
+    column = {"name": "age", "type": "integer", "nulls": 1, "distinct": 2, "min": 3, "max": 7}
+    column |= {"mean": 5, "top": [{"value": 3, "count": 4}]}
+    column |= {"histogram": [{"from": 3, "to": 7, "count": 5}]}
+    found = {"columns": [column], "sampled": False, "rows_read": 6, "total_rows": 6}
+    gateway.on("GET /warehouse/tables/people/profile", answer(json=found | {"elapsed_ms": 1}))
+    gateway.on("POST /transformations/profile", answer(json=found | {"elapsed_ms": 1}))
+    with Dalgo(gateway.url, "key") as dalgo:
+        profile = dalgo.tables.profile("people")
+        assert dalgo.transformations.profile({"steps": []}, until_step=1) == profile
+    (bucket,) = profile.columns[0].histogram
+    assert (bucket.from_, bucket.to, bucket.count) == (3, 7, 5)
+    assert gateway.seen[1].json == {"recipe": {"steps": []}, "until_step": 1}
+
+
 def test_a_table_is_found_by_a_name_with_a_slash_in_it():
     asked = []
 

@@ -58,6 +58,17 @@ STEP = {
     "started_at": NOW,
     "finished_at": "2026-01-02T03:04:06.5Z",
 }
+TABLE = {
+    "table_id": str(new_id()),
+    "name": "Totals",
+    "physical_name": "transform_1",
+    "kind": "transform",
+    "columns": [],
+    "row_count": 2,
+    "bytes": 1,
+    "version": str(new_id()),
+    "updated_at": NOW,
+}
 BROKEN = {
     "title": "Does not fit",
     "status": 422,
@@ -298,17 +309,6 @@ def test_a_file_that_is_not_there_is_one_line(dalgo):
 
 
 def test_rows_with_brackets_and_wide_cells_are_printed_as_they_are(gateway, answer, dalgo):
-    table = {
-        "table_id": str(new_id()),
-        "name": "Totals",
-        "physical_name": "transform_1",
-        "kind": "transform",
-        "columns": [],
-        "row_count": 2,
-        "bytes": 1,
-        "version": str(new_id()),
-        "updated_at": NOW,
-    }
     page = {
         "columns": ["note", "n"],
         "types": {"note": "text", "n": "integer"},
@@ -316,13 +316,34 @@ def test_rows_with_brackets_and_wide_cells_are_printed_as_they_are(gateway, answ
         "total_count": 2,
         "elapsed_ms": 1,
     }
-    gateway.on("GET /warehouse/tables", answer(json=[table]))
+    gateway.on("GET /warehouse/tables", answer(json=[TABLE]))
     gateway.on("GET /warehouse/tables/Totals/preview", answer(json=page))
     result = dalgo("tables", "head", "totals")
     assert result.exit_code == 0, result.output
     assert "[red]" + "x" * 150 in result.stdout
     assert result.stdout.splitlines()[2].split() == ["-", "1"]
     assert "2 of 2 rows" in result.stderr
+
+
+def test_a_profile_is_a_line_for_each_column(gateway, answer, dalgo):
+    column = {"name": "district", "type": "text", "nulls": 1200, "distinct": 2}
+    column |= {"min": "North", "max": "South", "top": [{"value": "South", "count": 70000}]}
+    found = {"columns": [column], "sampled": True, "rows_read": 100000, "total_rows": 2000000}
+    gateway.on("GET /warehouse/tables", answer(json=[TABLE]))
+    gateway.on("GET /warehouse/tables/Totals/profile", answer(json=found | {"elapsed_ms": 1}))
+    result = dalgo("tables", "profile", "totals")
+    assert result.exit_code == 0, result.output
+    cells = re.split(r"\s{2,}", result.stdout.splitlines()[1])
+    assert cells == ["district", "text", "1,200", "2", "North", "South", "-", "South (70,000)"]
+    assert "100,000 of 2,000,000 rows read" in result.stderr
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_a_filter_that_is_no_predicate_is_refused_before_anything_is_asked(gateway, dalgo, text):
+    result = dalgo("tables", "head", "totals", "--filter", text)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: --filter is not ")
+    assert gateway.seen == []
 
 
 def test_signing_in_is_kept_for_the_user_alone(gateway, answer, dalgo, monkeypatch):

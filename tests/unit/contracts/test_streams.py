@@ -54,6 +54,18 @@ def test_a_request_is_heard_by_its_owner_alone_and_asked_by_somebody(kind: type[
     assert [entry.name for entry in SERVICES if kind in entry.asks] != []
 
 
+@pytest.mark.parametrize("kind", REQUESTS, ids=lambda kind: kind.__name__)
+def test_a_request_is_withdrawn_by_those_who_ask_and_to_its_owner_alone(
+    kind: type[Request],
+) -> None:
+    told = [e.name for e in SERVICES if _may(rights(e).publish, kind.withdrawal())]
+    askers = [entry.name for entry in SERVICES if kind in entry.asks]
+    assert told == (askers if kind.withdrawable else [])
+    assert [e.name for e in SERVICES if _may(rights(e).subscribe, kind.withdrawal())] == [
+        kind.owner
+    ]
+
+
 @each_service
 def test_a_service_asks_and_follows_others_only_and_nothing_twice(entry: Service) -> None:
     for kinds in (entry.asks, entry.sends, entry.handles, entry.follows):

@@ -35,6 +35,14 @@ def test_lineage_says_from_where(document):
         assert "origins" not in schemas[model]["properties"]
 
 
+@pytest.mark.parametrize("body", ["PageBody", "DraftBody"])
+def test_bodies_that_carry_a_filter_say_what_a_predicate_is(document, body):
+    field = document["components"]["schemas"][body]["properties"]["filter"]
+    reached = json.dumps(field) + json.dumps(document["components"]["schemas"]["AllOf"])
+    for kind in ("Comparison", "AllOf", "AnyOf", "Not"):
+        assert f"#/components/schemas/{kind}" in reached
+
+
 def test_put_takes_a_bare_recipe_too(document):
     body = document["paths"]["/api/v1/transformations/{transformation_id}"]["put"]["requestBody"]
     schema = body["content"]["application/json"]["schema"]
@@ -90,6 +98,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("POST", "/transformations"),
         ("POST", "/transformations/validate"),
         ("POST", "/transformations/preview"),
+        ("POST", "/transformations/profile"),
         ("GET", "/transformations/{transformation_id}"),
         ("PUT", "/transformations/{transformation_id}"),
         ("DELETE", "/transformations/{transformation_id}"),
@@ -118,6 +127,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("GET", "/warehouse/tables"),
         ("GET", "/warehouse/tables/{name}"),
         ("GET", "/warehouse/tables/{name}/preview"),
+        ("GET", "/warehouse/tables/{name}/profile"),
     } == routes
 
 

@@ -6,9 +6,7 @@ import pytest
 import sqlglot
 
 from recipe import Column, Context, RecipeProblems, Table, check, compile_recipe, parse
-from recipe.errors import Misfit
-from recipe.items import SortItem
-from recipe.statement import count_sql, page, readable_sql
+from recipe.statement import readable_sql
 
 PEOPLE = Table(
     table_id="t1",
@@ -108,22 +106,6 @@ def test_results_carry_physical_names_and_never_the_loaders_columns() -> None:
     ]
     assert '"org"."v_1"' in compiled.sql
     assert '*\n  FROM "org"' not in compiled.sql
-
-
-def test_a_page_is_ordered_by_the_reader_then_the_recipe_then_everything() -> None:
-    steps = [
-        SOURCE,
-        {"type": "sort", "columns": ["seen"]},
-        {"type": "select", "columns": ["id", "full_name"]},
-    ]
-    compiled = compile_recipe(parse({"steps": steps}), {"p": PEOPLE}, CONTEXT)
-    sql = page(compiled, [SortItem(column="Full name", descending=True)], 10, 20)
-    order = sql[sql.rindex("ORDER BY") :]
-    assert order.index("full_name") < order.index("seen") < order.index('"id"')
-    assert order.endswith("LIMIT 10\nOFFSET 20")
-    assert "COUNT(*)" in count_sql(compiled)
-    with pytest.raises(Misfit):
-        page(compiled, [SortItem(column="seen")], 10, 0)
 
 
 def test_an_expression_that_doubles_with_every_step_is_computed_in_between() -> None:

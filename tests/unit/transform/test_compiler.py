@@ -1,5 +1,6 @@
 """Recipes on the catalogue's tables, without a database."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -93,6 +94,35 @@ async def test_a_recipe_that_misfits_is_a_problem_with_every_error(compiler):
     with pytest.raises(ProblemError) as raised:
         await compiler.prepare(recipe, ORG, [table("People")])
     assert [error.code for error in raised.value.problem.errors] == ["unknown_column"]
+
+
+async def test_what_was_compiled_is_not_compiled_again(compiler):
+    people, recipe = table("People"), parse({"steps": [{"type": "source", "table": "People"}]})
+    later = Context(as_of=datetime(2026, 3, 2, tzinfo=UTC))
+    first = await compiler.compile(recipe, recipe_tables(ORG, [people]), NOON)
+    assert await compiler.compile(recipe, recipe_tables(ORG, [people]), later) is first
+    published = replace(people, published=version(people.table_id))
+    for tables, context, until_step in (
+        (recipe_tables(ORG, [published]), NOON, None),
+        (recipe_tables(ORG, [replace(people, name="people")]), NOON, None),
+        (recipe_tables(ORG, [people]), Context(as_of=NOON.as_of, timezone="Asia/Kolkata"), None),
+        (recipe_tables(ORG, [people]), NOON, 0),
+    ):
+        other = await compiler.compile(recipe, tables, context, until_step)
+        assert other is not first
+
+
+async def test_what_depends_on_the_moment_is_kept_for_that_moment_alone(compiler):
+    seen = table("Visits")
+    columns = (Column(name="Day", physical="day", type="date"),)
+    tables = recipe_tables(ORG, [replace(seen, expected=columns, published=None)])
+    week = {"column": "Day", "operator": "in_last", "value": {"count": 1, "unit": "week"}}
+    recipe = parse({"steps": [{"type": "source", "table": "visits"}, {"type": "filter", **week}]})
+    later = Context(as_of=datetime(2026, 3, 9, tzinfo=UTC))
+    first = await compiler.compile(recipe, tables, NOON)
+    assert await compiler.compile(recipe, tables, NOON) is first
+    assert (await compiler.compile(recipe, tables, later)).sql != first.sql
+    assert await compiler.compile(recipe, tables, NOON) is first
 
 
 async def test_no_statement_passes_but_a_select_over_the_organisations_versions(compiler):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from faststream.nats import NatsBroker, NatsMessage, NatsResponse
@@ -13,8 +14,9 @@ from chassis.database import AWAY
 from chassis.health import REQUESTS
 from chassis.settings import BusSettings
 from chassis.telemetry import log, received, trace_id
+from chassis.withdrawals import Withdrawals
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, to_body
-from contracts.message import REVEAL, Answer, Part, Request
+from contracts.message import Answer, Part, Request
 from contracts.problem import Problem, ProblemError
 
 REQUEST = TypeVar("REQUEST", bound=Request[Any])
@@ -39,12 +41,18 @@ class Answers:
             else None
         )
         self._service = service
-        self.broker = NatsBroker(**options, security=security, logger=None)
+        self._withdrawals = Withdrawals()
+        # A message is passed on as it is: solving dependencies would take a thread for each.
+        self.broker = NatsBroker(
+            **options, security=security, logger=None, apply_types=False, decoder=_as_it_is
+        )
 
     async def start(self) -> None:
         """Answer from now on; returns once the server knows, so that the next request is heard."""
         await self.broker.start()
-        await settle(await self.broker.connect())
+        connection = await self.broker.connect()
+        await connection.subscribe(f"stop.{self._service}.>", cb=self._withdrawals.hear)
+        await settle(connection)
 
     async def stop(self) -> None:
         """Finish the answers that were begun, then leave."""
@@ -82,8 +90,12 @@ class Answers:
         try:
             meta = from_headers(message.headers, kind.subject())
             request = from_body(kind, message.body)
-            result = await handler(request, meta)
-            return Answer(result=result.model_dump(mode="json", context=REVEAL))
+            begin = partial(handler, request, meta)
+            if kind.withdrawable:
+                result = await self._withdrawals.watch(meta.id, begin)
+            else:
+                result = await begin()
+            return Answer(result=result)
         except ProblemError as error:
             return Answer(problem=error.problem)
         except MalformedMessage as error:
@@ -104,6 +116,10 @@ class Answers:
                     f"Something went wrong on our side. Please report the trace id {trace_id()}.",
                 )
             )
+
+
+async def _as_it_is(message: NatsMessage) -> NatsMessage:
+    return message
 
 
 def _problem(status: int, code: str, detail: str) -> Problem:

@@ -112,7 +112,11 @@ class Bus:
                     "service_unavailable",
                     f"The service '{request.owner}' does not run at the moment. Try again shortly.",
                 ) from error
+            except asyncio.CancelledError:
+                await self._withdraw(request, meta.id)
+                raise
             except (NatsTimeout, ConnectionClosedError) as error:
+                await self._withdraw(request, meta.id)
                 raise problem(
                     503,
                     "service_unavailable",
@@ -120,6 +124,11 @@ class Bus:
                     "Try again shortly.",
                 ) from error
         return open_answer(type(request), reply.data)
+
+    async def _withdraw(self, request: Request[REPLY], id: UUID) -> None:
+        """Tell every replica of the owner that nobody waits for an answer."""
+        if request.withdrawable and self.is_connected:
+            await self.connection.publish(request.withdrawal(), str(id).encode())
 
     async def send(
         self,

@@ -104,11 +104,18 @@ class Request(Message, Generic[R]):
     """Ask, answered now, never stored. `Request[Reply]` names the type of the answer."""
 
     kind: ClassVar[str] = "req"
+    withdrawable: ClassVar[bool] = False
+    """Whether the work ends at once when nobody waits for the answer any more: for long reads."""
 
     @classmethod
     def subject(cls) -> str:
         """Where the request is sent: `req.<owner>.<name>.v1`."""
         return cls.type_name()
+
+    @classmethod
+    def withdrawal(cls) -> str:
+        """Where who asked says to every replica, by the message's id, that nobody waits for it."""
+        return f"stop.{cls.owner}.{cls.token}"
 
     @classmethod
     def reply_type(cls) -> type[Part]:

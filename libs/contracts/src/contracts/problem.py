@@ -52,6 +52,7 @@ _TITLES = {
     413: "Too large",
     422: "Does not fit",
     429: "Too many requests",
+    499: "Nobody waits",
     502: "Source does not answer",
     503: "Not available",
     504: "Timed out",

@@ -139,6 +139,7 @@ SERVICES = (
             transform.ListTables,
             transform.GetTable,
             transform.PreviewTable,
+            transform.ProfileTable,
             transform.CreateTransformation,
             transform.UpdateTransformation,
             transform.GetTransformation,
@@ -146,6 +147,7 @@ SERVICES = (
             transform.DeleteTransformation,
             transform.ValidateRecipe,
             transform.PreviewRecipe,
+            transform.ProfileRecipe,
             transform.ShowSql,
             transform.ListRecipeVersions,
             transform.GetRecipeVersion,
@@ -188,6 +190,7 @@ def rights(entry: Service) -> Rights:
     A puller needs MSG.NEXT, INFO and ACK of its own consumers and nothing of JetStream's else.
     """
     publish = {request.subject() for request in entry.asks}
+    publish |= {request.withdrawal() for request in entry.asks if request.withdrawable}
     publish |= {command.subject() for command in entry.sends}
     publish |= {f"evt.*.{entry.name}.>", f"tick.*.{entry.name}.>"}
     for consumer in entry.consumers():
@@ -197,7 +200,8 @@ def rights(entry: Service) -> Rights:
             f"$JS.API.CONSUMER.INFO.{address}",
             f"$JS.ACK.{address}.>",
         }
-    subscribe = {f"req.{entry.name}.>", f"{inbox_prefix(entry.name)}.>", *entry.watches}
+    subscribe = {f"req.{entry.name}.>", f"stop.{entry.name}.>", *entry.watches}
+    subscribe.add(f"{inbox_prefix(entry.name)}.>")
     return Rights(tuple(sorted(publish)), tuple(sorted(subscribe)))
 
 

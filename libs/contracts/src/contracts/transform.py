@@ -1,10 +1,10 @@
 """What transform owns: the warehouse's catalogue, recipes, builds and publishing."""
 
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
@@ -99,11 +99,71 @@ class PreviewPage(Part):
 class PreviewTable(Request[PreviewPage]):
     """A page of a table's published version."""
 
+    withdrawable: ClassVar[bool] = True
+
     name: str
     limit: int = Field(default=100, ge=1, le=1000)
     offset: int = Field(default=0, ge=0)
     sort: tuple[SortItem, ...] = ()
     count: Literal["exact", "none"] = "exact"
+    filter: dict[str, object] | None = None
+    """A predicate of the recipe language on the table's columns, as the user wrote it."""
+
+
+class ValueCount(Part):
+    """A value, and in how many of the rows read it stands."""
+
+    value: object
+    count: int
+
+
+class Bucket(Part):
+    """A stretch of values and how many of the rows read lie in it.
+
+    `from` belongs to it, `to` to the next one, and in the last one to it.
+    """
+
+    from_: object = Field(alias="from")
+    to: object
+    count: int
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+
+class ColumnProfile(Part):
+    """What a column holds, in the rows that were read."""
+
+    name: str
+    type: str
+    nulls: int
+    distinct: int
+    min: object = None
+    """The least value of numbers, times and text (by code point); text is cut at 200 characters."""
+    max: object = None
+    mean: float | None = None
+    """Of numbers."""
+    top: tuple[ValueCount, ...] = ()
+    """The most frequent values."""
+    histogram: tuple[Bucket, ...] = ()
+    """Of numbers and times."""
+
+
+class TableProfile(Part):
+    """What the columns hold; `sampled`: read from an even sample of the rows."""
+
+    columns: tuple[ColumnProfile, ...]
+    sampled: bool
+    rows_read: int
+    total_rows: int
+    elapsed_ms: float
+
+
+class ProfileTable(Request[TableProfile]):
+    """What the columns of a table's published version hold."""
+
+    withdrawable: ClassVar[bool] = True
+
+    name: str
 
 
 class Transformation(Part):
@@ -201,6 +261,8 @@ class ValidateRecipe(Request[RecipeCheck]):
 class PreviewRecipe(Request[PreviewPage]):
     """A page of what a recipe gives now; without a recipe, of the saved one."""
 
+    withdrawable: ClassVar[bool] = True
+
     recipe: dict[str, object] | None = None
     transformation_id: UUID | None = None
     until_step: int | None = Field(default=None, ge=0)
@@ -208,6 +270,17 @@ class PreviewRecipe(Request[PreviewPage]):
     offset: int = Field(default=0, ge=0)
     sort: tuple[SortItem, ...] = ()
     count: Literal["exact", "none"] = "exact"
+    filter: dict[str, object] | None = None
+    """A predicate of the recipe language on the result's columns, as the user wrote it."""
+
+
+class ProfileRecipe(Request[TableProfile]):
+    """What the columns of a recipe's result hold now."""
+
+    withdrawable: ClassVar[bool] = True
+
+    recipe: dict[str, object]
+    until_step: int | None = Field(default=None, ge=0)
 
 
 class RecipeSql(Part):

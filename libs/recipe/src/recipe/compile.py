@@ -6,12 +6,12 @@ known by its number. PostgreSQL folds such expressions into one plan.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from recipe.checks import DataCheck, Requirement
-from recipe.context import Context
+from recipe.context import Context, Watched
 from recipe.errors import Misfit, RecipeError, RecipeProblems, error_at
 from recipe.naming import physical_names
 from recipe.parse import read
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from recipe.frame import Frame, OrderKey
+    from recipe.predicate import Predicate
 
 _ANY_DAY = Context(as_of=datetime(2000, 1, 1, tzinfo=UTC))
 """Types do not depend on the day, so neither does a check."""
@@ -56,6 +57,8 @@ class Compiled:
     order: "tuple[OrderKey, ...]"
     checks: tuple[DataCheck, ...] = ()
     """What the data has to fulfil before the rows may be published, in the order of the steps."""
+    depends_on_now: bool = False
+    """Whether another moment would give another statement."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,8 @@ def compile_recipe(
     from recipe.statement import whole
     from recipe.weight import weighed
 
-    fold = _fold(recipe.steps, tables, context, until_step)
+    watched = Watched.of(context)
+    fold = _fold(recipe.steps, tables, watched, until_step)
     if fold.open is not None:
         message = (
             "The columns of this pivot are named in the data, and nobody has read it yet. Save the "
@@ -117,7 +121,35 @@ def compile_recipe(
     fragments = tuple(weighed(fold.fragments))
     parts = (final, fold.reads, fragments, columns, fold.frame.order)
     checks = tuple(_data_check(asked, fold.fragments) for asked in fold.asked)
-    return Compiled(whole(Compiled("", *parts)), *parts, checks)
+    return Compiled(whole(Compiled("", *parts)), *parts, checks, watched.asked)
+
+
+def narrowed(compiled: Compiled, predicate: "Predicate", context: Context) -> Compiled:
+    """The rows that fit a predicate on the columns of the result.
+
+    Raises:
+        Misfit: the predicate does not fit those columns; under `where`.
+    """
+    from recipe.frame import Frame
+    from recipe.scope import Scope
+    from recipe.statement import whole
+    from recipe.steps.filter import Filter
+    from recipe.weight import weighed
+
+    last = compiled.fragments[-1]
+    frame = Frame.of(last.name, compiled.source_columns, compiled.order)
+    step = Filter(type="filter", where=predicate)
+    watched = Watched.of(context)
+    layers = _Layers(last.index + 1, step, len(compiled.fragments))
+    scope = Scope(Catalogue({}), watched, layers.settle, layers.require)
+    filtered = step.apply(frame, scope)
+    layers.settle(filtered, "narrowed")
+    result = replace(
+        compiled,
+        fragments=tuple(weighed([*compiled.fragments, *layers.fragments])),
+        depends_on_now=compiled.depends_on_now or watched.asked,
+    )
+    return replace(result, sql=whole(result))
 
 
 @dataclass(frozen=True)
@@ -203,9 +235,11 @@ class _Layers:
 
     def settle(self, frame: "Frame", name: str | None = None) -> "Frame":
         """The frame as the result of a query of its own."""
-        from recipe.dialect import passes_on, to_tree
+        from recipe.dialect import is_settled, passes_on, to_tree
         from recipe.frame import Frame
 
+        if is_settled(frame.table):
+            return frame
         query = to_tree(frame.table)
         if passes_on(query):
             read = query.args["from_"].this.name

@@ -140,7 +140,7 @@ def aggregate(
 
 def to_tree(table: "ir.Table") -> exp.Select:
     """The query of a table expression, every template filled in."""
-    compiled = cast("exp.Select", compiler.to_sqlglot(table.unbind()))
+    compiled = cast("exp.Select", compiler.to_sqlglot(table))
     tree = cast("exp.Select", _listed(compiled).transform(_fill))
     # A star over a stored table would bring the columns of the loader, which nobody may see.
     for node in table.op().find(ops.UnboundTable):
@@ -148,6 +148,12 @@ def to_tree(table: "ir.Table") -> exp.Select:
         if stored.namespace.database is not None:
             _expand(tree, stored.name, list(cast("Mapping[str, object]", stored.schema)))
     return tree
+
+
+def is_settled(table: "ir.Table") -> bool:
+    """Whether a table is the result of an earlier query, with nothing added to it."""
+    op = table.op()
+    return isinstance(op, ops.UnboundTable) and op.namespace.database is None
 
 
 def passes_on(query: exp.Select) -> bool:

@@ -234,6 +234,9 @@ def _check(node: exp.Expr, own: Collection[str], schemas: Collection[str]) -> No
             inside = node.db in schemas if node.db else node.name in own
             if not isinstance(node.this, exp.Identifier) or node.catalog or not inside:
                 raise Forbidden(f"reads {node.sql(dialect='postgres')}")
+        case exp.Parameter():
+            if not isinstance(node.parent, exp.Limit | exp.Offset):
+                raise Forbidden("has a parameter that is no limit or offset")
         case exp.DataType():
             if node.this not in _TYPES:
                 raise Forbidden(f"casts to {node.sql(dialect='postgres')}")

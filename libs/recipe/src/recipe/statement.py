@@ -1,6 +1,7 @@
 """The statements made of a compiled recipe: all rows, one page, their number, a text to read."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sqlglot
@@ -9,6 +10,7 @@ from sqlglot import exp
 from recipe.checks import SHOWN
 from recipe.errors import unknown
 from recipe.items import SortItem
+from recipe.places import PLACE, placed
 from recipe.tables import Column
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 def whole(compiled: "Compiled") -> str:
     """Every row, in the recipe's own order where it has one."""
-    return _sql(tree(compiled))
+    return rendered(tree(compiled))
 
 
 def tree(compiled: "Compiled") -> exp.Select:
@@ -25,20 +27,52 @@ def tree(compiled: "Compiled") -> exp.Select:
     return _select(compiled, _own_order(compiled))
 
 
-def page(compiled: "Compiled", sort: Sequence[SortItem], limit: int, offset: int) -> str:
-    """One page of the rows: the reader's sort first, then the recipe's, then every column.
+def page(
+    compiled: "Compiled",
+    sort: Sequence[SortItem],
+    limit: int | None = None,
+    offset: int | None = None,
+) -> str:
+    """One page of the rows: the reader's sort first, then the recipe's, then a tie-breaker.
 
-    The order is total (rows that tie are equal), so pages never overlap.
+    That is the place in the stored table, where each row comes of one row of it, else every
+    column: the order is total (rows that tie are equal), so pages never overlap. Without `limit`
+    and `offset` they are the parameters $1 and $2.
 
     Raises:
         Misfit: `unknown_column` for a column to sort by that is not among the recipe's.
     """
     keys: list[exp.Expr] = []
+    settled = {key.column.physical for key in compiled.order}
     for item in sort:
         column = _named(compiled, item.column)
         keys += _keys(compiled, column, item.descending, item.nulls == "first")
-    keys += _total_order(compiled)
-    return _sql(_select(compiled, keys).limit(limit).offset(offset))
+        settled.add(column.physical)
+    keys += _own_order(compiled)
+    fragments = placed(compiled.fragments)
+    if fragments is None:
+        keys += [
+            _tie_breaker(compiled, column)
+            for column in compiled.source_columns
+            if column.physical not in settled
+        ]
+    elif keys:
+        compiled = replace(compiled, fragments=fragments)
+        place = exp.column(PLACE, table=fragments[-1].name, quoted=True)
+        keys.append(exp.Ordered(this=place, desc=False, nulls_first=False))
+    query = _select(compiled, keys)
+    query.set("limit", exp.Limit(expression=_number(limit, 1)))
+    query.set("offset", exp.Offset(expression=_number(offset, 2)))
+    return rendered(query)
+
+
+def in_stored_order(compiled: "Compiled", sort: Sequence[SortItem]) -> bool:
+    """Whether pages have no ORDER BY, because a scan of the stored table gives the order.
+
+    It does for a session that scans tables from their beginning (`synchronize_seqscans` off) and
+    alone (`max_parallel_workers_per_gather` 0).
+    """
+    return not sort and not compiled.order and placed(compiled.fragments) is not None
 
 
 def offences(compiled: "Compiled") -> str:
@@ -46,7 +80,7 @@ def offences(compiled: "Compiled") -> str:
     query = _select(compiled, _total_order(compiled))
     count = exp.Window(this=exp.Count(this=exp.Star()))
     query.set("expressions", [exp.alias_(count, "count", quoted=True), *query.expressions])
-    return _sql(query.limit(SHOWN))
+    return rendered(query.limit(SHOWN))
 
 
 def _total_order(compiled: "Compiled") -> list[exp.Expr]:
@@ -65,7 +99,7 @@ def _own_order(compiled: "Compiled") -> list[exp.Expr]:
 def count_sql(compiled: "Compiled") -> str:
     """The number of rows."""
     counted = exp.select(exp.alias_(exp.Count(this=exp.Star()), "count", quoted=True))
-    return _sql(_with(compiled, counted.from_(_last(compiled))))
+    return rendered(with_fragments(compiled, counted.from_(last(compiled))))
 
 
 def readable_sql(compiled: "Compiled") -> str:
@@ -84,6 +118,12 @@ def readable_sql(compiled: "Compiled") -> str:
             first = first.this
         first.add_comments([f" {text.replace('*/', '* /').replace('/*', '/ *')} "])
     return tree.sql(dialect="postgres", pretty=True)
+
+
+def _number(given: int | None, parameter: int) -> exp.Expr:
+    if given is None:
+        return exp.Parameter(this=exp.Literal.number(parameter))
+    return exp.Literal.number(given)
 
 
 def _named(compiled: "Compiled", name: str) -> Column:
@@ -133,11 +173,12 @@ def _select(compiled: "Compiled", order: Sequence[exp.Expr]) -> exp.Select:
         else exp.column(inner.physical, quoted=True)
         for seen, inner in zip(compiled.columns, compiled.source_columns, strict=True)
     ]
-    query = _with(compiled, exp.select(*outputs).from_(_last(compiled)))
-    return query.order_by(*order) if order else query
+    query = with_fragments(compiled, exp.select(*outputs).from_(last(compiled)))
+    return query.order_by(*order, copy=False) if order else query
 
 
-def _with(compiled: "Compiled", query: exp.Select) -> exp.Select:
+def with_fragments(compiled: "Compiled", query: exp.Select) -> exp.Select:
+    """The query behind the recipe's steps, each of which it can select from."""
     for part in compiled.fragments:
         query = query.with_(
             exp.to_identifier(part.name, quoted=True),
@@ -148,9 +189,11 @@ def _with(compiled: "Compiled", query: exp.Select) -> exp.Select:
     return query
 
 
-def _last(compiled: "Compiled") -> exp.Table:
+def last(compiled: "Compiled") -> exp.Table:
+    """The result of the last step, to select from."""
     return exp.to_table(f'"{compiled.fragments[-1].name}"', dialect="postgres")
 
 
-def _sql(query: exp.Query) -> str:
+def rendered(query: exp.Query) -> str:
+    """A query as text for PostgreSQL."""
     return query.sql(dialect="postgres", pretty=True)

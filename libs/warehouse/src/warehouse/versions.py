@@ -1,38 +1,28 @@
 """Around a version, once its writer has filled it. Everything here runs inside `as_org`."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.database import Connection
 from warehouse.names import data_schema, qualified
 
-
-@dataclass(frozen=True)
-class Measured:
-    """How large a version is."""
-
-    rows: int
-    bytes: int
-    """Size on disk, TOAST and indexes included."""
+_STATISTICS = 50
+"""Half of PostgreSQL's default: 15,000 rows are looked at, which takes a third of the time."""
 
 
-async def measure(connection: Connection, org_id: UUID, relation: str) -> Measured:
-    """Count a version's rows and its bytes on disk.
+async def size(connection: Connection, org_id: UUID, relation: str) -> int:
+    """A version's bytes on disk, TOAST and indexes included.
 
     Raises asyncpg.UndefinedTableError when it is not there.
     """
     table = qualified(data_schema(org_id), relation)
-    row = await connection.fetchrow(
-        f"SELECT (SELECT count(*) FROM {table}) AS rows, "
-        "pg_total_relation_size($1::text::regclass) AS bytes",
-        table,
-    )
-    assert row is not None
-    return Measured(rows=row["rows"], bytes=row["bytes"])
+    found = await connection.fetchval("SELECT pg_total_relation_size($1::text::regclass)", table)
+    assert found is not None
+    return found
 
 
 async def analyze(connection: Connection, org_id: UUID, relation: str) -> None:
     """Tell the planner about a version; one that was never analysed makes slow joins."""
+    await connection.execute(f"SET LOCAL default_statistics_target = {_STATISTICS}")
     await connection.execute(f"ANALYZE {qualified(data_schema(org_id), relation)}")
 
 

@@ -1,5 +1,6 @@
 """What request handlers stand on: settings, connections, and who calls."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal, TypeVar, get_args
@@ -40,6 +41,27 @@ class Edge:
         return await self.bus.ask(
             request, org_id=caller.org_id, actor=caller.actor, timeout=timeout
         )
+
+    async def ask_while_there(
+        self, http: Request, caller: Caller, request: Message[REPLY], timeout: float
+    ) -> REPLY:
+        """Ask, and withdraw the question when the client goes away (then a 499 problem)."""
+        asking = asyncio.create_task(self.ask(caller, request, timeout))
+        leaving = asyncio.create_task(_leave(http))
+        try:
+            await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if not asking.done():
+                raise problem(499, "client_left", "The client closed the connection.")
+            return asking.result()
+        finally:
+            asking.cancel()
+            leaving.cancel()
+
+
+async def _leave(http: Request) -> None:
+    """Returns when the client has closed the connection."""
+    while (await http.receive())["type"] != "http.disconnect":
+        pass
 
 
 def edge_of(request: Request) -> Edge:

@@ -12,6 +12,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    TypeAdapter,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -20,6 +21,9 @@ from pydantic_core import CoreSchema
 from contracts.transform import SortItem
 from gateway.conventions import Body
 from recipe import Recipe
+from recipe.predicate import Predicate
+
+_PREDICATE: TypeAdapter[Predicate] = TypeAdapter(Predicate)
 
 
 class _ShownAsRecipe:
@@ -36,6 +40,20 @@ class _ShownAsRecipe:
         return handler(Recipe.__pydantic_core_schema__)
 
 
+class _ShownAsPredicate:
+    """Keeps the field's own parsing, shows the schema of a predicate."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return handler(source)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(_PREDICATE.core_schema)
+
+
 class OrRecipe:
     """Shows that a body may be a bare recipe as well; to be taken apart by the body's model."""
 
@@ -46,6 +64,7 @@ class OrRecipe:
 
 
 RecipeJson = Annotated[dict[str, object], _ShownAsRecipe()]
+PredicateJson = Annotated[dict[str, object], _ShownAsPredicate()]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Description = Annotated[str, Field(max_length=10_000)]
 
@@ -101,6 +120,7 @@ class PageBody(Body):
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     offset: Annotated[int, Field(ge=0)] = 0
     sort: tuple[SortBody, ...] = ()
+    filter: PredicateJson | None = None
     count: Literal["exact", "none"] = "exact"
 
 
@@ -108,6 +128,13 @@ class DraftBody(PageBody):
     """A recipe that is not saved yet, and which rows of it."""
 
     recipe: RecipeJson  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
+
+
+class ProfileBody(Body):
+    """A recipe whose result is to be looked at, or of its steps up to one."""
+
+    recipe: RecipeJson
+    until_step: Annotated[int | None, Field(ge=0)] = None
 
 
 class ExecuteBody(Body):

@@ -21,6 +21,8 @@ from contracts.transform import (
     PlanTransformations,
     PreviewRecipe,
     PreviewTable,
+    ProfileRecipe,
+    ProfileTable,
     PublishRun,
     RestoreRecipeVersion,
     ShowSql,
@@ -35,10 +37,14 @@ from transform.compiler import Compiler
 from transform.handlers import Handlers
 from transform.history import History
 from transform.lineage import Lineage
+from transform.pivots import PivotNames
 from transform.planning import Planner
 from transform.preview import Previewer
+from transform.profile import Profiler
 from transform.publish import Publisher
+from transform.reading import COUNTS_KEPT, Counts, Reader
 from transform.recipes import Recipes
+from transform.session import Sessions
 from transform.settings import Settings
 from transform.store import Store
 from transform.zones import Zones
@@ -50,14 +56,18 @@ async def build(service: Service[Settings]) -> None:
     store, catalogue, compiler = Store(database), Catalogue(database), Compiler()
     compiler.warm()
     service.on_close(compiler.close)
-    builder = Builder(database, store, catalogue, compiler)
-    recipes = Recipes(store, catalogue, compiler, database, timeout=settings.preview_timeout)
+    sessions = Sessions(settings.mask_key)
+    pivots = PivotNames(database, sessions, compiler)
+    builder = Builder(database, sessions, store, catalogue, compiler, pivots)
+    recipes = Recipes(store, catalogue, compiler, pivots, timeout=settings.preview_timeout)
     publisher = Publisher(
         database,
         recipes,
         patience=settings.publish_patience,
         grace=settings.version_grace,
     )
+    reader = Reader(database, sessions, timeout=settings.preview_timeout)
+    counts = Counts(COUNTS_KEPT)
     handlers = Handlers(
         database,
         service.bus,
@@ -65,7 +75,8 @@ async def build(service: Service[Settings]) -> None:
         store=store,
         catalogue=catalogue,
         recipes=recipes,
-        previewer=Previewer(database, compiler, timeout=settings.preview_timeout),
+        previewer=Previewer(reader, compiler, counts),
+        profiler=Profiler(reader, compiler, counts),
         planner=Planner(store, catalogue),
         builder=builder,
         history=History(store, catalogue, recipes),
@@ -80,6 +91,7 @@ async def build(service: Service[Settings]) -> None:
     answer(ListTables, handlers.list_tables)
     answer(GetTable, handlers.get_table)
     answer(PreviewTable, handlers.preview_table)
+    answer(ProfileTable, handlers.profile_table)
     answer(CreateTransformation, handlers.create_transformation)
     answer(UpdateTransformation, handlers.update_transformation)
     answer(GetTransformation, handlers.get_transformation)
@@ -87,6 +99,7 @@ async def build(service: Service[Settings]) -> None:
     answer(DeleteTransformation, handlers.delete_transformation)
     answer(ValidateRecipe, handlers.validate_recipe)
     answer(PreviewRecipe, handlers.preview_recipe)
+    answer(ProfileRecipe, handlers.profile_recipe)
     answer(ShowSql, handlers.show_sql)
     answer(ListRecipeVersions, handlers.list_recipe_versions)
     answer(GetRecipeVersion, handlers.get_recipe_version)

@@ -18,7 +18,6 @@ from transform.catalogue import Catalogue
 from transform.checks import run_checks
 from transform.compiler import Compiler, fingerprint, pinned_tables, tables_read
 from transform.domain import not_synced, organization_of
-from transform.pivots import read_names
 from transform.refusals import REFUSALS, refusal
 from transform.store import Store
 from warehouse import versions
@@ -48,12 +47,20 @@ class Builder:
     """Handles BuildTransformation; of several holders of a step only the newest commits."""
 
     def __init__(
-        self, database: Database, store: Store, catalogue: Catalogue, compiler: Compiler
+        self,
+        database: Database,
+        sessions: Sessions,
+        store: Store,
+        catalogue: Catalogue,
+        compiler: Compiler,
+        pivots: PivotNames,
     ) -> None:
         self._database = database
+        self._sessions = sessions
         self._store = store
         self._catalogue = catalogue
         self._compiler = compiler
+        self._pivots = pivots
 
     async def build_transformation(
         self, command: BuildTransformation, meta: Meta
@@ -142,7 +149,7 @@ class Builder:
             raise not_synced(missing, 422)
         pinned = pinned_tables(org_id, tables, command.inputs)
         context = Context(as_of=command.as_of, timezone=command.timezone)
-        named = await read_names(self._database, self._compiler, org_id, recipe, pinned, context)
+        named = await self._pivots.read(org_id, recipe, pinned, context)
         compiled = await self._compiler.compile(named.recipe, pinned, context)
         checks = (check.sql for check in compiled.checks)
         await self._compiler.vouch(org_id, compiled.sql, *checks)
@@ -155,19 +162,19 @@ class Builder:
         relation = version_relation(version_id)
         target = qualified(data_schema(org_id), relation)
         async with self._database.organization(org_id) as connection:
-            await _set_zone(connection, command)
+            await self._sessions.prepare(connection, org_id, command.timezone)
             async with as_org(connection, org_id):
-                await connection.execute(f"CREATE TABLE {target} AS\n{work.compiled.sql}")
+                made = await connection.execute(f"CREATE TABLE {target} AS\n{work.compiled.sql}")
                 await versions.analyze(connection, org_id, relation)
-                measured = await versions.measure(connection, org_id, relation)
+                size = await versions.size(connection, org_id, relation)
                 warnings = await run_checks(connection, work.compiled.checks)
             version = TableVersion(
                 table_id=command.transformation_id,
                 version_id=version_id,
                 relation=relation,
                 columns=work.compiled.columns,
-                rows=measured.rows,
-                bytes=measured.bytes,
+                rows=affected(made),
+                bytes=size,
                 fingerprint=work.fingerprint,
             )
             built = _built(command, lease, version, work, warnings, unchanged=False)
@@ -189,7 +196,7 @@ class Builder:
         async with self._database.organization(org_id) as connection:
             warnings: tuple[Notice, ...] = ()
             if warning:
-                await _set_zone(connection, command)
+                await self._sessions.prepare(connection, org_id, command.timezone)
                 async with as_org(connection, org_id):
                     warnings = await run_checks(connection, warning)
             kept = _built(command, lease, published, work, warnings, unchanged=True)
@@ -208,10 +215,6 @@ class Builder:
             await _finish(connection, lease, failed)
         log.info("transformation_failed", step_id=str(command.step_id), problem=why.detail)
         return failed
-
-
-async def _set_zone(connection: Connection, command: BuildTransformation) -> None:
-    await connection.execute("SELECT set_config('timezone', $1, true)", command.timezone)
 
 
 async def _finish(connection: Connection, lease: int, outcome: Outcome) -> None:

@@ -110,6 +110,13 @@ def not_synced(tables: Iterable[CatalogueTable], status: int) -> ProblemError:
     return problem(status, "not_synced", " ".join(said))
 
 
+def require_published(tables: Iterable[CatalogueTable], reads: Iterable[UUID]) -> None:
+    """Raise a 409 problem naming the tables among `reads` that hold no data yet."""
+    wanted = set(reads)
+    if missing := [t for t in tables if t.table_id in wanted and t.published is None]:
+        raise not_synced(missing, 409)
+
+
 def invalid_recipe(errors: Iterable[RecipeError]) -> ProblemError:
     """422 with every error at its step; the detail is the first one's."""
     found = list(errors)

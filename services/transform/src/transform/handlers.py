@@ -31,6 +31,8 @@ from contracts.transform import (
     PreviewPage,
     PreviewRecipe,
     PreviewTable,
+    ProfileRecipe,
+    ProfileTable,
     RecipeCheck,
     RecipeDiff,
     RecipeSql,
@@ -38,6 +40,7 @@ from contracts.transform import (
     RestoreRecipeVersion,
     SavedRecipe,
     ShowSql,
+    TableProfile,
     TracedTables,
     TraceTables,
     TraceTransformation,
@@ -53,11 +56,12 @@ from contracts.transform import (
 from recipe import parse
 from transform.build import Builder
 from transform.catalogue import Catalogue
-from transform.domain import organization_of
+from transform.domain import CatalogueTable, organization_of
 from transform.history import History
 from transform.lineage import Lineage
 from transform.planning import Planner
 from transform.preview import Previewer
+from transform.profile import Profiler
 from transform.recipes import Recipes
 from transform.store import Store
 from transform.zones import Zones
@@ -77,6 +81,7 @@ class Handlers:
         catalogue: Catalogue,
         recipes: Recipes,
         previewer: Previewer,
+        profiler: Profiler,
         planner: Planner,
         builder: Builder,
         history: History,
@@ -90,6 +95,7 @@ class Handlers:
         self._catalogue = catalogue
         self._recipes = recipes
         self._previewer = previewer
+        self._profiler = profiler
         self._planner = planner
         self._builder = builder
         self._history = history
@@ -148,6 +154,21 @@ class Handlers:
             offset=request.offset,
             count=request.count,
             timezone=await self._zones.of(org_id),
+            filter=request.filter,
+            known_total=_rows_of(table) if request.filter is None else None,
+        )
+
+    async def profile_table(self, request: ProfileTable, meta: Meta) -> TableProfile:
+        """ProfileTable."""
+        org_id = organization_of(meta)
+        table = await self._catalogue.get(org_id, request.name)
+        recipe = parse({"steps": [{"type": "source", "table": table.physical_name}]})
+        return await self._profiler.profile(
+            org_id,
+            recipe,
+            [table],
+            known_total=_rows_of(table),
+            timezone=await self._zones.of(org_id),
         )
 
     async def create_transformation(
@@ -191,7 +212,9 @@ class Handlers:
     async def preview_recipe(self, request: PreviewRecipe, meta: Meta) -> PreviewPage:
         """PreviewRecipe."""
         org_id = organization_of(meta)
-        recipe = await self._recipes.content(org_id, request.recipe, request.transformation_id)
+        recipe = await self._recipes.content(
+            org_id, request.recipe, request.transformation_id, request.until_step
+        )
         tables = await self._catalogue.all(org_id)
         return await self._previewer.page(
             org_id,
@@ -201,6 +224,20 @@ class Handlers:
             limit=request.limit,
             offset=request.offset,
             count=request.count,
+            filter=request.filter,
+            until_step=request.until_step,
+            timezone=await self._zones.of(org_id),
+        )
+
+    async def profile_recipe(self, request: ProfileRecipe, meta: Meta) -> TableProfile:
+        """ProfileRecipe."""
+        org_id = organization_of(meta)
+        recipe = await self._recipes.content(org_id, request.recipe, None, request.until_step)
+        tables = await self._catalogue.all(org_id)
+        return await self._profiler.profile(
+            org_id,
+            await self._recipes.named(org_id, recipe, tables, request.until_step),
+            tables,
             until_step=request.until_step,
             timezone=await self._zones.of(org_id),
         )
@@ -262,3 +299,7 @@ class Handlers:
             log.warning("cancel_not_marked", error=str(error) or repr(error))
         stopped = self._jobs.stop(event.run_id)
         log.info("run_cancel_heard", run_id=str(event.run_id), stopped=stopped)
+
+
+def _rows_of(table: CatalogueTable) -> int | None:
+    return table.published.rows if table.published else None

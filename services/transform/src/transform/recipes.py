@@ -5,7 +5,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
-from chassis.database import Database
 from chassis.telemetry import log
 from contracts.problem import problem
 from contracts.transform import (
@@ -32,7 +31,7 @@ from transform.compiler import (
     tables_read,
 )
 from transform.domain import CatalogueTable, invalid_recipe, not_synced
-from transform.pivots import Named, read_names
+from transform.pivots import Named, PivotNames
 from transform.saved import Saved
 from transform.store import Store
 
@@ -45,7 +44,7 @@ class Recipes:
         store: Store,
         catalogue: Catalogue,
         compiler: Compiler,
-        database: Database,
+        pivots: PivotNames,
         *,
         timeout: float,
     ) -> None:
@@ -53,7 +52,7 @@ class Recipes:
         self._store = store
         self._catalogue = catalogue
         self._compiler = compiler
-        self._database = database
+        self._pivots = pivots
         self._timeout = timeout
 
     async def create(
@@ -129,9 +128,7 @@ class Recipes:
         tables: Collection[CatalogueTable],
         until_step: int | None = None,
     ) -> Named:
-        return await read_names(
-            self._database,
-            self._compiler,
+        return await self._pivots.read(
             org_id,
             recipe,
             recipe_tables(org_id, tables),
@@ -182,11 +179,15 @@ class Recipes:
         )
 
     async def content(
-        self, org_id: UUID, recipe: dict[str, object] | None, transformation_id: UUID | None
+        self,
+        org_id: UUID,
+        recipe: dict[str, object] | None,
+        transformation_id: UUID | None,
+        until_step: int | None = None,
     ) -> Recipe:
-        """The recipe given, else the saved one.
+        """The recipe given, else the saved one; what comes after `until_step` may still be wrong.
 
-        Raises a 404 problem, and 422 `no_recipe` or `invalid_recipe`.
+        Raises a 404 problem, and 422 `no_recipe`, `bad_until_step` or `invalid_recipe`.
         """
         if recipe is None and transformation_id is None:
             raise problem(422, "no_recipe", "Give a recipe, or the id of a transformation.")
@@ -194,7 +195,7 @@ class Recipes:
         if recipe is None and transformation_id is not None:
             data = (await self._store.get(org_id, transformation_id)).recipe
         try:
-            return parse(data)
+            return parse(_until(data, until_step))
         except RecipeProblems as error:
             raise invalid_recipe(error.errors) from error
 
@@ -240,3 +241,17 @@ class Recipes:
         by_id = {table.table_id: table for table in tables}
         error = cycle_error(kept, reads | {own: set(tables_read(kept, tables))}, by_id, own)
         return [error] if error else []
+
+
+def _until(data: object, step: int | None) -> object:
+    """The steps that are asked for; raises a 422 problem when there are fewer."""
+    steps = data.get("steps") if isinstance(data, dict) else None
+    if step is None or not isinstance(data, dict) or not isinstance(steps, list | tuple):
+        return data
+    if step >= len(steps) > 0:
+        raise problem(
+            422,
+            "bad_until_step",
+            f"There is no step {step}: the last one is {len(steps) - 1}.",
+        )
+    return {**data, "steps": steps[: step + 1]}

@@ -1,6 +1,6 @@
 """Settings of transform: builds at once, and three times in seconds."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from chassis.settings import ServiceSettings
 
@@ -8,6 +8,8 @@ from chassis.settings import ServiceSettings
 class Settings(ServiceSettings):
     """What an operator may turn; all times in seconds."""
 
+    mask_key: SecretStr = Field(min_length=16)
+    """What masks that hash are keyed with; another one, and hashes match older ones no more."""
     max_builds: int = Field(default=2, ge=1)
     """Builds that one replica runs at once; each holds a connection of the pool while it runs."""
     preview_timeout: float = Field(default=8, gt=0)

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.problem import Problem
-from contracts.transform import PreviewPage
+from contracts.transform import PreviewPage, TableProfile
 from dalgo.errors import DalgoError
 
 _PIPED_WIDTH = 400
@@ -67,6 +67,39 @@ def page(preview: PreviewPage) -> None:
         console(err=True).print(
             f"{len(preview.rows):,} of {preview.total_count:,} rows", style="dim"
         )
+
+
+def profile(found: TableProfile) -> None:
+    """Print a line for each column, and how many of the rows were read."""
+    table(
+        ("column", "type", "empty", "distinct", "least", "greatest", "mean", "most frequent"),
+        [
+            (
+                column.name,
+                column.type,
+                count(column.nulls),
+                count(column.distinct),
+                column.min,
+                column.max,
+                None if column.mean is None else f"{column.mean:,.4g}",
+                [f"{cell(top.value)} ({top.count:,})" for top in column.top[:3]],
+            )
+            for column in found.columns
+        ],
+    )
+    of = f" of {found.total_rows:,}" if found.sampled else ""
+    console(err=True).print(f"{found.rows_read:,}{of} rows read", style="dim")
+
+
+def from_json(option: str, text: str) -> dict[str, Any]:
+    """The JSON object that an option holds; raises Failure with the place where it is none."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise Failure(f"{option} is not JSON: {error.msg} at character {error.pos}.") from error
+    if not isinstance(value, dict):
+        raise Failure(f"{option} is not a JSON object.")
+    return value
 
 
 def cell(value: object) -> str:

@@ -60,6 +60,22 @@ def preview(
 
 
 @app.command()
+def profile(
+    ctx: typer.Context,
+    file: File,
+    until_step: Annotated[int | None, typer.Option(min=0, help="Stop after this step.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what the columns hold that a recipe gives now."""
+    with connect(ctx) as dalgo:
+        found = dalgo.transformations.profile(read(file), until_step=until_step)
+    if as_json:
+        output.as_json(found)
+    else:
+        output.profile(found)
+
+
+@app.command()
 def save(
     ctx: typer.Context,
     file: File,

@@ -1,11 +1,12 @@
 """The warehouse's tables, as readers see them."""
 
-from collections.abc import Sequence
-from typing import Literal
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 from urllib.parse import quote
 
-from contracts.transform import PreviewPage, WarehouseTable
-from dalgo.call import Call, Listing, listing, model
+from contracts.transform import PreviewPage, TableProfile, WarehouseTable
+from dalgo.call import Call, Listing, listing, model, present
 from dalgo.models import WarehouseLineage
 from dalgo.resource import D, Resource, endpoint, listed
 
@@ -34,15 +35,25 @@ class Tables(Resource[D]):
         limit: int = 100,
         offset: int = 0,
         sort: Sequence[str] = (),
+        filter: Mapping[str, Any] | None = None,
         count: Literal["exact", "none"] = "exact",
     ) -> Call[PreviewPage]:
         """A page of a table's published rows; `name` is its name, physical name or id.
 
-        `sort` holds columns, with `-` in front for descending.
+        `sort` holds columns, with `-` in front for descending; `filter` is a predicate of the
+        recipe language.
         """
+        params = {"limit": limit, "offset": offset, "count": count, "sort": sort}
         return Call(
             "GET",
             f"/warehouse/tables/{quote(name, safe='')}/preview",
             model(PreviewPage),
-            params={"limit": limit, "offset": offset, "count": count, "sort": sort},
+            params=params | present(filter=json.dumps(filter) if filter is not None else None),
         )
+
+    @endpoint
+    @staticmethod
+    def profile(name: str) -> Call[TableProfile]:
+        """What a table's columns hold; of a large table, in an even sample of its rows."""
+        path = f"/warehouse/tables/{quote(name, safe='')}/profile"
+        return Call("GET", path, model(TableProfile))

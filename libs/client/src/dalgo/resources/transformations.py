@@ -13,6 +13,7 @@ from contracts.transform import (
     RecipeVersion,
     SavedRecipe,
     SortItem,
+    TableProfile,
     Transformation,
     TransformationLineage,
 )
@@ -112,15 +113,30 @@ class Transformations(Resource[D]):
         limit: int = 100,
         offset: int = 0,
         sort: tuple[SortItem, ...] = (),
+        filter: Mapping[str, Any] | None = None,
         count: Literal["exact", "none"] = "exact",
     ) -> Call[PreviewPage]:
-        """A page of what a recipe gives now: the given one, or the saved one of an id."""
+        """A page of what a recipe gives now: the given one, or the saved one of an id.
+
+        `filter` is a predicate on the columns of the result.
+        """
         body: dict[str, Any] = {"limit": limit, "offset": offset, "count": count}
         if sort:
             body["sort"] = [item.model_dump(mode="json") for item in sort]
-        body |= present(recipe=_json(recipe) if recipe is not None else None, until_step=until_step)
+        body |= present(
+            recipe=_json(recipe) if recipe is not None else None,
+            until_step=until_step,
+            filter=filter,
+        )
         saved = f"/{transformation_id}" if transformation_id else ""
         return Call("POST", f"/transformations{saved}/preview", model(PreviewPage), json=body)
+
+    @endpoint
+    @staticmethod
+    def profile(recipe: RecipeLike, *, until_step: int | None = None) -> Call[TableProfile]:
+        """What the columns of a recipe's result hold now, or of its steps up to one."""
+        body = {"recipe": _json(recipe)} | present(until_step=until_step)
+        return Call("POST", "/transformations/profile", model(TableProfile), json=body)
 
     @endpoint
     @staticmethod

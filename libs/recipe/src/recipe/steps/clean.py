@@ -63,6 +63,7 @@ class Clean(Step):
     """
 
     label: ClassVar[str] = "Clean text"
+    keeps_rows: ClassVar[bool] = True
 
     type: Literal["clean"]
     columns: tuple[str, ...] = Field(

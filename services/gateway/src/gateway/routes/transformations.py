@@ -14,9 +14,11 @@ from contracts.transform import (
     PlanTransformations,
     PreviewPage,
     PreviewRecipe,
+    ProfileRecipe,
     RecipeCheck,
     RecipeSql,
     ShowSql,
+    TableProfile,
     TraceTransformation,
     Transformation,
     TransformationLineage,
@@ -38,6 +40,7 @@ from gateway.recipes import (
     ExecuteBody,
     OrRecipe,
     PageBody,
+    ProfileBody,
     RecipeBody,
     SqlBody,
     TransformationBody,
@@ -104,9 +107,21 @@ async def sql_of_draft(body: SqlBody, edge: EdgeDep, caller: Reader) -> RecipeSq
 
 
 @router.post("/preview")
-async def preview_draft(body: DraftBody, edge: EdgeDep, caller: Reader) -> PreviewPage:
-    """A page of what a recipe gives now."""
-    return await edge.ask(caller, _preview(body, None), timeout=COMPUTING)
+async def preview_draft(
+    body: DraftBody, request: Request, edge: EdgeDep, caller: Reader
+) -> PreviewPage:
+    """A page of what a recipe gives now; stopped when the client goes away."""
+    asked = _preview(body, None)
+    return await edge.ask_while_there(request, caller, asked, timeout=COMPUTING)
+
+
+@router.post("/profile")
+async def profile(
+    body: ProfileBody, request: Request, edge: EdgeDep, caller: Reader
+) -> TableProfile:
+    """What the columns of a recipe's result hold now; stopped when the client goes away."""
+    asked = ProfileRecipe(recipe=body.recipe, until_step=body.until_step)
+    return await edge.ask_while_there(request, caller, asked, timeout=COMPUTING)
 
 
 @router.get("/{transformation_id}")
@@ -151,10 +166,11 @@ async def delete(transformation_id: UUID, edge: EdgeDep, caller: Editor, if_matc
 
 @router.post("/{transformation_id}/preview")
 async def preview_saved(
-    transformation_id: UUID, body: PageBody, edge: EdgeDep, caller: Reader
+    transformation_id: UUID, body: PageBody, request: Request, edge: EdgeDep, caller: Reader
 ) -> PreviewPage:
     """A page of what the saved recipe, or the given change of it, gives now."""
-    return await edge.ask(caller, _preview(body, transformation_id), timeout=COMPUTING)
+    asked = _preview(body, transformation_id)
+    return await edge.ask_while_there(request, caller, asked, timeout=COMPUTING)
 
 
 @router.get("/{transformation_id}/sql")
@@ -210,4 +226,5 @@ def _preview(body: PageBody, transformation_id: UUID | None) -> PreviewRecipe:
         offset=body.offset,
         sort=body.sort,
         count=body.count,
+        filter=body.filter,
     )

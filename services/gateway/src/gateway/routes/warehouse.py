@@ -1,16 +1,20 @@
 """The warehouse: tables as readers see them."""
 
+import json
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
+from contracts.problem import problem
 from contracts.transform import (
     GetTable,
     ListTables,
     PreviewPage,
     PreviewTable,
+    ProfileTable,
     SortItem,
+    TableProfile,
     TracedTable,
     TraceTables,
     WarehouseTable,
@@ -31,6 +35,16 @@ Sort = Annotated[
     Query(
         default_factory=list,
         description="A column to order by, `-` before it for descending; may be repeated.",
+    ),
+]
+
+
+Filter = Annotated[
+    str | None,
+    Query(
+        max_length=20_000,
+        description="A predicate of the recipe language as JSON: which rows.",
+        examples=['{"column": "age", "operator": "greater_than", "value": 17}'],
     ),
 ]
 
@@ -59,9 +73,11 @@ async def index(
 @router.get("/tables/{name:path}/preview")
 async def preview(
     name: str,
+    request: Request,
     edge: EdgeDep,
     caller: Reader,
     sort: Sort,
+    filter: Filter = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0)] = 0,
     count: Literal["exact", "none"] = "exact",
@@ -73,8 +89,16 @@ async def preview(
         offset=offset,
         sort=tuple(_sort_item(text) for text in sort),
         count=count,
+        filter=_predicate(filter),
     )
-    return await edge.ask(caller, asked, timeout=READING)
+    return await edge.ask_while_there(request, caller, asked, timeout=READING)
+
+
+@router.get("/tables/{name:path}/profile")
+async def profile(name: str, request: Request, edge: EdgeDep, caller: Reader) -> TableProfile:
+    """What the columns of a table hold; of a large one, in an even sample of its rows."""
+    asked = ProfileTable(name=name)
+    return await edge.ask_while_there(request, caller, asked, timeout=READING)
 
 
 @router.get("/tables/{name:path}")
@@ -104,3 +128,20 @@ async def lineage(
 
 def _sort_item(text: str) -> SortItem:
     return SortItem(column=text.removeprefix("-"), descending=text.startswith("-"))
+
+
+def _predicate(text: str | None) -> dict[str, object] | None:
+    """The JSON object of a filter; raises a 422 problem for what is none."""
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise problem(
+            422,
+            "bad_filter",
+            'The filter is not a JSON object, such as {"column": "age", "operator": "is_null"}.',
+        )
+    return found

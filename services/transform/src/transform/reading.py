@@ -1,0 +1,92 @@
+"""Reading for somebody who waits: as the organisation, read only, within a time."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from uuid import UUID
+
+import asyncpg
+
+from chassis.database import Connection, Database
+from contracts.problem import ProblemError, problem
+from transform.kept import Kept
+from transform.refusals import REFUSALS, refusal
+from transform.session import Sessions
+from warehouse.access import as_org
+
+_SETTINGS = """
+SELECT set_config('transaction_read_only', 'on', true), set_config('statement_timeout', $1, true),
+       set_config('plan_cache_mode', $2, true)"""
+_IN_STORED_ORDER = """,
+       set_config('synchronize_seqscans', 'off', true),
+       set_config('max_parallel_workers_per_gather', '0', true)"""
+
+
+COUNTS_KEPT = 10_000
+
+Counts = Kept[tuple[UUID, str], int]
+"""What statements of an organisation counted: over versions, which never change."""
+
+
+class Reading:
+    """A transaction in which statements that were vouched for are run."""
+
+    def __init__(self, connection: Connection, deadline: float) -> None:
+        self._connection = connection
+        self._deadline = deadline
+
+    async def rows(self, statement: str, *parameters: object) -> list[asyncpg.Record]:
+        """Every row of a statement."""
+        return await self._connection.fetch(statement, *parameters)
+
+    async def number(self, statement: str) -> int | None:
+        """The one number of a statement; None when the time that is left does not suffice."""
+        left = max(1, int((self._deadline - time.perf_counter()) * 1000))
+        await self._connection.execute(f"SET LOCAL statement_timeout = {left}")
+        with suppress(asyncpg.QueryCanceledError):
+            async with self._connection.transaction():
+                return await self._connection.fetchval(statement)
+        return None
+
+
+class Reader:
+    """Opens readings; `timeout`: seconds after which one is stopped."""
+
+    def __init__(self, database: Database, sessions: Sessions, *, timeout: float) -> None:
+        self._database = database
+        self._sessions = sessions
+        self.timeout = timeout
+
+    @asynccontextmanager
+    async def reading(
+        self, org_id: UUID, what: str, timezone: str, *, in_stored_order: bool = False
+    ) -> AsyncIterator[Reading]:
+        """A reading that ends with the context, where it is as late as in the time zone.
+
+        Raises problems: 422 for data that does not fit; 504 when it takes too long, naming `what`
+        did.
+        """
+        deadline = time.perf_counter() + self.timeout
+        settings = _SETTINGS + _IN_STORED_ORDER * in_stored_order
+        # A plan made for any limit is one for a tenth of the rows.
+        given = [str(int(self.timeout * 1000)), "force_custom_plan"]
+        try:
+            async with self._database.transaction() as connection:
+                await connection.execute(settings, *given)
+                await self._sessions.prepare(connection, org_id, timezone)
+                async with as_org(connection, org_id):
+                    yield Reading(connection, deadline)
+        except asyncpg.QueryCanceledError as error:
+            raise too_long(what, self.timeout) from error
+        except REFUSALS as error:
+            raise refusal(error) from error
+
+
+def too_long(what: str, seconds: float) -> ProblemError:
+    """504: `what` was stopped after so many seconds; says what to do."""
+    return problem(
+        504,
+        "preview_timed_out",
+        f"The {what} took longer than {seconds:g} s. Filter or limit the rows in an earlier step, "
+        "or run the recipe and look at its table.",
+    )
