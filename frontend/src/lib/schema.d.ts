@@ -471,6 +471,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/warehouse/tables/{name}/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Profile
+         * @description What the columns of a table hold; of a large one, in an even sample of its rows.
+         */
+        get: operations["warehouse_profile"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/warehouse/tables/{name}": {
         parameters: {
             query?: never;
@@ -666,9 +686,29 @@ export interface paths {
         put?: never;
         /**
          * Preview Draft
-         * @description A page of what a recipe gives now.
+         * @description A page of what a recipe gives now; stopped when the client goes away.
          */
         post: operations["transformations_preview_draft"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/transformations/profile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Profile
+         * @description What the columns of a recipe's result hold now; stopped when the client goes away.
+         */
+        post: operations["transformations_profile"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1120,6 +1160,20 @@ export interface components {
             replace: boolean;
         };
         /**
+         * Bucket
+         * @description A stretch of values and how many of the rows read lie in it.
+         *
+         *     `from` belongs to it, `to` to the next one, and in the last one to it.
+         */
+        Bucket: {
+            /** From */
+            from: unknown;
+            /** To */
+            to: unknown;
+            /** Count */
+            count: number;
+        };
+        /**
          * Cast
          * @description Change the type of columns; a cell that does not fit becomes empty, or stops the run.
          *
@@ -1382,6 +1436,36 @@ export interface components {
             column: string | null;
         };
         /**
+         * ColumnProfile
+         * @description What a column holds, in the rows that were read.
+         */
+        ColumnProfile: {
+            /** Name */
+            name: string;
+            /** Type */
+            type: string;
+            /** Nulls */
+            nulls: number;
+            /** Distinct */
+            distinct: number;
+            /** Min */
+            min?: unknown;
+            /** Max */
+            max?: unknown;
+            /** Mean */
+            mean?: number | null;
+            /**
+             * Top
+             * @default []
+             */
+            top: components["schemas"]["ValueCount"][];
+            /**
+             * Histogram
+             * @default []
+             */
+            histogram: components["schemas"]["Bucket"][];
+        };
+        /**
          * Comparison
          * @description A column compared with a value, or with another column of the row.
          */
@@ -1573,6 +1657,8 @@ export interface components {
              * @default []
              */
             sort: components["schemas"]["SortBody"][];
+            /** Filter */
+            filter?: (components["schemas"]["Comparison"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"]) | null;
             /**
              * Count
              * @default exact
@@ -2269,6 +2355,8 @@ export interface components {
              * @default []
              */
             sort: components["schemas"]["SortBody"][];
+            /** Filter */
+            filter?: (components["schemas"]["Comparison"] | components["schemas"]["AllOf"] | components["schemas"]["AnyOf"] | components["schemas"]["Not"]) | null;
             /**
              * Count
              * @default exact
@@ -2454,6 +2542,15 @@ export interface components {
              * @default null
              */
             trace_id: string | null;
+        };
+        /**
+         * ProfileBody
+         * @description A recipe whose result is to be looked at, or of its steps up to one.
+         */
+        ProfileBody: {
+            recipe: components["schemas"]["Recipe"];
+            /** Until Step */
+            until_step?: number | null;
         };
         /**
          * ReadColumn
@@ -3258,6 +3355,22 @@ export interface components {
             columns: components["schemas"]["Column"][];
         };
         /**
+         * TableProfile
+         * @description What the columns hold; `sampled`: read from an even sample of the rows.
+         */
+        TableProfile: {
+            /** Columns */
+            columns: components["schemas"]["ColumnProfile"][];
+            /** Sampled */
+            sampled: boolean;
+            /** Rows Read */
+            rows_read: number;
+            /** Total Rows */
+            total_rows: number;
+            /** Elapsed Ms */
+            elapsed_ms: number;
+        };
+        /**
          * Top
          * @description Keep the first rows in an order: of all rows, or with `by` of each group.
          *
@@ -3607,6 +3720,16 @@ export interface components {
             email: string;
             /** Name */
             name: string | null;
+        };
+        /**
+         * ValueCount
+         * @description A value, and in how many of the rows read it stands.
+         */
+        ValueCount: {
+            /** Value */
+            value: unknown;
+            /** Count */
+            count: number;
         };
         /**
          * WarehouseLineage
@@ -4658,6 +4781,8 @@ export interface operations {
             query?: {
                 /** @description A column to order by, `-` before it for descending; may be repeated. */
                 sort?: string[];
+                /** @description A predicate of the recipe language as JSON: which rows. */
+                filter?: string | null;
                 limit?: number;
                 offset?: number;
                 count?: "exact" | "none";
@@ -4677,6 +4802,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PreviewPage"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warehouse_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableProfile"];
                 };
             };
             /** @description A problem (RFC 9457); `detail` says what to do. */
@@ -5050,6 +5206,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PreviewPage"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    transformations_profile: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ProfileBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TableProfile"];
                 };
             };
             /** @description A problem (RFC 9457); `detail` says what to do. */

@@ -289,6 +289,225 @@ WITH "step_0" AS (
       12
     ) AS "years"
   FROM "step_7" AS "t0"
+), "step_9" AS (
+  /* 9. Add a column */
+  SELECT
+    "t0"."id",
+    "t0"."full_name",
+    "t0"."district_id",
+    "t0"."age",
+    "t0"."weight",
+    "t0"."joined",
+    "t0"."seen_at",
+    "t0"."active",
+    "t0"."answers",
+    "t0"."bmi",
+    "t0"."label",
+    "t0"."weekday",
+    "t0"."form",
+    "t0"."months",
+    "t0"."next_visit",
+    "t0"."review",
+    "t0"."years",
+    CASE
+      WHEN (
+        "t0"."age" >= 18
+      ) AND "t0"."active" IS NOT DISTINCT FROM (
+        TRUE
+      )
+      THEN 'adult'
+      ELSE 'other'
+    END AS "kind"
+  FROM "step_8" AS "t0"
+), "step_10" AS (
+  /* 10. Add a column */
+  SELECT
+    "t0"."id",
+    "t0"."full_name",
+    "t0"."district_id",
+    "t0"."age",
+    "t0"."weight",
+    "t0"."joined",
+    "t0"."seen_at",
+    "t0"."active",
+    "t0"."answers",
+    "t0"."bmi",
+    "t0"."label",
+    "t0"."weekday",
+    "t0"."form",
+    "t0"."months",
+    "t0"."next_visit",
+    "t0"."review",
+    "t0"."years",
+    "t0"."kind",
+    ROUND(
+      (
+        CASE
+          WHEN ABS(CAST("t0"."weight" AS DECIMAL)) < 1E1000
+          THEN CAST("t0"."weight" AS DECIMAL)
+        END + (
+          2 * CASE
+            WHEN ABS(CAST("t0"."age" AS DECIMAL)) < 1E1000
+            THEN CAST("t0"."age" AS DECIMAL)
+          END
+        )
+      ) / 3,
+      1
+    ) AS "score"
+  FROM "step_9" AS "t0"
+), "step_11_1" AS (
+  /* 11. Add a column */
+  SELECT
+    "t0"."id",
+    "t0"."full_name",
+    "t0"."district_id",
+    "t0"."age",
+    "t0"."weight",
+    "t0"."joined",
+    "t0"."seen_at",
+    "t0"."active",
+    "t0"."answers",
+    "t0"."bmi",
+    "t0"."label",
+    "t0"."weekday",
+    "t0"."form",
+    "t0"."months",
+    "t0"."next_visit",
+    "t0"."review",
+    "t0"."years",
+    "t0"."kind",
+    "t0"."score",
+    CASE
+      WHEN ABS(CAST("t0"."age" AS DECIMAL)) < 1E1000
+      THEN CAST("t0"."age" AS DECIMAL)
+    END AS "part_1"
+  FROM "step_10" AS "t0"
+), "step_11_2" AS (
+  /* 11. Add a column */
+  SELECT
+    "t0"."id",
+    "t0"."full_name",
+    "t0"."district_id",
+    "t0"."age",
+    "t0"."weight",
+    "t0"."joined",
+    "t0"."seen_at",
+    "t0"."active",
+    "t0"."answers",
+    "t0"."bmi",
+    "t0"."label",
+    "t0"."weekday",
+    "t0"."form",
+    "t0"."months",
+    "t0"."next_visit",
+    "t0"."review",
+    "t0"."years",
+    "t0"."kind",
+    "t0"."score",
+    "t0"."part_1",
+    CAST((
+      (
+        (
+          CAST("t0"."part_1" AS DECIMAL) % NULLIF(CAST(12 AS DECIMAL), 0)
+        ) + NULLIF(CAST(12 AS DECIMAL), 0)
+      ) % NULLIF(CAST(12 AS DECIMAL), 0)
+    ) AS DECIMAL) AS "part_2"
+  FROM "step_11_1" AS "t0"
+), "step_11" AS (
+  /* 11. Add a column */
+  SELECT
+    "t0"."id",
+    "t0"."full_name",
+    "t0"."district_id",
+    "t0"."age",
+    "t0"."weight",
+    "t0"."joined",
+    "t0"."seen_at",
+    "t0"."active",
+    "t0"."answers",
+    "t0"."bmi",
+    "t0"."label",
+    "t0"."weekday",
+    "t0"."form",
+    "t0"."months",
+    "t0"."next_visit",
+    "t0"."review",
+    "t0"."years",
+    "t0"."kind",
+    "t0"."score",
+    CASE
+      WHEN (
+        "t0"."part_2" >= -4000000
+      )
+      AND (
+        "t0"."part_2" <= 4000000
+      )
+      AND (
+        (
+          "t0"."joined" >= CAST('4000-01-01 BC' AS DATE)
+        )
+        AND (
+          "t0"."joined" <= CAST('290000-01-01' AS DATE)
+        )
+        AND (
+          (
+            (
+              (
+                CAST(EXTRACT(YEAR FROM "t0"."joined") AS BIGINT) * 12
+              ) + "t0"."part_2"
+            ) >= -48000
+          )
+          AND (
+            (
+              (
+                CAST(EXTRACT(YEAR FROM "t0"."joined") AS BIGINT) * 12
+              ) + "t0"."part_2"
+            ) <= 3480000
+          )
+        )
+      )
+      THEN CAST("t0"."joined" + CAST("t0"."part_2" AS INT) * INTERVAL '1 MONTH' AS DATE)
+      ELSE NULL
+    END AS "due"
+  FROM "step_11_2" AS "t0"
+), "step_12" AS (
+  /* 12. Add a column */
+  SELECT
+    "t0"."id",
+    "t0"."full_name",
+    "t0"."district_id",
+    "t0"."age",
+    "t0"."weight",
+    "t0"."joined",
+    "t0"."seen_at",
+    "t0"."active",
+    "t0"."answers",
+    "t0"."bmi",
+    "t0"."label",
+    "t0"."weekday",
+    "t0"."form",
+    "t0"."months",
+    "t0"."next_visit",
+    "t0"."review",
+    "t0"."years",
+    "t0"."kind",
+    "t0"."score",
+    "t0"."due",
+    CONCAT_WS(
+      '',
+      LEFT("t0"."full_name", 3),
+      '-',
+      TO_CHAR(
+        CAST(CASE
+          WHEN "t0"."joined" < CAST('294277-01-01' AS DATE)
+          THEN "t0"."joined"
+          ELSE NULL
+        END AS TIMESTAMP),
+        'Mon" "YYYY'
+      ),
+      CAST(TRIM_SCALE("t0"."weight") AS VARCHAR)
+    ) AS "tag"
+  FROM "step_11" AS "t0"
 )
 SELECT
   "id",
@@ -307,5 +526,9 @@ SELECT
   "months",
   "next_visit",
   "review",
-  "years"
-FROM "step_8";
+  "years",
+  "kind",
+  "score",
+  "due",
+  "tag"
+FROM "step_12";

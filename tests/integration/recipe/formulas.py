@@ -91,7 +91,7 @@ def text_literal(text: str) -> str:
 
 _SIGNS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 _COMPARED: tuple[ColumnType, ...] = ("integer", "decimal", "date", "timestamp")
-_KINDS = tuple(kind for kind in COLUMN_TYPES if kind != "json")
+_KINDS: tuple[ColumnType, ...] = tuple(kind for kind in COLUMN_TYPES if kind != "json")
 
 
 def _literals(kind: ColumnType) -> st.SearchStrategy[str]:
@@ -123,9 +123,9 @@ def _constant(argument: Argument) -> st.SearchStrategy[str]:
 
 
 @st.composite
-def formulas(draw: st.DrawFn, kind: ColumnType | None = None, depth: int = 3) -> str:
+def formulas(draw: st.DrawFn, of: ColumnType | None = None, depth: int = 3) -> str:
     """A formula of some type; now and then its parts do not go together."""
-    kind = kind or draw(st.sampled_from(_KINDS))
+    kind: ColumnType = of or draw(st.sampled_from(_KINDS))
     if depth == 0 or draw(st.integers(0, 4)) == 0:
         columns = _columns(kind)
         return draw(st.sampled_from(columns) if draw(st.booleans()) else _literals(kind))

@@ -2,17 +2,20 @@
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from contracts.problem import ProblemError
 from contracts.transform import PreviewRecipe
 from transform.reading import Reader
+from transform.session import Sessions
 from warehouse.names import data_schema
 
 
 @pytest.fixture
 def reader(transform):
     """A reader that has half a second."""
-    return Reader(transform.database, timeout=0.5)
+    sessions = Sessions(SecretStr("a key of the tests"))
+    return Reader(transform.database, sessions, timeout=0.5)
 
 
 async def test_a_preview_that_takes_too_long_says_what_to_do(stand, column_factory):
@@ -27,7 +30,7 @@ async def test_a_preview_that_takes_too_long_says_what_to_do(stand, column_facto
 
 
 async def test_rows_are_shown_without_a_count_that_takes_too_long(stand, reader):
-    async with reader.reading(stand.org_id, "preview") as reading:
+    async with reader.reading(stand.org_id, "preview", "UTC") as reading:
         rows = await reading.rows("SELECT 1 AS n")
         total = await reading.number("SELECT count(*) FROM pg_sleep(60)")
     assert [row["n"] for row in rows] == [1]
@@ -36,12 +39,12 @@ async def test_rows_are_shown_without_a_count_that_takes_too_long(stand, reader)
 
 async def test_a_reading_cannot_write(stand, reader):
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        async with reader.reading(stand.org_id, "preview") as reading:
+        async with reader.reading(stand.org_id, "preview", "UTC") as reading:
             await reading.rows("CREATE TABLE t (n int)")
 
 
 async def test_a_reading_reads_as_its_organisation_alone(stand, other, reader, column_factory):
     version = await other.source("secret", "SELECT 1 AS n", column_factory(n="integer"))
     with pytest.raises(ProblemError):
-        async with reader.reading(stand.org_id, "preview") as reading:
+        async with reader.reading(stand.org_id, "preview", "UTC") as reading:
             await reading.rows(f'SELECT * FROM "{data_schema(other.org_id)}"."{version.relation}"')

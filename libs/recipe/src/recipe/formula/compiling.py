@@ -125,12 +125,8 @@ def _deep(op: ops.Node, limit: int) -> bool:
     """Whether more than so many operations are nested in an expression."""
     level = [op]
     for _ in range(limit):
-        level = [
-            child
-            for node in level
-            if not isinstance(node, ops.Field)
-            for child in node.__children__
-        ]
+        inner = [node for node in level if not isinstance(node, ops.Field)]
+        level = list(dict.fromkeys(child for node in inner for child in node.__children__))
         if not level:
             return False
     return True

@@ -159,7 +159,7 @@ def remainder(call: "Call") -> "ir.Value":
     from recipe.calculation import arithmetic
 
     call.reused(numeric=[0, 1])
-    return arithmetic("%", call.number(0), call.number(1))
+    return arithmetic("%", call.value(0), call.value(1))
 
 
 @function(
