@@ -17,6 +17,7 @@ from bench.million import (
     DISTRICTS_DEFINITION,
     TEN_STEPS,
 )
+from pydantic import SecretStr
 
 from chassis.database import Database
 from chassis.settings import ServiceSettings
@@ -27,6 +28,8 @@ from recipe import Context, parse
 from transform.build import Builder
 from transform.catalogue import Catalogue
 from transform.compiler import Compiler, pinned_tables
+from transform.pivots import PivotNames
+from transform.session import Sessions
 from transform.store import Store
 from warehouse import versions
 from warehouse.access import as_org
@@ -52,7 +55,9 @@ async def measure(ground: Ground) -> dict[str, float]:
     database = await Database.connect(settings, "transform")
     compiler = Compiler()
     catalogue = Catalogue(database)
-    builder = Builder(database, Store(database), catalogue, compiler)
+    sessions = Sessions(SecretStr("a key of the bench"))
+    pivots = PivotNames(database, sessions, compiler)
+    builder = Builder(database, sessions, Store(database), catalogue, compiler, pivots)
     inputs = (people, districts)
     tables = pinned_tables(org_id, await catalogue.all(org_id), inputs)
     recipe, context = parse({"steps": TEN_STEPS}), Context(as_of=NOON)

@@ -4,6 +4,7 @@ import asyncio
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from chassis.testing import eventually
 from contracts.envelope import new_id
@@ -11,6 +12,8 @@ from contracts.transform import BuildTransformation, TransformationBuilt, Transf
 from transform.build import Builder, Overtaken
 from transform.catalogue import Catalogue
 from transform.compiler import Compiler
+from transform.pivots import PivotNames
+from transform.session import Sessions
 from transform.store import Store
 from warehouse import names
 
@@ -19,7 +22,9 @@ from warehouse import names
 async def builder(transform):
     """A builder on the service's own pool: what a second replica would be."""
     database, compiler = transform.database, Compiler()
-    yield Builder(database, Store(database), Catalogue(database), compiler)
+    sessions = Sessions(SecretStr("a key of the tests"))
+    pivots = PivotNames(database, sessions, compiler)
+    yield Builder(database, sessions, Store(database), Catalogue(database), compiler, pivots)
     await compiler.close()
 
 

@@ -18,7 +18,9 @@ from transform.catalogue import Catalogue
 from transform.checks import run_checks
 from transform.compiler import Compiler, fingerprint, pinned_tables, tables_read
 from transform.domain import not_synced, organization_of
+from transform.pivots import PivotNames
 from transform.refusals import REFUSALS, refusal
+from transform.session import Sessions
 from transform.store import Store
 from warehouse import versions
 from warehouse.access import as_org
