@@ -258,3 +258,11 @@ def meta() -> Callable[[UUID], Meta]:
         return Meta(id=new_id(), source="test", type="test", time=NOON, org_id=org_id)
 
     return make
+
+
+@pytest_asyncio.fixture
+async def orchestrator(start_service, connect_bus):
+    """The real one, without the news of runs that earlier tests only played."""
+    migrator = await connect_bus("migrator")
+    await migrator.jetstream.purge_stream("EVT")
+    return await start_service("orchestrator")

@@ -214,10 +214,7 @@ async def test_transformations_come_in_pages_by_name(stand, people):
     assert second.next_cursor is None
 
 
-async def test_a_transformation_that_others_read_or_run_is_not_deleted(
-    stand, people, start_service
-):
-    await start_service("orchestrator")
+async def test_a_transformation_that_others_read_or_run_is_not_deleted(stand, people, orchestrator):
     saved = await stand.ask(create())
     reader = await stand.transformation("Reader", {"type": "source", "table": "Adults"})
     delete = DeleteTransformation(transformation_id=saved.id)
@@ -236,8 +233,7 @@ async def test_a_transformation_that_others_read_or_run_is_not_deleted(
     assert "the pipeline 'Monthly'" in problem.detail
 
 
-async def test_a_deleted_transformation_takes_its_table_along(stand, people, start_service):
-    await start_service("orchestrator")
+async def test_a_deleted_transformation_takes_its_table_along(stand, people, orchestrator):
     saved = await stand.ask(create())
     stale = DeleteTransformation(transformation_id=saved.id, if_version=7)
     assert (await refused(stand.ask(stale))).status == 412

@@ -162,7 +162,7 @@ async def test_a_version_that_fits_no_more_is_refused_at_its_step(
 
 
 async def test_a_table_that_is_gone_is_named_as_it_was_and_found_again_by_that(
-    stand, saved, people, held, save, start_service
+    stand, saved, people, held, save
 ):
     await stand.declare("other", held)
     await save(saved, SOURCE | {"table": "other"})
@@ -218,9 +218,8 @@ async def test_renaming_a_joined_table_changes_no_column(stand, people, column_f
 
 
 async def test_a_save_and_a_delete_at_once_never_leave_a_reader_without_its_table(
-    stand, people, start_service
+    stand, people, orchestrator
 ):
-    await start_service("orchestrator")
     for turn in range(8):
         saved = await stand.transformation(f"Base {turn}", SOURCE)
         source = {"type": "source", "table": f"Base {turn}"}
@@ -241,9 +240,8 @@ async def test_a_save_and_a_delete_at_once_never_leave_a_reader_without_its_tabl
 
 
 async def test_nothing_begins_with_a_recipe_that_is_being_deleted(
-    stand, transform, people, start_service
+    stand, transform, people, orchestrator
 ):
-    await start_service("orchestrator")
     saved = await stand.transformation("Base", SOURCE)
     plan = PlanTransformations(transformation_ids=(saved.id,), source_table_ids=(people,))
     async with Store(transform.database).deleting(stand.org_id, saved.id):
