@@ -142,3 +142,15 @@ async def test_names_that_take_too_long_to_read_say_what_to_do(stand, column_fac
     ]
     problem = await refused(stand.ask(PreviewRecipe(recipe={"steps": steps})))
     assert (problem.status, problem.code) == (504, "names_timed_out")
+
+
+async def test_checking_reads_the_names_where_there_is_data(stand, answers):
+    checked = await stand.ask(ValidateRecipe(recipe={"steps": [SOURCE, PIVOT, KEPT]}))
+    assert checked.valid
+    assert [[column.name for column in step.columns] for step in checked.steps[1:]] == [
+        ["Place", "tap", "well"],
+        ["Place", "tap"],
+    ]
+    wrong = {"type": "drop", "columns": ["river"]}
+    checked = await stand.ask(ValidateRecipe(recipe={"steps": [SOURCE, PIVOT, wrong]}))
+    assert [(error.step, error.code) for error in checked.errors] == [(2, "unknown_column")]

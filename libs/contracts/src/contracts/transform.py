@@ -241,8 +241,8 @@ class StepColumns(Part):
 class RecipeCheck(Part):
     """Every error at its step, and the columns after each step before the first error.
 
-    They end too at a pivot whose columns are named in data that was not read yet, with those columns
-    of it that are certain: saving reads the names and checks the rest.
+    They end too at a pivot whose columns are named in data that is not there yet, with those columns
+    of it that are certain: the first build reads the names and checks the rest.
     """
 
     valid: bool
@@ -251,7 +251,7 @@ class RecipeCheck(Part):
 
 
 class ValidateRecipe(Request[RecipeCheck]):
-    """Check a recipe against the catalogue, without touching data."""
+    """Check a recipe against the catalogue; of the data only names of pivots' columns are read."""
 
     recipe: dict[str, object]
     transformation_id: UUID | None = None

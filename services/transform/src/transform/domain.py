@@ -125,6 +125,11 @@ def invalid_recipe(errors: Iterable[RecipeError]) -> ProblemError:
     return problem(422, "invalid_recipe", detail, tuple(field_problem(error) for error in found))
 
 
+def recipe_error(told: FieldProblem) -> RecipeError:
+    """The error of the recipe language that `field_problem` made this of."""
+    return RecipeError.model_validate(told.model_dump() | {"step": told.step or 0})
+
+
 def field_problem(error: RecipeError) -> FieldProblem:
     """An error of the recipe language in the shape of every other error."""
     return FieldProblem(

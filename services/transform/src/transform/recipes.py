@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from chassis.telemetry import log
-from contracts.problem import problem
+from contracts.problem import ProblemError, problem
 from contracts.transform import (
     CreateTransformation,
     RecipeCheck,
@@ -17,7 +17,7 @@ from contracts.transform import (
     UpdateTransformation,
     ValidateRecipe,
 )
-from recipe import Context, Recipe, RecipeError, RecipeProblems, parse, without_names
+from recipe import Checked, Context, Recipe, RecipeError, RecipeProblems, parse, without_names
 from recipe.statement import readable_sql
 from transform.catalogue import Catalogue
 from transform.compiler import (
@@ -30,7 +30,7 @@ from transform.compiler import (
     shown,
     tables_read,
 )
-from transform.domain import CatalogueTable, invalid_recipe, not_synced
+from transform.domain import CatalogueTable, invalid_recipe, not_synced, recipe_error
 from transform.pivots import Named, PivotNames
 from transform.saved import Saved
 from transform.store import Store
@@ -171,12 +171,31 @@ class Recipes:
         own = request.transformation_id
         if own is not None and not errors:
             errors += await self._cycles(org_id, own, request.recipe)
+        if checked.open is not None and not errors:
+            checked, errors = await self._named_check(org_id, request.recipe, tables, checked)
         steps = checked.steps[: min((error.step for error in errors), default=len(checked.steps))]
         return RecipeCheck(
             valid=not errors,
             errors=tuple(errors),
             steps=tuple(StepColumns(columns=columns) for columns in steps),
         )
+
+    async def _named_check(
+        self,
+        org_id: UUID,
+        recipe: object,
+        tables: Collection[CatalogueTable],
+        unnamed: Checked,
+    ) -> tuple[Checked, list[RecipeError]]:
+        """The check with the names of pivots' columns as the data has them, where it has any."""
+        try:
+            named = await self._named(org_id, parse(recipe), tables)
+        except ProblemError as error:
+            if error.problem.code != "invalid_recipe":
+                raise
+            return unnamed, [recipe_error(found) for found in error.problem.errors]
+        checked = await self._compiler.check(named.recipe, org_id, tables)
+        return checked, list(checked.errors)
 
     async def content(
         self,
