@@ -18,20 +18,24 @@ demo *ARGS:
 test *ARGS:
     uv run pytest {{ARGS}}
 
-# Format, lint, types, import rules: what must be green at every commit.
+# Format, lint, types, import rules, generated files: what must be green at every commit.
 check:
     uv run ruff format --check
     uv run ruff check
     uv run basedpyright
     uv run lint-imports
+    uv run python scripts/files.py --check
+    uv run python scripts/interfaces.py --check
 
 # Formats and mends what can be mended.
 fmt:
     uv run ruff format
     uv run ruff check --fix
 
-# Writes what is generated: the recipe language's golden SQL, goldens of new messages.
+# Writes what is generated: the page of files, OpenAPI and its TypeScript types, golden SQL, goldens of new messages.
 generate:
+    uv run python scripts/files.py
+    uv run python scripts/interfaces.py
     uv run python tests/golden/generate_recipe.py
     GENERATE=1 uv run pytest -q tests/unit/contracts
 

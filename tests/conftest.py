@@ -1,13 +1,16 @@
-"""Real servers, started once a session from the wheels; an own organisation for every test."""
+"""Real servers, started once a session; an own organisation for every test.
+
+They come from the wheels, or with `TEST_BACKEND=containers` from images (a Docker engine).
+"""
 
 import asyncio
 import importlib
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import nats
@@ -23,6 +26,9 @@ from chassis.settings import BusSettings
 from contracts.envelope import new_id
 from contracts.streams import SERVICES
 from stack.servers import Servers
+
+if TYPE_CHECKING:
+    from .containers import Containers
 
 PASSWORD = "only-for-tests"
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -42,6 +48,12 @@ class Ground:
         rest = self.migrator_url.partition("@")[2]
         return f"postgresql://{login}:{PASSWORD}@{rest}"
 
+    def bus(self, user: str) -> BusSettings:
+        """The bus as one of its users."""
+        return BusSettings(
+            nats_url=self.nats_url, nats_user=user, nats_password=SecretStr(PASSWORD)
+        )
+
     def environment(self, service: str) -> dict[str, str]:
         """The environment of a service's process."""
         return {
@@ -55,7 +67,19 @@ class Ground:
         }
 
 
-async def _prepare(servers: Servers) -> None:
+def _servers() -> "AbstractContextManager[Servers | Containers]":
+    match os.environ.get("TEST_BACKEND", "wheels"):
+        case "wheels":
+            return Servers.temporary(password=PASSWORD)
+        case "containers":
+            from . import containers
+
+            return containers.temporary(PASSWORD)
+        case other:
+            pytest.fail(f"TEST_BACKEND is 'wheels' or 'containers', not {other!r}")
+
+
+async def _prepare(servers: "Servers | Containers") -> None:
     owners = [entry.name for entry in SERVICES if entry.name != "gateway"]
     targets = [*(Target(name, PASSWORD) for name in owners), Target("warehouse", None)]
     await migrate(servers.migrator_url, targets)
@@ -67,7 +91,7 @@ async def _prepare(servers: Servers) -> None:
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """PostgreSQL and NATS for the whole session."""
-    with Servers.temporary(password=PASSWORD) as servers:
+    with _servers() as servers:
         asyncio.run(_prepare(servers))
         objects = tmp_path_factory.mktemp("objects")
         yield Ground(
@@ -87,23 +111,31 @@ def org_id() -> UUID:
     return new_id()
 
 
+RunService = Callable[..., AbstractAsyncContextManager[Service[Any]]]
 StartService = Callable[..., Awaitable[Service[Any]]]
 
 
+@pytest.fixture
+def run_service(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> RunService:
+    """Runs a service in this process for as long as a block, exactly as it is built in its own."""
+
+    def run(name: str, **environment: str) -> AbstractAsyncContextManager[Service[Any]]:
+        with monkeypatch.context() as patch:
+            for key, value in (ground.environment(name) | environment).items():
+                patch.setenv(key, value)
+            settings = importlib.import_module(f"{name}.settings").Settings()
+        return running(name, settings, importlib.import_module(f"{name}.app").build)
+
+    return run
+
+
 @pytest_asyncio.fixture
-async def start_service(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[StartService]:
-    """Starts services in this process, exactly as they are built in theirs; stops them after."""
+async def start_service(run_service: RunService) -> AsyncIterator[StartService]:
+    """Starts services that run until the test has ended."""
     async with AsyncExitStack() as stack:
 
         async def start(name: str, **environment: str) -> Service[Any]:
-            with monkeypatch.context() as patch:
-                for key, value in (ground.environment(name) | environment).items():
-                    patch.setenv(key, value)
-                settings = importlib.import_module(f"{name}.settings").Settings()
-            build = importlib.import_module(f"{name}.app").build
-            return await stack.enter_async_context(running(name, settings, build))
+            return await stack.enter_async_context(run_service(name, **environment))
 
         yield start
 
@@ -111,10 +143,7 @@ async def start_service(
 @pytest_asyncio.fixture
 async def bus(ground: Ground) -> AsyncIterator[Bus]:
     """The bus as the gateway sees it: it may ask every owner."""
-    settings = BusSettings(
-        nats_url=ground.nats_url, nats_user="gateway", nats_password=SecretStr(PASSWORD)
-    )
-    connection = await Bus.connect(settings, "gateway")
+    connection = await Bus.connect(ground.bus("gateway"), "gateway")
     yield connection
     await connection.close()
 

@@ -1,9 +1,11 @@
 """The whole stack as its own processes, started as a person would: `dalgo up`."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,12 +49,12 @@ def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], log: Pat
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def running() -> Iterator[Running]:
     """`dalgo up` for a whole module, in a data directory of its own."""
-    folder = tmp_path_factory.mktemp("stack")
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.geteuid():
-            parent.chmod(0o755)
+    # Not below pytest's own folder: that is closed to others at every start of pytest, and
+    # PostgreSQL, which refuses root, must pass through.
+    folder = Path(tempfile.mkdtemp(prefix="dalgo-e2e-"))
+    folder.chmod(0o711)
     log = folder / "up.log"
     layout = Layout(folder / "data")
     command = [sys.executable, "-m", "dalgo", "up", "--data-dir", str(layout.root)]
@@ -66,6 +68,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             process.wait(timeout=30)
             left = [child for child in children if child.is_running()]
             assert left == [], f"left running: {left}"
+            shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -90,6 +90,33 @@ def test_a_recipe_that_does_not_fit_is_refused_at_its_step(dalgo: Dalgo, people:
     assert "age" in error.alternatives
 
 
+def test_recipes_that_would_read_each_other_are_refused_with_the_way_round(
+    dalgo: Dalgo, people: Path
+) -> None:
+    add_people(dalgo, people)
+    adults = dalgo.transformations.create("adults", recipe(SOURCE, ADULTS))
+    dalgo.transformations.create("elders", recipe({"type": "source", "table": "adults"}))
+    with pytest.raises(DalgoError) as refused:
+        dalgo.transformations.update(
+            adults.id, recipe={"steps": [{"type": "source", "table": "elders"}]}
+        )
+    (error,) = refused.value.problem.errors
+    assert (error.step, error.code) == (0, "cycle")
+    assert "adults" in error.message
+    assert "elders" in error.message
+
+
+def test_a_header_alone_makes_an_empty_table(dalgo: Dalgo, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("name,district,age\n")
+    source = add_people(dalgo, path)
+    run = dalgo.runs.wait(dalgo.sources.sync(source.id))
+    assert run.status == "succeeded"
+    page = dalgo.tables.preview("people")
+    assert page.columns == ("name", "district", "age")
+    assert page.total_count == 0
+
+
 def test_a_second_run_with_nothing_new_skips_every_step(dalgo: Dalgo, people: Path) -> None:
     source = add_people(dalgo, people)
     adults = dalgo.transformations.create("adults", recipe(SOURCE, ADULTS))
@@ -107,6 +134,7 @@ def test_a_second_run_with_nothing_new_skips_every_step(dalgo: Dalgo, people: Pa
         (b"", "empty_file"),
         (b"\x89PNG\r\n\x1a\n" + bytes(64), None),
         (b"PK\x03\x04" + bytes(64), None),
+        (b"name;age\nAsha;3\n" * 9 + b"\xc3\x28\xff\xfe\x81\x00\x00\n", None),
     ],
 )
 def test_a_file_that_is_no_csv_is_refused_in_words(

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from chassis.bus import Bus
 from chassis.database import Database
-from chassis.settings import BusSettings, ServiceSettings
+from chassis.settings import ServiceSettings
 from chassis.testing import eventually
 from contracts.ingest import SyncSource
 from contracts.streams import service
@@ -31,23 +31,6 @@ class Servers(Protocol):
 
 ConnectBus = Callable[[str], Awaitable[Bus]]
 ConnectDatabase = Callable[..., Awaitable[Database]]
-
-
-@pytest_asyncio.fixture
-async def connect_bus(ground: Servers) -> AsyncIterator[ConnectBus]:
-    """Connects to the bus as one of the services, with the rights it has."""
-    async with AsyncExitStack() as stack:
-
-        async def connect(name: str) -> Bus:
-            password = ground.environment(name)["NATS_PASSWORD"]
-            settings = BusSettings(
-                nats_url=ground.nats_url, nats_user=name, nats_password=SecretStr(password)
-            )
-            bus = await Bus.connect(settings, name)
-            stack.push_async_callback(bus.close)
-            return bus
-
-        yield connect
 
 
 @pytest_asyncio.fixture

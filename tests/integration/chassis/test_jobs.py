@@ -17,6 +17,7 @@ from chassis.outbox import Outgoing
 from chassis.testing import eventually
 from contracts.envelope import Meta, derived_id, envelop, new_id, to_body, to_headers
 from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
+from contracts.orchestrator import RunCancelRequested
 from contracts.problem import Problem
 
 Handler = Callable[[SyncSource, Meta], Awaitable[Sequence[Outgoing]]]
@@ -50,8 +51,17 @@ async def database(connect_database) -> Database:
 
 @pytest.fixture
 def replica(ingest: Bus, database: Database) -> Callable[[], Jobs]:
-    """A loop as another process of the service would have it."""
-    return lambda: Jobs(ingest, database, "ingest")
+    """A loop as another process of the service would have it; it follows nobody's events."""
+
+    async def ignore(event: RunCancelRequested, meta: Meta) -> Sequence[Outgoing]:
+        return []
+
+    def start() -> Jobs:
+        jobs = Jobs(ingest, database, "ingest")
+        jobs.handle(RunCancelRequested, ignore)
+        return jobs
+
+    return start
 
 
 @asynccontextmanager
@@ -188,6 +198,24 @@ async def test_a_reject_is_buried_with_its_reason_and_its_failure_is_said(
     assert said.data is not None
     event = SourceSyncFailed.model_validate_json(said.data)
     assert event.problem.detail == "there is no such source"
+
+
+async def test_a_reject_that_nobody_can_be_told_of_is_off_the_stream_all_the_same(
+    replica, orchestrator: Bus, database: Database, work, org_id: UUID
+) -> None:
+    async def handle(command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
+        raise Reject("it names no organisation")
+
+    async def on_dead(command: SyncSource, meta: Meta, reason: str) -> Sequence[Outgoing]:
+        raise Reject("it names no organisation")
+
+    jobs = replica()
+    jobs.handle(SyncSource, handle, on_dead=on_dead)
+    message_id = new_id()
+    async with _running(jobs):
+        await orchestrator.send(_command(), org_id=org_id, id=message_id)
+        await work.is_done()
+    assert await _letter(database, message_id) == "it names no organisation"
 
 
 class Blocked:

@@ -16,12 +16,9 @@ import uvicorn
 from fastapi import FastAPI
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from pydantic import SecretStr
 
-from chassis.answers import Answers
 from chassis.bus import Bus
 from chassis.serving import Server
-from chassis.settings import BusSettings
 from contracts.envelope import Meta, from_body, from_headers, new_id
 from contracts.ingest import (
     CsvConfig,
@@ -33,13 +30,10 @@ from contracts.ingest import (
     SourceSyncFailed,
     SyncSource,
 )
-from contracts.message import Part, Request
 from contracts.problem import Problem, not_found
 from contracts.transform import PlanTransformations, TransformationsPlan
 from gateway.app import running
 from gateway.settings import Settings
-
-Handlers = dict[type[Request], Callable[[Any, Meta], Awaitable[Part]]]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -47,29 +41,6 @@ def _traces() -> None:
     """Spans have ids only once there is a provider; a process sets it in telemetry.configure."""
     if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         trace.set_tracer_provider(TracerProvider())
-
-
-def bus_settings(ground, service: str) -> BusSettings:
-    """The bus as one service's user."""
-    password = ground.environment(service)["NATS_PASSWORD"]
-    return BusSettings(
-        nats_url=ground.nats_url, nats_user=service, nats_password=SecretStr(password)
-    )
-
-
-@pytest.fixture
-async def stand_in(ground) -> AsyncIterator[Callable[[str, Handlers], Awaitable[None]]]:
-    """Answers requests in the place of a service that is not under test."""
-    async with AsyncExitStack() as stack:
-
-        async def start(service: str, handlers: Handlers) -> None:
-            answers = Answers(bus_settings(ground, service), service)
-            for kind, handler in handlers.items():
-                answers.answer(kind, handler)
-            await answers.start()
-            stack.push_async_callback(answers.stop)
-
-        yield start
 
 
 @dataclass
@@ -87,7 +58,7 @@ async def start_gateway(ground) -> AsyncIterator[Callable[..., Awaitable[Gateway
     async with AsyncExitStack() as stack:
 
         async def start(**changes: object) -> Gateway:
-            given = bus_settings(ground, "gateway").model_dump()
+            given = ground.bus("gateway").model_dump()
             settings = Settings.model_validate(
                 given | {"object_store_url": ground.objects_url} | changes
             )
@@ -223,7 +194,7 @@ class Ingest:
 async def ingest(ground, stand_in, member, start_service) -> AsyncIterator[Ingest]:
     """Real auth and orchestrator; ingest and transform stand in for themselves."""
     await start_service("orchestrator")
-    bus = await Bus.connect(bus_settings(ground, "ingest"), "ingest")
+    bus = await Bus.connect(ground.bus("ingest"), "ingest")
     ingest = Ingest(bus, {member.org_id})
     await stand_in("ingest", {GetSource: ingest.get_source, PlanSources: ingest.plan_sources})
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,6 +91,22 @@ async def test_a_spare_that_died_while_waiting_is_replaced(tmp_path):
         assert (await pool.inspect(InspectJob(path=path))).rows == 1
 
 
+async def test_a_file_that_is_gone_is_told_as_such(tmp_path):
+    async with WorkerPool(spares=0) as pool:
+        with pytest.raises(BadSource) as caught:
+            await pool.inspect(InspectJob(path=tmp_path / "gone.csv"))
+    assert caught.value.code == "upload_gone"
+    assert "Upload it again" in caught.value.message
+
+
+async def test_a_scratch_folder_that_somebody_removed_is_made_again(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("a,b\n1,2\n")
+    async with WorkerPool(spares=0) as pool:
+        shutil.rmtree(pool._folder)
+        assert (await pool.inspect(InspectJob(path=path))).rows == 1
+
+
 async def test_a_closed_pool_leaves_no_process():
     async with WorkerPool(spares=2):
         pass
@@ -98,7 +115,7 @@ async def test_a_closed_pool_leaves_no_process():
 
 async def test_memory_is_bounded(tmp_path):
     path = tmp_path / "wide.csv"
-    path.write_text("a,b\n" + "x" * (12 << 20) + ",1\n")
+    path.write_text("a,b\n" + "x" * (64 << 20) + ",1\n")
     async with WorkerPool(spares=0, memory_mb=400) as pool:
         with pytest.raises((BadSource, Unavailable)) as caught:
             await pool.inspect(InspectJob(path=path))

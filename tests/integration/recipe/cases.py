@@ -11,12 +11,28 @@ from typing import Any
 
 import asyncpg
 
-from recipe import Column, Context, RecipeProblems, Table, check, compile_recipe, parse
+from recipe import (
+    Column,
+    Compiled,
+    Context,
+    Recipe,
+    RecipeError,
+    RecipeProblems,
+    Table,
+    check,
+    compile_recipe,
+    open_pivot,
+    parse,
+    with_names,
+)
+from recipe.guard import guard
+from recipe.mask_key import SETTING, setting_value
 from recipe.naming import physical_names
 from recipe.statement import count_sql, page
 
 SCHEMA = "recipe_cases"
 CONTEXT = Context(as_of=datetime(2026, 3, 18, 12, tzinfo=UTC), timezone="UTC")
+MASK_KEY = b"a key of an organisation"
 POSTGRES = {
     "text": "text",
     "integer": "bigint",
@@ -62,17 +78,20 @@ async def run(case: Mapping[str, Any], connection: asyncpg.Connection) -> Outcom
     tables = tables_of(case)
     checked = check(case["recipe"], tables, CONTEXT)
     if checked.errors:
-        first = checked.errors[0]
-        return Outcome(problem=(first.step, first.code), message=first.message)
-    try:
-        compiled = compile_recipe(parse(case["recipe"]), tables, CONTEXT)
-    except RecipeProblems as problems:  # pragma: no cover - the check said otherwise
-        raise AssertionError("check and compile disagree") from problems
-    assert checked.steps[-1] == compiled.source_columns
+        return _refused(checked.errors[0])
     transaction = connection.transaction()
     await transaction.start()
     try:
-        await _fill(case, tables, connection)
+        await filled(case, connection)
+        try:
+            recipe = await named(parse(case["recipe"]), tables, connection)
+            compiled = compile_recipe(recipe, tables, CONTEXT)
+        except RecipeProblems as problems:
+            return _refused(problems.errors[0])
+        assert check(recipe, tables, CONTEXT).steps[-1] == compiled.source_columns
+        if failed := await refused(compiled, connection):
+            return _refused(failed)
+        guard(compiled.sql, {SCHEMA})
         rows = [tuple(row) for row in await connection.fetch(compiled.sql)]
         assert await connection.fetchval(count_sql(compiled)) == len(rows)
         paged: list[tuple[object, ...]] = []
@@ -86,10 +105,36 @@ async def run(case: Mapping[str, Any], connection: asyncpg.Connection) -> Outcom
         await transaction.rollback()
 
 
-async def _fill(
-    case: Mapping[str, Any], tables: Mapping[str, Table], connection: asyncpg.Connection
-) -> None:
+def _refused(error: RecipeError) -> Outcome:
+    return Outcome(problem=(error.step, error.code), message=error.message)
+
+
+async def named(
+    recipe: Recipe, tables: Mapping[str, Table], connection: asyncpg.Connection
+) -> Recipe:
+    """The recipe with the names of its pivots' columns, read as saving reads them."""
+    while (pivot := open_pivot(recipe, tables, CONTEXT)) is not None:
+        guard(pivot.sql, {SCHEMA})
+        found = [row[0] for row in await connection.fetch(pivot.sql)]
+        recipe = with_names(recipe, pivot.index, found)
+    return recipe
+
+
+async def refused(compiled: Compiled, connection: asyncpg.Connection) -> RecipeError | None:
+    """The first problem that a check of the data finds, as a publish asks for it."""
+    for asked in compiled.checks:
+        guard(asked.sql, {SCHEMA})
+        found = asked.judge(await connection.fetch(asked.sql))
+        if found is not None and asked.severity == "fail":
+            return found
+    return None
+
+
+async def filled(case: Mapping[str, Any], connection: asyncpg.Connection) -> None:
+    """Put the case's tables into the database."""
+    tables = tables_of(case)
     await connection.execute(f"create schema {SCHEMA}; set local time zone 'UTC'")
+    await connection.execute("select set_config($1, $2, true)", SETTING, setting_value(MASK_KEY))
     for name, content in case["tables"].items():
         table = tables[name]
         listed = ", ".join(f'"{c.physical}" {POSTGRES[c.type]}' for c in table.columns)

@@ -1,8 +1,7 @@
 """Transform on real servers, and its neighbours on the bus: who asks, who sends, who listens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 from uuid import UUID
@@ -11,11 +10,9 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from nats.aio.msg import Msg
-from pydantic import SecretStr
 
 from chassis.bus import Bus
 from chassis.database import affected
-from chassis.settings import BusSettings
 from chassis.testing import eventually
 from contracts.envelope import Meta, from_body, new_id
 from contracts.message import Command, Event, Request, lookup
@@ -227,22 +224,6 @@ def column_factory() -> Callable[..., tuple[Column, ...]]:
         )
 
     return make
-
-
-@pytest_asyncio.fixture
-async def connect_bus(ground) -> AsyncIterator[Callable[[str], Awaitable[Bus]]]:
-    """Opens connections to the bus as a user of it; closes them after the test."""
-    async with AsyncExitStack() as stack:
-
-        async def connect(name: str) -> Bus:
-            settings = BusSettings(
-                nats_url=ground.nats_url, nats_user=name, nats_password=SecretStr(PASSWORD)
-            )
-            bus = await Bus.connect(settings, name)
-            stack.push_async_callback(bus.close)
-            return bus
-
-        yield connect
 
 
 @pytest_asyncio.fixture

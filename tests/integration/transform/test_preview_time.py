@@ -27,7 +27,7 @@ async def test_a_preview_that_takes_too_long_says_what_to_do(stand, column_facto
 
 
 async def test_rows_are_shown_without_a_count_that_takes_too_long(stand, reader):
-    async with reader.reading(stand.org_id, "preview") as reading:
+    async with reader.reading(stand.org_id, "preview", "UTC") as reading:
         rows = await reading.rows("SELECT 1 AS n")
         total = await reading.number("SELECT count(*) FROM pg_sleep(60)")
     assert [row["n"] for row in rows] == [1]
@@ -36,12 +36,12 @@ async def test_rows_are_shown_without_a_count_that_takes_too_long(stand, reader)
 
 async def test_a_reading_cannot_write(stand, reader):
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        async with reader.reading(stand.org_id, "preview") as reading:
+        async with reader.reading(stand.org_id, "preview", "UTC") as reading:
             await reading.rows("CREATE TABLE t (n int)")
 
 
 async def test_a_reading_reads_as_its_organisation_alone(stand, other, reader, column_factory):
     version = await other.source("secret", "SELECT 1 AS n", column_factory(n="integer"))
     with pytest.raises(ProblemError):
-        async with reader.reading(stand.org_id, "preview") as reading:
+        async with reader.reading(stand.org_id, "preview", "UTC") as reading:
             await reading.rows(f'SELECT * FROM "{data_schema(other.org_id)}"."{version.relation}"')

@@ -22,7 +22,7 @@ def test_the_recipe_is_a_discriminated_union_of_all_steps(document):
         assert reference.rpartition("/")[2] in schemas
 
 
-@pytest.mark.parametrize("body", ["TransformationBody", "RecipeBody", "DraftBody"])
+@pytest.mark.parametrize("body", ["TransformationBody", "RecipeBody", "DraftBody", "SqlBody"])
 def test_bodies_that_carry_a_recipe_say_so(document, body):
     recipe = document["components"]["schemas"][body]["properties"]["recipe"]
     assert recipe == {"$ref": "#/components/schemas/Recipe"}
@@ -34,6 +34,13 @@ def test_bodies_that_carry_a_filter_say_what_a_predicate_is(document, body):
     reached = json.dumps(field) + json.dumps(document["components"]["schemas"]["AllOf"])
     for kind in ("Comparison", "AllOf", "AnyOf", "Not"):
         assert f"#/components/schemas/{kind}" in reached
+
+
+def test_lineage_says_from_where(document):
+    schemas = document["components"]["schemas"]
+    for model in ("ColumnLineage", "TracedColumn"):
+        assert "from" in schemas[model]["properties"]
+        assert "origins" not in schemas[model]["properties"]
 
 
 def test_put_takes_a_bare_recipe_too(document):
@@ -98,6 +105,12 @@ def test_every_route_of_the_issue_is_there(document):
         ("POST", "/transformations/{transformation_id}/preview"),
         ("GET", "/transformations/{transformation_id}/sql"),
         ("POST", "/transformations/{transformation_id}/execute"),
+        ("POST", "/transformations/sql"),
+        ("GET", "/transformations/{transformation_id}/lineage"),
+        ("GET", "/transformations/{transformation_id}/versions"),
+        ("GET", "/transformations/{transformation_id}/versions/{version}"),
+        ("GET", "/transformations/{transformation_id}/versions/{version}/diff"),
+        ("POST", "/transformations/{transformation_id}/versions/{version}/restore"),
         ("GET", "/pipelines"),
         ("POST", "/pipelines"),
         ("GET", "/pipelines/{pipeline_id}"),
@@ -110,6 +123,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("POST", "/runs/{run_id}/cancel"),
         ("GET", "/runs/{run_id}/events"),
         ("GET", "/events/stream"),
+        ("GET", "/warehouse/lineage"),
         ("GET", "/warehouse/tables"),
         ("GET", "/warehouse/tables/{name}"),
         ("GET", "/warehouse/tables/{name}/preview"),

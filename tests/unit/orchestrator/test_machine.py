@@ -170,6 +170,13 @@ def to_publishing() -> Walk:
     return walk
 
 
+def test_a_step_tells_the_version_of_the_recipe_that_it_builds() -> None:
+    walk = to_publishing()
+    assert walk.state is not None
+    told = {step.view.kind: step.view.recipe_version for step in walk.state.steps}
+    assert told == {"sync": None, "transform": 1, "publish": None}
+
+
 def test_no_transformation_is_built_before_every_source_has_reported() -> None:
     walk = Walk().start().plan()
     first, second = walk.commands(SyncSource)

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 
 import pytest
+import sqlglot
 
 from recipe import Column, Context, RecipeProblems, Table, check, compile_recipe, parse
+from recipe.statement import readable_sql
 
 PEOPLE = Table(
     table_id="t1",
@@ -130,3 +132,13 @@ def test_nothing_a_user_writes_gets_into_sql_as_text() -> None:
     assert "'''; DROP --'" in sql
     assert "'''|DROP'" in sql
     assert '"x_drop_table_a"' in sql
+
+
+def test_the_readable_statement_names_each_step_with_its_note_in_one_line() -> None:
+    note = "of age */ DROP TABLE x; /*\n-- and more"
+    adults = {"type": "filter", "column": "id", "operator": "equals", "value": 1, "note": note}
+    compiled = compile_recipe(parse({"steps": [SOURCE, adults]}), {"p": PEOPLE}, CONTEXT)
+    sql = readable_sql(compiled)
+    assert "/* 0. Start from */" in sql
+    assert "/* 1. Filter rows: of age * / DROP TABLE x; / * -- and more */" in sql
+    assert len(sqlglot.parse(sql, dialect="postgres")) == 1

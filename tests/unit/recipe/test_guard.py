@@ -34,6 +34,12 @@ from recipe.guard import Forbidden, guard
         "select set_config('role', 'postgres', false)",
         "select query_to_xml('select 1', true, true, '')",
         "select current_user",
+        "select current_setting('dalgo.mask_key')",
+        "select encode(decode(current_setting('dalgo.mask_key'), 'hex'), 'hex')",
+        "select sha256(convert_to(current_setting('app.org_id'), 'UTF8'))",
+        "select sha256(convert_to(current_setting('dalgo.mask_key', true), 'UTF8'))",
+        "select sha256(convert_to(current_setting('dalgo.' || 'mask_key'), 'UTF8'))",
+        "select pg_catalog.current_setting('dalgo.mask_key')",
         "select 'pg_authid'::regclass",
         "select a from org.a tablesample system (1)",
         "select a operator(pg_catalog.+) 1 from org.a",
@@ -48,6 +54,15 @@ def test_the_statement_is_refused(sql: str, caplog: pytest.LogCaptureFixture) ->
     caplog.set_level(logging.CRITICAL, logger="sqlglot")
     with pytest.raises(Forbidden):
         guard(sql, {"org"})
+
+
+def test_a_union_is_looked_at_on_both_sides() -> None:
+    guard('SELECT "a" FROM (SELECT "a" FROM "org"."v" UNION ALL SELECT 1) AS "t"', {"org"})
+    with pytest.raises(Forbidden, match="reads"):
+        guard(
+            'SELECT "a" FROM (SELECT "a" FROM "org"."v" UNION SELECT 1 FROM "x"."y") AS "t"',
+            {"org"},
+        )
 
 
 def test_a_select_over_the_schemas_tables_passes() -> None:

@@ -122,6 +122,19 @@ def test_tables_are_listed_and_renamed() -> None:
     assert references(resolve(recipe, {"towns": "source_2"})) == ["people", "source_2"]
 
 
+def test_every_table_of_a_union_is_listed_and_renamed() -> None:
+    recipe = parse(
+        {"steps": [SOURCE, {"type": "union", "tables": ["Towns", "people", "villages"]}]}
+    )
+    assert references(recipe) == ["people", "Towns", "villages"]
+    resolved = resolve(recipe, {"towns": "source_2", "people": "source_1"})
+    assert resolved.model_dump(mode="json")["steps"][1] == {
+        "type": "union",
+        "tables": ["source_2", "source_1", "villages"],
+    }
+    assert [field for field, _ in recipe.steps[1].tables()] == ["tables.0", "tables.1", "tables.2"]
+
+
 def test_reading_recipes_does_not_load_ibis() -> None:
     code = (
         "import sys, recipe; recipe.parse({'steps': [{'type': 'source', 'table': 'a'}]});"

@@ -11,6 +11,7 @@ from contracts.problem import ProblemError
 from recipe import RecipeError
 from transform.domain import (
     CatalogueTable,
+    beyond,
     checked_name,
     find_cycle,
     invalid_recipe,
@@ -119,3 +120,10 @@ def test_the_errors_of_a_recipe_become_one_problem():
         (1, None, "column"),
         (2, "x", ""),
     ]
+
+
+def test_what_lies_beyond_a_table_is_found_through_others_and_in_circles() -> None:
+    a, b, c, d = (UUID(int=number) for number in range(1, 5))
+    edges = {a: {b}, b: {c, a}, c: {a}}
+    assert beyond(edges, a) == {b, c}
+    assert beyond(edges, d) == set()

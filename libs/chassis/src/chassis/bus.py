@@ -5,7 +5,8 @@ acknowledged by its stream when the call returns.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -37,17 +38,19 @@ class Bus:
         self.connection = connection
         self.service = service
         self.jetstream = connection.jetstream(timeout=5)
+        self._scopes: set[asyncio.Timeout] = set()
 
     @classmethod
     async def connect(cls, settings: BusSettings, service: str) -> "Bus":
         """Connect, waiting for the server as long as it takes; says what it waits for."""
         connection = Client()
-        options = connection_options(settings, service)
+        bus = cls(connection, service)
+        options = connection_options(settings, service, bus._reconnected)
         delay = 0.2
         while True:
             try:
                 await connection.connect(**options)
-                return cls(connection, service)
+                return bus
             except (OSError, NatsError, TimeoutError) as error:
                 log.warning(
                     "nats_not_reachable",
@@ -66,6 +69,23 @@ class Bus:
     def is_connected(self) -> bool:
         """Whether the connection stands right now."""
         return self.connection.is_connected
+
+    @asynccontextmanager
+    async def one_connection(self) -> AsyncIterator[None]:
+        """A block that the connection survives, else TimeoutError once there is a new one.
+
+        What was asked of the old connection is not answered on the new one.
+        """
+        async with asyncio.timeout(None) as scope:
+            self._scopes.add(scope)
+            try:
+                yield
+            finally:
+                self._scopes.discard(scope)
+
+    def _reconnected(self) -> None:
+        for scope in self._scopes:
+            scope.reschedule(0)
 
     async def ask(
         self,
@@ -173,7 +193,9 @@ async def settle(connection: Client) -> None:
     await connection.flush()
 
 
-def connection_options(settings: BusSettings, service: str) -> dict[str, Any]:
+def connection_options(
+    settings: BusSettings, service: str, reconnected: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
     """Arguments of a nats-py connection that never gives up and tells what it is refused."""
 
     async def on_error(error: Exception) -> None:
@@ -185,6 +207,7 @@ def connection_options(settings: BusSettings, service: str) -> dict[str, Any]:
 
     async def on_reconnect() -> None:
         log.info("nats_reconnected")
+        reconnected()
 
     options: dict[str, Any] = {
         "servers": [settings.nats_url],

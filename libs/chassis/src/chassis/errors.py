@@ -2,9 +2,9 @@
 
 
 class Retry(Exception):
-    """Try this message again; `after` is the delay in seconds."""
+    """Try this message again, `after` so many seconds, or each time later when there is none."""
 
-    def __init__(self, reason: str, *, after: float = 1.0) -> None:
+    def __init__(self, reason: str, *, after: float | None = None) -> None:
         super().__init__(reason)
         self.after = after
 

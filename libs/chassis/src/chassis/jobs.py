@@ -89,8 +89,12 @@ class Jobs:
         )
 
     def stop(self, key: object) -> int:
-        """Cancel the work with this key in this process; returns how much there was."""
-        tasks = [task for task, own in self._running.items() if own == key]
+        """Cancel the work with this key in this process; returns how much there was.
+
+        Work that is stopping already is left to tidy up after itself.
+        """
+        running = self._running.items()
+        tasks = [task for task, own in running if own == key and task not in self._stopped]
         for task in tasks:
             self._stopped.add(task)
             task.cancel()
@@ -125,9 +129,10 @@ class Jobs:
                         )
                         await subscription.consumer_info()
                         self._alive[consumer.name] = True
-                    (message,) = await subscription.fetch(1, timeout=_FETCH)
+                    async with self._bus.one_connection():
+                        (message,) = await subscription.fetch(1, timeout=_FETCH)
                 except TimeoutError:
-                    # Nothing to do, or nobody there any more: only asking tells.
+                    # Nothing to do, another connection, or nobody there any more: asking tells.
                     slots.release()
                     self._alive[consumer.name] = await self._is_there(subscription)
                     continue
@@ -206,6 +211,8 @@ class Jobs:
             await message.ack_sync(timeout=5)
         except asyncio.CancelledError:
             if task in self._stopped:
+                # It has ended, but when the process shuts down at the same moment.
+                await asyncio.gather(task, return_exceptions=True)
                 await message.ack_sync(timeout=5)
                 log.info("work_stopped", message=meta.type, id=str(meta.id))
                 return
@@ -254,7 +261,7 @@ class Jobs:
             if registration.stop_asked is None:
                 continue
             with contextlib.suppress(*AWAY):
-                if await registration.stop_asked(body, meta):
+                if task not in self._stopped and await registration.stop_asked(body, meta):
                     self._stopped.add(task)
                     task.cancel()
 
@@ -272,7 +279,7 @@ class Jobs:
             reason = f"given up after {deliveries} tries: {error or repr(error)}"
             await self._bury(message, consumer, reason, registration, body, meta)
             return
-        if isinstance(error, Retry):
+        if isinstance(error, Retry) and error.after is not None:
             delay = error.after
         else:
             delay = min(0.5 * 2 ** (deliveries - 1), 60.0) * random.uniform(0.75, 1.25)
@@ -316,7 +323,9 @@ class Jobs:
                     metadata.num_delivered,
                 )
             if registration and registration.on_dead and body is not None and meta is not None:
-                await self._say(await registration.on_dead(body, meta, reason))
+                # What can never be handled may have nobody to tell either.
+                with contextlib.suppress(Reject):
+                    await self._say(await registration.on_dead(body, meta, reason))
             await message.term()
         except Exception:
             # Nothing is lost: unacknowledged, the message comes back after ack_wait.

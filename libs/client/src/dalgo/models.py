@@ -6,6 +6,7 @@ from uuid import UUID
 from contracts.auth import Organization, Role, User
 from contracts.message import Part
 from contracts.tables import Column, Notice
+from contracts.transform import TracedTable
 
 
 class SignedIn(Part):
@@ -37,3 +38,9 @@ class Source(Part):
     last_synced_at: datetime | None = None
     last_error: str | None = None
     created_at: datetime
+
+
+class WarehouseLineage(Part):
+    """All tables of the organisation by display name, and what each column is made of."""
+
+    tables: tuple[TracedTable, ...]

@@ -103,6 +103,8 @@ class Step(Part):
     name: str
     table: str | None = None
     """Display name of the table that the step writes."""
+    recipe_version: int | None = None
+    """Of a transformation's step: the version of its recipe that the run uses."""
     status: StepStatus
     attempt: int
     rows: int | None = None

@@ -4,13 +4,15 @@ from datetime import datetime
 from typing import ClassVar, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
 from contracts.tables import Column, Notice, TableVersion
 from recipe import Recipe
+from recipe.diff import StepChange
 from recipe.errors import RecipeError
+from recipe.tables import ColumnType
 
 TableKind = Literal["source", "transform"]
 
@@ -28,7 +30,8 @@ class DeclareTable(Request[Done]):
     table_id: UUID
     table_kind: TableKind
     display_name: str
-    expected: tuple[Column, ...]
+    expected: tuple[Column, ...] | None = None
+    """None: as they are."""
 
 
 class DropTable(Request[Done]):
@@ -236,7 +239,11 @@ class StepColumns(Part):
 
 
 class RecipeCheck(Part):
-    """Every error at its step, and the columns after each step before the first error."""
+    """Every error at its step, and the columns after each step before the first error.
+
+    They end too at a pivot whose columns are named in data that was not read yet, with those columns
+    of it that are certain: saving reads the names and checks the rest.
+    """
 
     valid: bool
     errors: tuple[RecipeError, ...]
@@ -283,9 +290,171 @@ class RecipeSql(Part):
 
 
 class ShowSql(Request[RecipeSql]):
-    """The SQL of a saved transformation on what its inputs have now."""
+    """The SQL of a recipe, or without one of a saved transformation, on what its inputs have now."""
+
+    transformation_id: UUID | None = None
+    recipe: dict[str, object] | None = None
+
+
+class RecipeVersion(Part):
+    """One save of a transformation."""
+
+    version: int
+    saved_at: datetime
+    saved_by: str
+    """The actor of the save: a user's id, or the key's."""
+    step_count: int
+    is_current: bool
+    restored_from: int | None = None
+    """The version whose recipe was brought back by this one."""
+
+
+class RecipeVersions(Part):
+    """A page of a transformation's versions, the newest first."""
+
+    versions: tuple[RecipeVersion, ...]
+    next_cursor: str | None = None
+
+
+class ListRecipeVersions(Request[RecipeVersions]):
+    """Every save of a transformation."""
 
     transformation_id: UUID
+    limit: int = 50
+    cursor: str | None = None
+
+
+class SavedRecipe(RecipeVersion):
+    """One save of a transformation, with its recipe."""
+
+    recipe: Recipe
+    """Tables by their names of today; one that is gone, by the name it had at the save."""
+
+
+class GetRecipeVersion(Request[SavedRecipe]):
+    """One version of a transformation."""
+
+    transformation_id: UUID
+    version: int
+
+
+class RecipeDiff(Part):
+    """What was changed from one version of a transformation to another."""
+
+    version: int
+    with_version: int
+    """The version that `version` is compared with: `old` is what this one says."""
+    steps: tuple[StepChange, ...]
+
+
+class CompareRecipeVersions(Request[RecipeDiff]):
+    """What a version changed, compared with another one, or with the one before it."""
+
+    transformation_id: UUID
+    version: int
+    with_version: int | None = None
+
+
+class RestoreRecipeVersion(Request[Transformation]):
+    """Save an old version's recipe as a new version, if it fits the tables there are now."""
+
+    transformation_id: UUID
+    version: int
+    if_version: int | None = None
+
+
+class ColumnOrigin(Part):
+    """A column that a value is made of; `column` None: of the table's rows, as a count is."""
+
+    table: str
+    """Display name."""
+    table_id: UUID
+    kind: TableKind
+    column: str | None
+
+
+class ColumnLineage(Part):
+    """Where one column's values come from."""
+
+    name: str
+    type: ColumnType
+    origins: tuple[ColumnOrigin, ...] = Field(
+        validation_alias=AliasChoices("from", "origins"), serialization_alias="from"
+    )
+    """Columns of sources, through all recipes between; empty for a constant."""
+    read: tuple[ColumnOrigin, ...]
+    """Columns of the tables that the recipe itself reads."""
+
+
+class RelatedTable(Part):
+    """A table before or after another one."""
+
+    table_id: UUID
+    name: str
+    kind: TableKind
+    is_direct: bool
+    """No other recipe lies between."""
+
+
+class TransformationLineage(Part):
+    """Where a transformation's columns come from, and which tables depend on it."""
+
+    transformation_id: UUID
+    version: int
+    columns: tuple[ColumnLineage, ...]
+    upstream: tuple[RelatedTable, ...]
+    downstream: tuple[RelatedTable, ...]
+
+
+class TraceTransformation(Request[TransformationLineage]):
+    """The lineage of a saved transformation, as it compiles on what its inputs have now."""
+
+    transformation_id: UUID
+
+
+class ReadColumn(Part):
+    """A column that a recipe reads; None: it counts the table's rows."""
+
+    table_id: UUID
+    column: str | None
+
+
+class TracedColumn(Part):
+    """A column of the warehouse, and the columns that its recipe makes it of."""
+
+    name: str
+    type: ColumnType
+    origins: tuple[ReadColumn, ...] = Field(
+        default=(), validation_alias=AliasChoices("from", "origins"), serialization_alias="from"
+    )
+
+
+class TracedTable(Part):
+    """A table of the warehouse, what it is made of and by whom it is read."""
+
+    table_id: UUID
+    name: str
+    kind: TableKind
+    columns: tuple[TracedColumn, ...]
+    reads: tuple[UUID, ...]
+    read_by: tuple[UUID, ...]
+    misfit: str | None = None
+    """Why its recipe does not fit its inputs any more, so that nothing is known of its columns."""
+
+
+class TracedTables(Part):
+    """A part of the organisation's lineage, tables by display name."""
+
+    tables: tuple[TracedTable, ...]
+    next_cursor: str | None = None
+
+
+class TraceTables(Request[TracedTables]):
+    """The lineage of all tables, a page at a time; without columns it costs next to nothing."""
+
+    with_columns: bool = True
+    limit: int = 50
+    cursor: str | None = None
 
 
 class PlannedTransformation(Part):

@@ -1,10 +1,12 @@
 """The recipe language: data that people build, checked before data is read, compiled to one SELECT."""
 
+from recipe.checks import DataCheck
 from recipe.compile import Checked, Compiled, check, compile_recipe
 from recipe.context import Context
 from recipe.errors import RecipeError, RecipeProblems
+from recipe.open_pivots import OpenPivot, open_pivot, with_names, without_names
 from recipe.parse import parse
-from recipe.recipe import Recipe, references, resolve
+from recipe.recipe import Recipe, pinned, references, resolve, unpinned
 from recipe.tables import Column, ColumnType, Table
 
 __all__ = [
@@ -13,13 +15,20 @@ __all__ = [
     "ColumnType",
     "Compiled",
     "Context",
+    "DataCheck",
+    "OpenPivot",
     "Recipe",
     "RecipeError",
     "RecipeProblems",
     "Table",
     "check",
     "compile_recipe",
+    "open_pivot",
     "parse",
+    "pinned",
     "references",
     "resolve",
+    "unpinned",
+    "with_names",
+    "without_names",
 ]

@@ -1,5 +1,7 @@
 """What each aggregate function takes, gives and ignores."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import ibis
@@ -7,39 +9,18 @@ import ibis
 from recipe import semantics
 from recipe.conditions import condition
 from recipe.dialect import ReturnType, aggregate, scalar
-from recipe.errors import within
+from recipe.errors import gathering, within
 from recipe.frame import Frame, OrderKey, order_keys, sort_keys
 from recipe.items import sort_item
 from recipe.semantics import number, truth
-from recipe.tables import COLUMN_TYPES, Column, ColumnType
+from recipe.steps.group import TAKES
+from recipe.tables import Column, ColumnType
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from recipe.context import Context
-    from recipe.steps.group import Aggregate, AggregateFunction
-
-_NUMBERS: tuple[ColumnType, ...] = ("integer", "decimal")
-_ORDERED: tuple[ColumnType, ...] = ("text", "integer", "decimal", "date", "timestamp")
-_COMPARED: tuple[ColumnType, ...] = (*_ORDERED, "boolean")
-
-_TAKES: "dict[AggregateFunction, tuple[ColumnType, ...]]" = {
-    "sum": _NUMBERS,
-    "avg": _NUMBERS,
-    "average": _NUMBERS,
-    "median": _NUMBERS,
-    "stddev": _NUMBERS,
-    "variance": _NUMBERS,
-    "percentile": _NUMBERS,
-    "min": _ORDERED,
-    "max": _ORDERED,
-    "mode": _COMPARED,
-    "concat": _COMPARED,
-    "concat_distinct": _COMPARED,
-    "any": ("boolean",),
-    "all": ("boolean",),
-    "percent_true": ("boolean",),
-}
+    from recipe.steps.group import Aggregate
 
 RETURNS: dict[ColumnType, ReturnType] = {
     "text": "string",
@@ -54,21 +35,28 @@ RETURNS: dict[ColumnType, ReturnType] = {
 Result = tuple[ColumnType, "ir.Value"]
 
 
-def aggregated(asked: "Aggregate", frame: Frame, context: "Context") -> Result:
-    """The aggregate over one group, with its type.
+def aggregated(
+    asked: "Aggregate", frame: Frame, context: "Context", only: "ir.BooleanValue | None" = None
+) -> Result:
+    """The aggregate over one group, or over those of its rows that `only` says, with its type.
 
     Raises:
         Misfit: the column is unknown or of a type that the function does not take.
     """
     where: ir.BooleanValue | None = None
-    if asked.where is not None:
-        with within("where"):
-            where = condition(asked.where, frame, context)
-    if asked.column is None or asked.function == "count_rows":
+    column: Column | None = None
+    with gathering() as parts:
+        if asked.column is not None and asked.function != "count_rows":
+            with parts.at("column"):
+                types = TAKES[asked.function]
+                column = frame.column(asked.column, types, f"'{asked.function}'")
+        if asked.where is not None:
+            with parts.at("where"):
+                where = condition(asked.where, frame, context)
+    if only is not None:
+        where = _both(where, only)
+    if column is None:
         return "integer", frame.table.count(where=where)
-    with within("column"):
-        types = _TAKES.get(asked.function, COLUMN_TYPES)
-        column = frame.column(asked.column, types, f"'{asked.function}'")
     cells = frame.value(column)
     match asked.function:
         case "count":
@@ -130,16 +118,36 @@ def _edge(
     asked: "Aggregate", frame: Frame, column: Column, where: "ir.BooleanValue | None"
 ) -> "ir.Value":
     """The cell of the first or last row, null or not; a null in the order never comes first."""
-    with within("order_by"):
-        keys = order_keys(frame, [sort_item(item) for item in asked.order_by or ()])
-    keys = keys or frame.order or tuple(OrderKey(c, False, False) for c in frame.columns)
-    last = asked.function == "last"
-    order: list[ir.Value] = []
-    for key in (*keys, OrderKey(column, False, False)):
-        turned = OrderKey(key.column, key.descending != last, nulls_first=False)
-        order += sort_keys(frame.table[key.column.physical], key.column.type, turned)
+    order = edge_order(frame, _order_of(asked, frame), last=asked.function == "last")
     cells = frame.value(column).collect(where=where, order_by=order, include_null=True)
     return scalar("rx_item", RETURNS[column.type], cells)
+
+
+def first_of_value(
+    asked: "Aggregate", frame: Frame, by: "list[ir.Value]", context: "Context"
+) -> "ir.BooleanValue":
+    """Whether a row is the first of its group, in the aggregate's order, to hold its value."""
+    column = frame.column(asked.column or "")
+    groups = [*by, semantics.as_text(frame.value(column), column.type)]
+    if asked.where is not None:
+        groups.append(semantics.known(condition(asked.where, frame, context)))
+    order = frame.sorted_by(_order_of(asked, frame)).total_order()
+    place = cast("ir.Column", ibis.row_number()).over(group_by=groups, order_by=order)
+    return truth(place == semantics.literal(0))
+
+
+def _order_of(asked: "Aggregate", frame: Frame) -> tuple[OrderKey, ...]:
+    with within("order_by"):
+        return order_keys(frame, [sort_item(item) for item in asked.order_by or ()])
+
+
+def edge_order(frame: Frame, keys: Sequence[OrderKey], *, last: bool) -> "list[ir.Value]":
+    """The order in which the row asked for comes first: never one whose key is null.
+
+    Rows that tie come in the rows' own order, so that all first cells are of one row.
+    """
+    filled_first = [replace(key, nulls_first=last) for key in keys or frame.order]
+    return frame.sorted_by(filled_first).total_order(backwards=last)
 
 
 def _concat(
@@ -149,10 +157,9 @@ def _concat(
     cells = frame.value(column)
     text = semantics.as_text(cells, column.type)
     filled = _both(where, truth(~semantics.is_blank(cells, column.type)))
-    if asked.function == "concat_distinct":
+    keys = _order_of(asked, frame)
+    if asked.function == "concat_distinct" and not keys:
         return _distinct_concat(asked.separator, cells, column, filled)
-    with within("order_by"):
-        keys = order_keys(frame, [sort_item(item) for item in asked.order_by or ()])
     order: list[ir.Value] = []
     for key in (*keys, OrderKey(column, False, False)):
         order += sort_keys(frame.table[key.column.physical], key.column.type, key)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import ibis
 
 from recipe import semantics
+from recipe.dates import date_column
 from recipe.dialect import scalar
 from recipe.errors import gathering, misfit, unknown, within
 from recipe.frame import Frame
@@ -17,6 +18,7 @@ from recipe.values import read_number
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+    from recipe.context import Context
     from recipe.steps.add_column import AddColumn, AnyOperand, Sign
 
 Typed = tuple[ColumnType, "ir.Value"]
@@ -24,11 +26,11 @@ Typed = tuple[ColumnType, "ir.Value"]
 _MOST_ARGUMENTS = 90
 """PostgreSQL calls functions with at most a hundred."""
 
-_MOST_DIGITS = 1000
+MOST_DIGITS = 1000
 """A power longer than this is null: numeric could hold it, but nobody reads it."""
 
 
-def calculated(step: "AddColumn", frame: Frame) -> Typed:
+def calculated(step: "AddColumn", frame: Frame, context: "Context") -> Typed:
     """The new column's type and cells."""
     match step.expression_type:
         case "math":
@@ -43,6 +45,10 @@ def calculated(step: "AddColumn", frame: Frame) -> Typed:
             return "integer", semantics.date_part(cells, step.part)
         case "constant":
             return _constant(step)
+        case "date_diff" | "date_add" | "age":
+            return date_column(step, frame, context)
+        case "formula":
+            raise TypeError("recipe.formula computes formulas")
 
 
 def _math(step: "AddColumn", frame: Frame) -> Typed:
@@ -88,7 +94,7 @@ def _power(a: "ir.NumericValue", b: "ir.NumericValue") -> "ir.Value":
     rooted = truth((a < zero) & (scalar("trunc", "decimal", b) != b))
     digits = number(number(scalar("log", "decimal", a.abs().nullif(zero))) * b)
     # Zero has no logarithm, and no power of it is long.
-    too_long = semantics.known(truth(digits.abs() > semantics.literal(_MOST_DIGITS)))
+    too_long = semantics.known(truth(digits.abs() > semantics.literal(MOST_DIGITS)))
     # PostgreSQL computes with constants while it plans, in branches of CASE too: the base itself
     # must be null, not only the result.
     base = semantics.any_of([undefined, rooted, too_long]).ifelse(ibis.null(), a)

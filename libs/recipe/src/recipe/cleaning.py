@@ -102,7 +102,12 @@ def _translated(value: "ir.Value", old: str, new: str) -> "ir.StringValue":
     return text(scalar("translate", "string", value, ibis.literal(old), ibis.literal(new)))
 
 
-def _title(value: "ir.StringValue") -> "ir.Value":
+def single_spaced(value: "ir.StringValue") -> "ir.StringValue":
+    """Every run of white space as one space."""
+    return _replaced(value, f"[{WHITE_SPACE}]+", " ")
+
+
+def title(value: "ir.StringValue") -> "ir.Value":
     """Each word capitalised; after an apostrophe only when two letters or more follow.
 
     PostgreSQL's initcap begins a word after every character that is no letter or digit, or, with
@@ -145,10 +150,10 @@ def _boolean(value: "ir.StringValue") -> "ir.Value":
 
 _CHANGES: "dict[Operation, Change]" = {
     "trim": semantics.trimmed,
-    "collapse_spaces": lambda value: _replaced(value, f"[{WHITE_SPACE}]+", " "),
+    "collapse_spaces": single_spaced,
     "upper": lambda value: value.upper(),
     "lower": lambda value: value.lower(),
-    "title": _title,
+    "title": title,
     "sentence": _sentence,
     "remove_punctuation": lambda value: _replaced(value, f"[{_PUNCTUATION}]", ""),
     "remove_digits": lambda value: _replaced(value, f"[{_DIGITS}]", ""),

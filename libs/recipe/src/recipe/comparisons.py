@@ -12,7 +12,7 @@ from recipe.errors import misfit
 from recipe.lists import has_each
 from recipe.periods import period
 from recipe.predicate import Operator
-from recipe.regex import check_regex
+from recipe.regex import check_regex, ignoring_case
 from recipe.semantics import truth
 from recipe.tables import NUMBERS, TIMES, Column, ColumnType
 from recipe.values import Day, Value, read_list, read_value
@@ -204,8 +204,8 @@ def _text_test(reading: Reading, cells: "ir.Column", value: object) -> "ir.Boole
     part = str(_needed(read_value(value, "text", reading.context.zone)))
     if reading.operator == "matches":
         check_regex(part, "value")
-        prefix = "" if reading.minds_case() else "(?i)"
-        return semantics.text(cells).re_search(prefix + part)
+        pattern = part if reading.minds_case() else ignoring_case(part)
+        return semantics.text(cells).re_search(pattern)
     needle = reading.fold(semantics.literal(part))
     text = reading.fold(cells)
     if reading.operator == "contains":

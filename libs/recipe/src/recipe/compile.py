@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from recipe.checks import DataCheck, Requirement
 from recipe.context import Context, Watched
-from recipe.errors import Misfit, RecipeError, RecipeProblems
+from recipe.errors import Misfit, RecipeError, RecipeProblems, error_at
 from recipe.naming import physical_names
 from recipe.parse import read
 from recipe.recipe import Recipe
@@ -54,6 +55,8 @@ class Compiled:
     source_columns: tuple[Column, ...]
     """The same columns as the last fragment calls them."""
     order: "tuple[OrderKey, ...]"
+    checks: tuple[DataCheck, ...] = ()
+    """What the data has to fulfil before the rows may be published, in the order of the steps."""
     depends_on_now: bool = False
     """Whether another moment would give another statement."""
 
@@ -64,19 +67,25 @@ class Checked:
 
     errors: list[RecipeError]
     steps: list[tuple[Column, ...]]
+    open: int | None = None
+    """The step whose columns have to be read from the data first (see `recipe.open_pivots`).
+
+    The columns listed after it are those that are certain; what the steps behind it do with columns
+    is not checked, and they are not in `steps`."""
 
 
 def check(recipe: object, tables: Mapping[str, Table], context: Context = _ANY_DAY) -> Checked:
     """Check a recipe, parsed or as a user wrote it, against the tables; no data is touched.
 
     Problems of its form and of its columns are reported together, by step. A disabled step has the
-    columns of the step before it.
+    columns of the step before it. A pivot whose names were not read yet is no problem: the check of
+    columns ends there (`Checked.open`).
     """
     steps, errors = read(recipe)
     fold = _fold(steps, tables, context, None)
     found = sorted([*errors, *fold.errors], key=lambda error: error.step)
     good = min((error.step for error in found), default=len(fold.columns))
-    return Checked(found, fold.columns[:good])
+    return Checked(found, fold.columns[:good], None if found else fold.open)
 
 
 def compile_recipe(
@@ -91,9 +100,16 @@ def compile_recipe(
         RecipeProblems: the steps asked for do not fit the tables.
     """
     from recipe.statement import whole
+    from recipe.weight import weighed
 
     watched = Watched.of(context)
     fold = _fold(recipe.steps, tables, watched, until_step)
+    if fold.open is not None:
+        message = (
+            "The columns of this pivot are named in the data, and nobody has read it yet. Save the "
+            "recipe again when its tables have data, or list the names."
+        )
+        fold.errors.append(error_at(fold.open, recipe.steps[fold.open], "missing_field", message))
     if fold.errors or fold.frame is None:
         raise RecipeProblems(fold.errors)
     columns = fold.frame.columns
@@ -102,8 +118,10 @@ def compile_recipe(
         column.model_copy(update={"physical": name})
         for column, name in zip(columns, names, strict=True)
     )
-    parts = (final, fold.reads, tuple(fold.fragments), columns, fold.frame.order)
-    return Compiled(whole(Compiled("", *parts)), *parts, watched.asked)
+    fragments = tuple(weighed(fold.fragments))
+    parts = (final, fold.reads, fragments, columns, fold.frame.order)
+    checks = tuple(_data_check(asked, fold.fragments) for asked in fold.asked)
+    return Compiled(whole(Compiled("", *parts)), *parts, checks, watched.asked)
 
 
 def narrowed(compiled: Compiled, predicate: "Predicate", context: Context) -> Compiled:
@@ -122,8 +140,8 @@ def narrowed(compiled: Compiled, predicate: "Predicate", context: Context) -> Co
     frame = Frame.of(last.name, compiled.source_columns, compiled.order)
     step = Filter(type="filter", where=predicate)
     watched = Watched.of(context)
-    layers = _Layers(last.index + 1, step)
-    filtered = step.apply(frame, Scope(Catalogue({}), watched, layers.settle))
+    layers = _Layers(last.index + 1, step, len(compiled.fragments))
+    filtered = step.apply(frame, Scope(Catalogue({}), watched, layers.settle, layers.require, ""))
     layers.settle(filtered, "narrowed")
     result = replace(
         compiled,
@@ -133,6 +151,16 @@ def narrowed(compiled: Compiled, predicate: "Predicate", context: Context) -> Co
     return replace(result, sql=whole(result))
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """A requirement, and how many of the recipe's queries come before what it reads."""
+
+    index: int
+    step: Step
+    requirement: Requirement
+    after: int
+
+
 @dataclass
 class _Fold:
     frame: "Frame | None"
@@ -140,6 +168,8 @@ class _Fold:
     columns: list[tuple[Column, ...]]
     fragments: list[Fragment]
     reads: tuple[str, ...]
+    asked: list[_Asked]
+    open: int | None = None
 
 
 def _fold(
@@ -150,52 +180,65 @@ def _fold(
 ) -> _Fold:
     from recipe.frame import Frame
     from recipe.scope import Scope
-    from recipe.weight import weighed
 
     catalogue = Catalogue(tables)
     frame = Frame.of("nothing", ())
-    fold = _Fold(None, [], [], [], ())
+    fold = _Fold(None, [], [], [], (), [])
     last = len(steps) if until_step is None else until_step + 1
+    origin = _origin(steps, catalogue)
     reads: dict[str, None] = {}
     for index, step in enumerate(steps[:last]):
         if step is None:
             break
         if step.enabled:
-            layers = _Layers(index, step)
+            layers = _Layers(index, step, len(fold.fragments))
+            scope = Scope(catalogue, context, layers.settle, layers.require, origin)
             try:
-                result = step.apply(frame, Scope(catalogue, context, layers.settle))
+                result = step.apply(frame, scope)
             except Misfit as misfit:
                 fold.errors += _located(misfit, index, step)
                 if not step.keeps_columns:
                     break
                 result = frame
             frame = result
-            if not fold.errors:
+            if not frame.complete:
+                fold.open = index
+            elif not fold.errors:
                 frame = layers.settle(result, f"step_{index}")
                 fold.fragments += layers.fragments
+                fold.asked += layers.asked
             found = [catalogue.find(name) for _, name in step.tables()]
             reads |= dict.fromkeys(table.table_id for table in found if table is not None)
         fold.columns.append(frame.columns)
+        if fold.open is not None:
+            break
     fold.frame = frame
-    fold.fragments = weighed(fold.fragments)
     fold.reads = tuple(reads)
     return fold
+
+
+def _origin(steps: Sequence[Step | None], catalogue: Catalogue) -> str:
+    """Display name of the source's table; empty where there is none."""
+    named = steps[0].tables() if steps and steps[0] is not None else ()
+    found = next((catalogue.find(name) for _, name in named), None)
+    return "" if found is None else found.display_name
 
 
 class _Layers:
     """The queries that one step becomes: mostly one, none if it only changes the order."""
 
-    def __init__(self, index: int, step: Step) -> None:
-        self._index, self._step = index, step
+    def __init__(self, index: int, step: Step, before: int) -> None:
+        self._index, self._step, self._before = index, step, before
         self.fragments: list[Fragment] = []
+        self.asked: list[_Asked] = []
 
     def settle(self, frame: "Frame", name: str | None = None) -> "Frame":
         """The frame as the result of a query of its own."""
-        from recipe.dialect import is_settled, passes_on, to_tree
+        from recipe.dialect import passes_on, settled_name, to_tree
         from recipe.frame import Frame
 
-        if is_settled(frame.table):
-            return frame
+        if (read := settled_name(frame.table)) is not None:
+            return Frame.of(read, frame.columns, frame.order)
         query = to_tree(frame.table)
         if passes_on(query):
             read = query.args["from_"].this.name
@@ -204,17 +247,36 @@ class _Layers:
         self.fragments.append(Fragment(self._index, self._step, name, query))
         return Frame.of(name, frame.columns, frame.order)
 
+    def require(self, requirement: Requirement) -> None:
+        """What the step asks of the data at this point."""
+        after = self._before + len(self.fragments)
+        self.asked.append(_Asked(self._index, self._step, requirement, after))
+
+
+def _data_check(asked: _Asked, fragments: Sequence[Fragment]) -> DataCheck:
+    """A requirement as a statement of its own: the queries before it, then the offences."""
+    from recipe.dialect import to_tree
+    from recipe.statement import offences
+    from recipe.weight import weighed
+
+    wanted, frame = asked.requirement, asked.requirement.offences
+    last = Fragment(asked.index, asked.step, "offences", to_tree(frame.table))
+    queries = tuple(weighed([*fragments[: asked.after], last]))
+    return DataCheck(
+        step=asked.index,
+        step_id=asked.step.id,
+        type=asked.step.kind(),
+        field=wanted.field or None,
+        code=wanted.code,
+        severity=wanted.severity,
+        columns=frame.columns,
+        sql=offences(Compiled("", frame.columns, (), queries, frame.columns, frame.order)),
+        say=wanted.say,
+    )
+
 
 def _located(misfit: Misfit, index: int, step: Step) -> list[RecipeError]:
     return [
-        RecipeError(
-            step=index,
-            step_id=step.id,
-            type=step.kind(),
-            field=finding.field or None,
-            code=finding.code,
-            message=finding.message,
-            alternatives=finding.alternatives,
-        )
+        error_at(index, step, finding.code, finding.message, finding.field, finding.alternatives)
         for finding in misfit.findings
     ]

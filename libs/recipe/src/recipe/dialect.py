@@ -18,6 +18,8 @@ import sqlglot
 from ibis.backends.sql.compilers.postgres import compiler
 from sqlglot import exp
 
+from recipe.mask_key import DIGITS, SETTING
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
@@ -33,6 +35,12 @@ ZERO_WIDTH = r"\u180e\u200b\u200c\u200d\u2060\ufeff"
 _KEY = 'ARRAY[LOWER(x), x] COLLATE "C"'
 """Text as it sorts: ignoring case, then by code point, on every database alike."""
 
+_PADDED_KEYS = f"COALESCE(NULLIF(CURRENT_SETTING('{SETTING}'), ''), 'no key')"
+"""Where the setting was made once and is empty now, what `DECODE` refuses: no hash without a key."""
+_DAY_ZERO = "CAST('2000-01-01' AS DATE)"
+_DAY_LEAST, _DAY_MOST = -2_451_546, 2_145_031_949
+"""The days, counted from then, just before the first and just after the last of PostgreSQL's."""
+
 _TEMPLATES = {
     "rx_code_point": 'x COLLATE "C"',
     "rx_white": f"e'{WHITE_SPACE}{ZERO_WIDTH}'",
@@ -41,10 +49,24 @@ _TEMPLATES = {
     "rx_nfd": "NORMALIZE(x, NFD)",
     "rx_item": "(x)[1]",
     "rx_numeric": "CAST(x AS NUMERIC)",
+    "rx_bigint": "CAST(x AS BIGINT)",
     "rx_jsonb": "CAST(x AS JSONB)",
+    "rx_date": "CAST(x AS DATE)",
+    "rx_days": "(CAST(x AS DATE) - CAST(y AS DATE))",
+    "rx_days_later": "(x + y * MAKE_INTERVAL(0, 0, 0, 1))",
+    "rx_months_later": "(x + y * MAKE_INTERVAL(0, 1))",
+    "rx_scalar": "(x #>> '{}')",
+    "rx_keyed_hash": (
+        f"LEFT(ENCODE(SHA256(DECODE(RIGHT({_PADDED_KEYS}, 128), 'hex') || SHA256("
+        f"DECODE(LEFT({_PADDED_KEYS}, 128), 'hex') || CONVERT_TO(x, 'UTF8'))), 'hex'), {DIGITS})"
+    ),
     "rx_timestamp": "CAST(x AS TIMESTAMP)",
+    "rx_zoned": "CAST(x AS TIMESTAMPTZ)",
     "rx_isodow": "CAST(EXTRACT(ISODOW FROM x) AS BIGINT)",
     "rx_contains": "x @> y",
+    "rx_unnest": "UNNEST(COALESCE(NULLIF(x, '{}'), ARRAY[CAST(NULL AS TEXT)]))",
+    "rx_text_key": f"CASE WHEN NOT x IS NULL THEN {_KEY} END",
+    "rx_key_text": "(x)[2]",
     "rx_text_min": f"(MIN({_KEY}) FILTER (WHERE w AND NOT x IS NULL))[2]",
     "rx_text_max": f"(MAX({_KEY}) FILTER (WHERE w AND NOT x IS NULL))[2]",
     "rx_text_mode": (
@@ -58,6 +80,23 @@ _TEMPLATES = {
         f"ARRAY_TO_STRING((ARRAY_AGG(DISTINCT {_KEY}) FILTER (WHERE w AND NOT x IS NULL))[:][2:2],"
         " y)"
     ),
+    "rx_nth": "(x)[y]",
+    "rx_minus": "x - y",
+    "rx_same": "x IS NOT DISTINCT FROM y",
+    # sqlglot would divide what it knows no type of as double precision.
+    "rx_over": "x / y",
+    "rx_bounded": "CASE WHEN ABS(CAST(x AS NUMERIC)) < 1E1000 THEN CAST(x AS NUMERIC) END",
+    "rx_bounded_once": (
+        "NULLIF(GREATEST(NULLIF(LEAST(CAST(x AS NUMERIC), 1E1000), 1E1000), -1E1000), -1E1000)"
+    ),
+    "rx_plus_days": (
+        f"{_DAY_ZERO} + CAST(NULLIF(GREATEST(NULLIF(LEAST(x - {_DAY_ZERO} + TRUNC(y), {_DAY_MOST}),"
+        f" {_DAY_MOST}), {_DAY_LEAST}), {_DAY_LEAST}) AS INT)"
+    ),
+    "rx_plus_times": "x + CAST(y AS INT) * INTERVAL '1 DAY'",
+    "rx_plus_months": "x + CAST(y AS INT) * INTERVAL '1 MONTH'",
+    "rx_month": "DATE_TRUNC('MONTH', x)",
+    "rx_before": "x - INTERVAL '1 DAY'",
 }
 
 
@@ -111,16 +150,20 @@ def to_tree(table: "ir.Table") -> exp.Select:
     return tree
 
 
-def is_settled(table: "ir.Table") -> bool:
-    """Whether a table is the result of an earlier query, with nothing added to it."""
+def settled_name(table: "ir.Table") -> str | None:
+    """The name of the earlier query whose result a table is, with nothing added to it."""
     op = table.op()
-    return isinstance(op, ops.UnboundTable) and op.namespace.database is None
+    if isinstance(op, ops.UnboundTable) and op.namespace.database is None:
+        return op.name
+    return None
 
 
 def passes_on(query: exp.Select) -> bool:
     """Whether a query only repeats the one it reads."""
     said = {key for key, value in query.args.items() if value}
-    return said == {"expressions", "from_"} and query.is_star
+    read = query.args.get("from_")
+    whole = read is not None and isinstance(read.this, exp.Table)
+    return whole and said == {"expressions", "from_"} and query.is_star
 
 
 def _expand(tree: exp.Select, relation: str, columns: Sequence[str]) -> None:
@@ -184,9 +227,16 @@ def _fill(node: exp.Expr) -> exp.Expr:
     }
     condition = node.expression.this if isinstance(node, exp.Filter) else exp.true()
     filled["w"] = _held(condition.transform(_fill))
-    return _template(name).transform(
+    result = _template(name).transform(
         lambda inner: filled[inner.name].copy() if _is_place(inner, filled) else inner
     )
+    # Ibis took it for a call, which needs no brackets beside an operator.
+    return _held(result) if _is_operator(node.parent) else result
+
+
+def _is_operator(node: exp.Expr | None) -> bool:
+    loose = exp.Paren | exp.Connector
+    return isinstance(node, exp.Binary | exp.Unary) and not isinstance(node, loose)
 
 
 def _is_place(node: exp.Expr, filled: dict[str, exp.Expr]) -> bool:
@@ -195,8 +245,15 @@ def _is_place(node: exp.Expr, filled: dict[str, exp.Expr]) -> bool:
 
 @cache
 def _template(name: str) -> exp.Expr:
-    return cast("exp.Expr", sqlglot.parse_one(_TEMPLATES[name], dialect="postgres"))
+    tree = cast("exp.Expr", sqlglot.parse_one(_TEMPLATES[name], dialect="postgres"))
+    for bracket in tree.find_all(exp.Bracket):
+        if isinstance(bracket.expressions[0], exp.Column):
+            # sqlglot counts from 0 inside and shifts what it knows for a number; this one it cannot.
+            bracket.set("offset", 1)
+    return tree
 
 
 def _held(node: exp.Expr) -> exp.Expr:
-    return node if isinstance(node, _ATOMS) else exp.paren(node, copy=False)
+    # To sqlglot AND, ~ and @> are functions too.
+    atom = isinstance(node, _ATOMS) and not isinstance(node, exp.Binary)
+    return node if atom else exp.paren(node, copy=False)

@@ -4,9 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
+
+if TYPE_CHECKING:
+    from recipe.step import Step
 
 Code = Literal[
     "unknown_step",
@@ -29,6 +32,10 @@ Code = Literal[
 
 MAX_ALTERNATIVES = 100
 """So that a mistake in a table of a thousand columns stays a small answer."""
+_LONGEST_NAME = 1000
+"""Characters of a name that is still compared with those there are."""
+_LONGEST_MESSAGE = 1500
+"""Whatever it quotes, a message is something to read."""
 
 
 class RecipeError(BaseModel):
@@ -44,6 +51,31 @@ class RecipeError(BaseModel):
     code: Code
     message: str
     alternatives: tuple[str, ...] = ()
+
+    @field_validator("message")
+    @classmethod
+    def _readable(cls, message: str) -> str:
+        return shortened(message, _LONGEST_MESSAGE)
+
+
+def error_at(
+    index: int,
+    step: "Step",
+    code: Code,
+    message: str,
+    field: str = "",
+    alternatives: Sequence[str] = (),
+) -> RecipeError:
+    """A problem of a step that could be read, at its place in the recipe."""
+    return RecipeError(
+        step=index,
+        step_id=step.id,
+        type=step.kind(),
+        field=field or None,
+        code=code,
+        message=message,
+        alternatives=tuple(alternatives),
+    )
 
 
 class RecipeProblems(Exception):
@@ -120,11 +152,18 @@ def unknown(code: Code, kind: str, name: str, known: Sequence[str], field: str =
     near = nearest(name, known)
     guess = f" Did you mean '{near[0]}'?" if near else ""
     ordered = [*near, *(other for other in known if other not in near)]
-    return misfit(code, f"There is no {kind} '{name}' here.{guess}", field, ordered)
+    return misfit(code, f"There is no {kind} '{shortened(name)}' here.{guess}", field, ordered)
+
+
+def shortened(text: str, most: int = 80) -> str:
+    """A text as a message quotes it: its beginning, when it is long."""
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def nearest(name: str, known: Sequence[str]) -> list[str]:
     """Up to three of the known names that look like the given one, the likeliest first."""
+    if len(name) > _LONGEST_NAME:
+        return []
     by_folded: dict[str, str] = {}
     for other in known:
         by_folded.setdefault(other.casefold(), other)

@@ -11,7 +11,7 @@ import ibis.expr.schema as sch
 from ibis.common.collections import FrozenOrderedDict
 
 from recipe.dialect import scalar
-from recipe.errors import gathering, misfit, unknown
+from recipe.errors import Gathering, gathering, misfit, unknown
 from recipe.items import SortItem
 from recipe.naming import physical_name
 from recipe.tables import Column, ColumnType
@@ -51,6 +51,10 @@ class OrderKey:
     descending: bool
     nulls_first: bool
 
+    def turned(self) -> "OrderKey":
+        """The same order from its other end."""
+        return OrderKey(self.column, not self.descending, not self.nulls_first)
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -59,6 +63,8 @@ class Frame:
     table: "ir.Table"
     columns: tuple[Column, ...]
     order: tuple[OrderKey, ...] = ()
+    complete: bool = True
+    """False where further columns get their names from data that was not read yet."""
 
     @classmethod
     def of(
@@ -101,6 +107,21 @@ class Frame:
                 "",
                 fitting,
             )
+        return found
+
+    def named(
+        self,
+        parts: Gathering,
+        field: str,
+        names: Iterable[str],
+        types: Iterable[ColumnType] = (),
+        wants: str = "",
+    ) -> list[Column]:
+        """The columns of a field that lists them; each that is missing is told at its place."""
+        found: list[Column] = []
+        for index, name in enumerate(names):
+            with parts.at(field, index):
+                found.append(self.column(name, types, wants))
         return found
 
     def value(self, column: Column) -> "ir.Column":
@@ -167,12 +188,19 @@ class Frame:
         """The rows for which the condition is true."""
         return replace(self, table=self.table.filter(condition))
 
-    def total_order(self) -> list["ir.Value"]:
+    def sorted_by(self, keys: Sequence[OrderKey]) -> "Frame":
+        """The same rows in this order; where it leaves rows equal, the order before settles it."""
+        these = {key.column.physical for key in keys}
+        earlier = [key for key in self.order if key.column.physical not in these]
+        return replace(self, order=(*keys, *earlier))
+
+    def total_order(self, *, backwards: bool = False) -> list["ir.Value"]:
         """The rows' own order, then every column: rows that tie are equal."""
-        keys = [sort_keys(self.table[k.column.physical], k.column.type, k) for k in self.order]
+        order = [key.turned() for key in self.order] if backwards else self.order
+        keys = [sort_keys(self.table[k.column.physical], k.column.type, k) for k in order]
         settled = {key.column.physical for key in self.order}
         ties = [
-            tie_breaker(self.value(column), column.type)
+            tie_breaker(self.value(column), column.type, backwards=backwards)
             for column in self.columns
             if column.physical not in settled
         ]
@@ -196,9 +224,10 @@ def sort_keys(value: "ir.Value", type: ColumnType, key: OrderKey) -> list["ir.Va
     return [part.asc(nulls_first=key.nulls_first) for part in values]
 
 
-def tie_breaker(value: "ir.Value", type: ColumnType) -> "ir.Value":
+def tie_breaker(value: "ir.Value", type: ColumnType, *, backwards: bool = False) -> "ir.Value":
     """A value that puts rows that tie into an order that is the same every time."""
-    return comparable(value, type).asc(nulls_first=False)
+    form = comparable(value, type)
+    return form.desc(nulls_first=True) if backwards else form.asc(nulls_first=False)
 
 
 def comparable(value: "ir.Value", type: ColumnType) -> "ir.Value":
@@ -228,15 +257,16 @@ def _listed(types: Sequence[ColumnType]) -> str:
 
 
 def order_keys(frame: Frame, items: Sequence[SortItem]) -> tuple[OrderKey, ...]:
-    """Sort items as keys of a frame.
+    """Sort items as keys of a frame; a column that is named again settles nothing more.
 
     Raises:
         Misfit: at `<index>.column`, for a column that is unknown or cannot be ordered.
     """
-    keys: list[OrderKey] = []
+    keys: dict[str, OrderKey] = {}
     with gathering() as parts:
         for index, item in enumerate(items):
             with parts.at(index):
                 column = frame.column(item.column, _SORTABLE, "Sorting")
-                keys.append(OrderKey(column, item.descending, item.nulls == "first"))
-    return tuple(keys)
+                key = OrderKey(column, item.descending, item.nulls == "first")
+                keys.setdefault(column.physical, key)
+    return tuple(keys.values())

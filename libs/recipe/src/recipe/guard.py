@@ -11,6 +11,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from recipe.mask_key import SETTING
+
 _NODES: frozenset[type[exp.Expr]] = frozenset(
     {
         # queries
@@ -32,6 +34,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.Subquery,
         exp.Table,
         exp.TableAlias,
+        exp.Union,
         exp.Where,
         exp.Window,
         exp.WindowSpec,
@@ -57,6 +60,7 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.GTE,
         exp.In,
         exp.Is,
+        exp.JSONBExtractScalar,
         exp.LT,
         exp.LTE,
         exp.Mod,
@@ -76,37 +80,67 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
         exp.Avg,
         exp.Case,
         exp.Cast,
+        exp.Ceil,
         exp.Coalesce,
         exp.ConcatWs,
         exp.Count,
         exp.DataType,
+        exp.Decode,
+        exp.DenseRank,
+        exp.Encode,
         exp.Exists,
+        exp.Exp,
+        exp.Explode,
         exp.Extract,
         exp.Filter,
+        exp.FirstValue,
+        exp.Floor,
+        exp.Greatest,
         exp.GroupConcat,
         exp.If,
         exp.Initcap,
+        exp.IntDiv,
+        exp.Interval,
+        exp.Lag,
+        exp.Lead,
+        exp.Least,
         exp.Left,
         exp.Length,
         exp.Log,
         exp.LogicalAnd,
         exp.LogicalOr,
         exp.Lower,
+        exp.MD5,
+        exp.MakeInterval,
         exp.Max,
         exp.Min,
         exp.Mode,
         exp.Normalize,
+        exp.Ntile,
         exp.Nullif,
+        exp.Pad,
+        exp.IntDiv,
         exp.PercentileCont,
         exp.Pow,
+        exp.Rank,
+        exp.RegexpInstr,
         exp.RegexpReplace,
+        exp.RegexpSubstr,
+        exp.Replace,
         exp.Right,
+        exp.Round,
         exp.RowNumber,
+        exp.SHA2,
+        exp.SplitPart,
+        exp.Sqrt,
         exp.StartsWith,
         exp.StddevSamp,
         exp.StrPosition,
+        exp.StringToArray,
         exp.Substring,
         exp.Sum,
+        exp.TimeToStr,
+        exp.TimestampTrunc,
         exp.Translate,
         exp.Trim,
         exp.Trunc,
@@ -115,7 +149,24 @@ _NODES: frozenset[type[exp.Expr]] = frozenset(
     }
 )
 
-_FUNCTIONS = frozenset({"btrim", "ltrim", "make_date", "make_timestamp", "trim_scale"})
+_FUNCTIONS = frozenset(
+    {
+        "btrim",
+        "convert_to",
+        "jsonb_array_elements_text",
+        "jsonb_build_array",
+        "jsonb_extract_path",
+        "jsonb_typeof",
+        "ltrim",
+        "make_date",
+        "make_timestamp",
+        "pg_input_is_valid",
+        "regexp_match",
+        "row",
+        "to_jsonb",
+        "trim_scale",
+    }
+)
 """Functions that the parser knows by name only."""
 
 _TYPES = frozenset(
@@ -124,9 +175,12 @@ _TYPES = frozenset(
         exp.DataType.Type.BOOLEAN,
         exp.DataType.Type.DATE,
         exp.DataType.Type.DECIMAL,
+        exp.DataType.Type.INT,
         exp.DataType.Type.JSONB,
         exp.DataType.Type.TEXT,
+        exp.DataType.Type.TIME,
         exp.DataType.Type.TIMESTAMP,
+        exp.DataType.Type.TIMESTAMPTZ,
         exp.DataType.Type.VARCHAR,
     }
 )
@@ -168,6 +222,11 @@ def _check_all(tree: exp.Expr, own: Collection[str], schemas: Collection[str]) -
 
 def _check(node: exp.Expr, own: Collection[str], schemas: Collection[str]) -> None:
     match node:
+        case exp.Anonymous() if node.name.lower() == "current_setting":
+            asked = [each.name if each.is_string else None for each in node.expressions]
+            # What is not hashed could be read.
+            if asked != [SETTING] or node.find_ancestor(exp.SHA2) is None:
+                raise Forbidden("reads a setting")
         case exp.Anonymous():
             if node.name.lower() not in _FUNCTIONS:
                 raise Forbidden(f"calls {node.name}")

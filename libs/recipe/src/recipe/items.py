@@ -20,7 +20,10 @@ class SortItem(Part):
     column: str = Field(json_schema_extra=hint("column", "Column"))
     descending: bool = Field(default=False, json_schema_extra=hint("choice", "Largest first"))
     nulls: Literal["first", "last"] = Field(
-        default="last", json_schema_extra=hint("choice", "Empty cells")
+        default="last",
+        json_schema_extra=hint(
+            "choice", "Empty cells", labels={"first": "Come first", "last": "Come last"}
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """How two tables are joined: keys that compare as people expect, columns that do not clash."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import ibis
 
@@ -10,7 +10,9 @@ from recipe.errors import Gathering, gathering, within
 from recipe.frame import Frame, Output, no_duplicates
 from recipe.reading import read_table
 from recipe.semantics import truth
+from recipe.steps.join import default_prefix
 from recipe.tables import NUMBERS, Column
+from recipe.widening import widened, widest
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -27,7 +29,7 @@ def joined(step: "Join", left: Frame, scope: "Scope") -> Frame:
     with within("with"):
         table = scope.table(step.with_)
     right = read_table(table)
-    prefix = step.prefix if step.prefix is not None else f"{table.display_name}_"
+    prefix = step.prefix if step.prefix is not None else default_prefix(table.display_name)
     crossed = step.join_type == "cross"
     with gathering() as parts:
         left_keys = [] if crossed else _columns(parts, left, "left_on", step.left_on)
@@ -41,12 +43,14 @@ def joined(step: "Join", left: Frame, scope: "Scope") -> Frame:
     keys: list[Column] = []
     for column in right_keys:
         keys.append(left.new_column("key", column.type, [*made, *keys]))
+    named = [*zip(brought, made, strict=True), *zip(right_keys, keys, strict=True)]
+    cells: list[ir.Value] = [right.value(old).name(new.physical) for old, new in named]
+    # Rows that bring nothing still pair with others, and an Ibis table has columns.
     other = right.table.select(
-        [right.value(old).name(new.physical) for old, new in zip(brought, made, strict=True)]
-        + [right.value(old).name(new.physical) for old, new in zip(right_keys, keys, strict=True)]
+        cells or [ibis.literal(True).name(left.new_column("row", "boolean").physical)]
     )
     matches = [
-        _matches(left.value(a), a, other[key.physical], key)
+        same_key(left.value(a), a, other[key.physical], key)
         for (a, _), key in zip(pairs, keys, strict=True)
     ]
     if step.join_type in _LEFT_ONLY:
@@ -56,32 +60,27 @@ def joined(step: "Join", left: Frame, scope: "Scope") -> Frame:
         product = left.table.cross_join(other)
     else:
         product = left.table.join(other, matches, how=step.join_type)  # pyright: ignore[reportArgumentType]
-    filled = {
-        column: _filled(product, column, key) if step.join_type in _FILLS_KEY else None
-        for (column, _), key in zip(pairs, keys, strict=True)
-    }
+    filled: dict[Column, Output] = {}
+    if step.join_type in _FILLS_KEY:
+        filled = {
+            column: _filled(product, column, key)
+            for (column, _), key in zip(pairs, keys, strict=True)
+        }
     both = replace(left, table=product)
-    no_duplicates([column.name for column in (*left.columns, *made)])
-    outputs: list[Output] = []
-    for column in left.columns:
-        value = filled.get(column)
-        outputs.append((column, both.value(column) if value is None else value))
-    outputs += [(column, both.value(column)) for column in made]
-    return both.select(outputs)
+    with within("prefix"):
+        no_duplicates([column.name for column in (*left.columns, *made)])
+    outputs = [filled.get(column, (column, both.value(column))) for column in left.columns]
+    return both.select([*outputs, *((column, both.value(column)) for column in made)])
 
 
 def _columns(
     parts: Gathering, frame: Frame, field: str, names: "str | tuple[str, ...] | None"
 ) -> list[Column]:
-    found: list[Column] = []
     if isinstance(names, str):
         with parts.at(field):
-            found.append(frame.column(names))
-        return found
-    for index, name in enumerate(names or ()):
-        with parts.at(field, index):
-            found.append(frame.column(name))
-    return found
+            return [frame.column(names)]
+        return []
+    return frame.named(parts, field, names or ())
 
 
 def _brought(
@@ -94,7 +93,7 @@ def _brought(
     return _columns(parts, right, "columns", step.columns)
 
 
-def _matches(
+def same_key(
     left: "ir.Value", left_column: Column, right: "ir.Value", right_column: Column
 ) -> "ir.BooleanValue":
     """Equal, and not blank. One equality per key: a FULL JOIN of PostgreSQL takes nothing else."""
@@ -106,11 +105,12 @@ def _matches(
     return truth(semantics.without_blank(left_text, "text") == right_text)
 
 
-def _filled(product: "ir.Table", column: Column, key: Column) -> "ir.Value":
-    """The left key, from the right one in rows that only the right table has."""
-    here, there = product[column.physical], product[key.physical]
-    if column.type == key.type or {column.type, key.type} <= NUMBERS:
-        return ibis.coalesce(here, there)
-    if column.type == "text":
-        return ibis.coalesce(here, semantics.as_text(there, key.type))
-    return cast("ir.Value", here)
+def _filled(product: "ir.Table", column: Column, key: Column) -> Output:
+    """The left key, from the right one in rows that only the right table has.
+
+    Where the types differ the column takes one that holds both, or such rows would lose their key.
+    """
+    wide = widest([column.type, key.type])
+    here = widened(product[column.physical], column.type, wide)
+    there = widened(product[key.physical], key.type, wide)
+    return column.model_copy(update={"type": wide}), ibis.coalesce(here, there)

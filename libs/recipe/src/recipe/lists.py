@@ -11,6 +11,7 @@ from recipe.errors import misfit
 from recipe.predicate import Operator
 from recipe.semantics import truth
 from recipe.tables import ColumnType
+from recipe.values import read_number
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -24,7 +25,8 @@ def has_each(
     if not isinstance(choices, list | tuple):
         raise misfit("bad_value", f"'{operator}' takes a list of choices.", "value")
     for choice in choices:
-        if not isinstance(choice, str | int | float) or not str(choice).strip():
+        known = isinstance(choice, str | int | float) and not isinstance(choice, bool)
+        if not known or not str(choice).strip():
             raise misfit("bad_value", f"'{operator}' takes choices as text.", "value")
     if type == "json":
         found = [_in_array(cells, choice) for choice in choices]
@@ -32,9 +34,45 @@ def has_each(
         # One space on each side of every word: then a word is found only as a whole.
         words = scalar("rx_words", "string", cells)
         found = [semantics.text(words).contains(f" {str(choice).strip()} ") for choice in choices]
-    return semantics.all_of(found) if operator == "has_all" else semantics.any_of(found)
+    # Of no choices none is had.
+    every = operator == "has_all" and found
+    return semantics.all_of(found) if every else semantics.any_of(found)
 
 
 def _in_array(cells: "ir.Column", choice: object) -> "ir.BooleanValue":
-    wanted = scalar("rx_jsonb", "unknown", ibis.literal(json.dumps([choice], ensure_ascii=False)))
-    return truth(scalar("rx_contains", "boolean", cells, wanted))
+    """Whether the choice is an item, as a number or as text: forms write codes either way."""
+    word = str(choice).strip()
+    forms = [json.dumps([word], ensure_ascii=False)]
+    # 01 is a code, and no way to write 1.
+    if str(read_number(choice)) == word:
+        forms.append(f"[{word}]")
+    wanted = [scalar("rx_jsonb", "unknown", ibis.literal(form)) for form in forms]
+    return semantics.any_of(
+        [truth(scalar("rx_contains", "boolean", cells, form)) for form in wanted]
+    )
+
+
+def elements(cells: "ir.Column", type: ColumnType, separator: str | None) -> "ir.Value":
+    """A row for each element, as text; a list without elements has one, which is null.
+
+    PostgreSQL leaves rows with an empty list out, so no list may be empty.
+    """
+    if type == "json":
+        return scalar("jsonb_array_elements_text", "string", _never_empty(cells))
+    if separator in {None, " "}:
+        words = semantics.trimmed(scalar("rx_words", "string", cells))
+        parts = scalar("string_to_array", "unknown", words, ibis.literal(" "), ibis.literal(""))
+    else:
+        filled = semantics.without_blank(cells, "text")
+        parts = scalar(
+            "string_to_array", "unknown", filled, ibis.literal(separator), ibis.literal("")
+        )
+    return scalar("rx_unnest", "string", parts)
+
+
+def _never_empty(cells: "ir.Column") -> "ir.Value":
+    empty = scalar("rx_jsonb", "unknown", ibis.literal("[]"))
+    filled = scalar("nullif", "unknown", cells, empty)
+    kind = semantics.text(scalar("jsonb_typeof", "string", filled))
+    alone = scalar("jsonb_build_array", "unknown", filled)
+    return ibis.cases((truth(kind == "array"), filled), else_=alone)

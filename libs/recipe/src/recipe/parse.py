@@ -9,7 +9,7 @@ from typing import cast, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from recipe.errors import MAX_ALTERNATIVES, Code, RecipeError, RecipeProblems, nearest
+from recipe.errors import MAX_ALTERNATIVES, Code, RecipeError, RecipeProblems, nearest, shortened
 from recipe.recipe import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -115,7 +115,9 @@ def _translated(index: int, item: Mapping[str, object], error: ErrorDetails) -> 
     last = str(where.path[-1]) if where.path else ""
     if kind in _CODES:
         field = ".".join(filter(None, (path, str(context.get("field", "")))))
-        return _at(index, item, cast("Code", kind), error["msg"], field)
+        return _at(
+            index, item, cast("Code", kind), error["msg"], field, context.get("alternatives", ())
+        )
     if kind == "extra_forbidden":
         return _guess(index, item, "unknown_field", "field", last, where.siblings, path)
     if kind == "missing":
@@ -138,7 +140,7 @@ def _guess(
     near = nearest(name, known)
     guess = f" Did you mean '{near[0]}'?" if near else f" There are: {', '.join(known)}."
     ordered = [*near, *(other for other in known if other not in near)]
-    return _at(index, item, code, f"There is no {kind} '{name}'.{guess}", field, ordered)
+    return _at(index, item, code, f"There is no {kind} '{shortened(name)}'.{guess}", field, ordered)
 
 
 def _at(

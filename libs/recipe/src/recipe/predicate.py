@@ -101,7 +101,38 @@ WITH_COLUMN: frozenset[Operator] = frozenset(
 """Operators that compare with another column of the row."""
 
 _BY_OPERATOR: JsonDict = {name: list(types) for name, types in TAKES.items()}
-OPERATOR_HINT: JsonDict = {**hint("choice", "Comparison"), "operators": _BY_OPERATOR}
+_LABELS: dict[str, str] = {
+    "equals": "is",
+    "not_equals": "is not",
+    "greater_than": "is more than",
+    "less_than": "is less than",
+    "greater_or_equal": "is at least",
+    "less_or_equal": "is at most",
+    "between": "is between",
+    "not_between": "is not between",
+    "in": "is one of",
+    "not_in": "is none of",
+    "matches": "matches the pattern",
+    "not_matches": "does not match the pattern",
+    "not_contains": "does not contain",
+    "is_null": "is empty",
+    "is_not_null": "is not empty",
+    "in_last": "is in the last",
+    "in_next": "is in the next",
+    "has": "includes the choice",
+    "has_any": "includes any of the choices",
+    "has_all": "includes all of the choices",
+}
+"""What an operator is called, where its own words do not say it."""
+
+OPERATOR_HINT: JsonDict = {
+    **hint(
+        "choice",
+        "Comparison",
+        labels={name: _LABELS.get(name, name.replace("_", " ")) for name in TAKES},
+    ),
+    "operators": _BY_OPERATOR,
+}
 
 
 def missing(field: str, message: str) -> PydanticCustomError:

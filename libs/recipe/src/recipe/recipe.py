@@ -75,3 +75,19 @@ def resolve(recipe: Recipe, names: Mapping[str, str]) -> Recipe:
     full = {old: by_folded[folded(old)] for old in references(recipe) if folded(old) in by_folded}
     steps: Sequence[Step] = [step.renamed({**full, **names}) for step in recipe.steps]
     return recipe.model_copy(update={"steps": tuple(steps)})
+
+
+def pinned(recipe: Recipe, names: Mapping[str, str]) -> Recipe:
+    """The recipe with what follows from tables' display names written out.
+
+    So kept, it gives the same columns whatever its tables are called later. `names` maps the names
+    by which the recipe calls tables to display names.
+    """
+    steps: Sequence[Step] = [step.pinned(names) for step in recipe.steps]
+    return recipe.model_copy(update={"steps": tuple(steps)})
+
+
+def unpinned(recipe: Recipe, names: Mapping[str, str]) -> Recipe:
+    """The recipe without what its tables' display names say as well, as people write it."""
+    steps: Sequence[Step] = [step.unpinned(names) for step in recipe.steps]
+    return recipe.model_copy(update={"steps": tuple(steps)})

@@ -10,6 +10,7 @@ from recipe.tables import Catalogue, Table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from recipe.checks import Requirement
     from recipe.frame import Frame
 
 
@@ -22,6 +23,10 @@ class Scope:
     settle: "Callable[[Frame], Frame]"
     """Ends a query within the step: what follows reads its result. An expression that is used
     several times is settled first, or the statement would grow with every use of every use."""
+    require: "Callable[[Requirement], None]"
+    """States what the step needs of the data; it is looked at when the recipe is built."""
+    origin: str = ""
+    """Display name of the table that the recipe starts from."""
 
     def table(self, name: str) -> Table:
         """The table of that name.

@@ -3,17 +3,22 @@
 Rules as numbered in the language's specification ("Semantics people expect").
 """
 
+from dataclasses import replace
+from datetime import datetime, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
 import ibis
 import ibis.expr.operations as ops
 
 from recipe.dialect import scalar
+from recipe.errors import Misfit
+from recipe.values import Day, read_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import date, datetime
-    from decimal import Decimal
+    from datetime import date
+    from zoneinfo import ZoneInfo
 
     import ibis.expr.types as ir
 
@@ -66,8 +71,26 @@ def literal(value: "str | int | Decimal | bool | date | datetime") -> "ir.Value"
         return ibis.literal(value)
     if isinstance(value, int):
         small = abs(value) < 2**31
-        return ibis.literal(value) if small else ibis.literal(value, type="decimal")
+        return ibis.literal(value) if small else as_number(ibis.literal(str(value)))
+    if isinstance(value, Decimal):
+        # As a literal Ibis would round it to 28 digits.
+        return as_number(ibis.literal(str(value)))
     return ibis.literal(value)
+
+
+def cell(value: object, type: "ColumnType", zone: "ZoneInfo", field: str) -> "ir.Value":
+    """What a user wrote in `field` as a cell of that type; a date among timestamps is its midnight.
+
+    Raises:
+        Misfit: `bad_value`, naming the type.
+    """
+    try:
+        found = read_value(value, type, zone)
+    except Misfit as wrong:
+        raise Misfit(*(replace(finding, field=field) for finding in wrong.findings)) from None
+    if isinstance(found, Day):
+        found = datetime.combine(found.date, time())
+    return ibis.null() if found is None else literal(found)
 
 
 def as_text(value: "ir.Value", type: "ColumnType") -> "ir.StringValue":

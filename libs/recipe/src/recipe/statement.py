@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import sqlglot
 from sqlglot import exp
 
+from recipe.checks import SHOWN
 from recipe.errors import unknown
 from recipe.items import SortItem
 from recipe.places import PLACE, placed
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 def whole(compiled: "Compiled") -> str:
     """Every row, in the recipe's own order where it has one."""
-    return rendered(_select(compiled, _own_order(compiled)))
+    return rendered(tree(compiled))
+
+
+def tree(compiled: "Compiled") -> exp.Select:
+    """The same, as a syntax tree."""
+    return _select(compiled, _own_order(compiled))
 
 
 def page(
@@ -26,31 +32,32 @@ def page(
     sort: Sequence[SortItem],
     limit: int | None = None,
     offset: int | None = None,
+    *,
+    stored: bool = False,
 ) -> str:
-    """One page of the rows: the reader's sort first, then the recipe's, then a tie-breaker.
+    """One page of the rows: the reader's sort first, then the recipe's, then every column.
 
-    That is the place in the stored table, where each row comes of one row of it, else every
-    column: the order is total (rows that tie are equal), so pages never overlap. Without `limit`
-    and `offset` they are the parameters $1 and $2.
+    The order is total (rows that tie are equal), so pages never overlap. Without `limit` and
+    `offset` they are the parameters $1 and $2.
+
+    `stored` is for a recipe that shows a table as it is. Then the place in the table breaks ties,
+    and without a sort there is no ORDER BY: rows come as a scan finds them, which is an order for a
+    session that scans from the beginning (`synchronize_seqscans` off) and alone
+    (`max_parallel_workers_per_gather` 0), as a version never changes.
 
     Raises:
         Misfit: `unknown_column` for a column to sort by that is not among the recipe's.
     """
     keys: list[exp.Expr] = []
-    settled = {key.column.physical for key in compiled.order}
     for item in sort:
         column = _named(compiled, item.column)
         keys += _keys(compiled, column, item.descending, item.nulls == "first")
-        settled.add(column.physical)
-    keys += _own_order(compiled)
-    fragments = placed(compiled.fragments)
-    if fragments is None:
-        for column in compiled.source_columns:
-            if column.physical not in settled:
-                keys += _keys(compiled, column, False, False)
+    placed_fragments = placed(compiled.fragments) if stored else None
+    if placed_fragments is None:
+        keys += _total_order(compiled)
     elif keys:
-        compiled = replace(compiled, fragments=fragments)
-        place = exp.column(PLACE, table=fragments[-1].name, quoted=True)
+        compiled = replace(compiled, fragments=placed_fragments)
+        place = exp.column(PLACE, table=placed_fragments[-1].name, quoted=True)
         keys.append(exp.Ordered(this=place, desc=False, nulls_first=False))
     query = _select(compiled, keys)
     query.set("limit", exp.Limit(expression=_number(limit, 1)))
@@ -58,13 +65,17 @@ def page(
     return rendered(query)
 
 
-def in_stored_order(compiled: "Compiled", sort: Sequence[SortItem]) -> bool:
-    """Whether pages have no ORDER BY, because a scan of the stored table gives the order.
+def offences(compiled: "Compiled") -> str:
+    """The first rows that a check finds, each led by how many there are."""
+    query = _select(compiled, _total_order(compiled))
+    count = exp.Window(this=exp.Count(this=exp.Star()))
+    query.set("expressions", [exp.alias_(count, "count", quoted=True), *query.expressions])
+    return rendered(query.limit(SHOWN, copy=False))
 
-    It does for a session that scans tables from their beginning (`synchronize_seqscans` off) and
-    alone (`max_parallel_workers_per_gather` 0).
-    """
-    return not sort and not compiled.order and placed(compiled.fragments) is not None
+
+def _total_order(compiled: "Compiled") -> list[exp.Expr]:
+    ties = [_tie_breaker(compiled, column) for column in compiled.source_columns]
+    return [*_own_order(compiled), *ties]
 
 
 def _own_order(compiled: "Compiled") -> list[exp.Expr]:
@@ -89,10 +100,13 @@ def readable_sql(compiled: "Compiled") -> str:
         if (fragment := by_name.get(cte.alias)) is None:
             continue
         title = f"{fragment.index}. {type(fragment.step).label}"
-        note = fragment.step.note
+        note = " ".join((fragment.step.note or "").split())
         # A comment cannot end early: its end sign is taken apart.
         text = f"{title}: {note}" if note else title
-        cte.this.add_comments([f" {text.replace('*/', '* /').replace('/*', '/ *')} "])
+        first = cte.this
+        while isinstance(first, exp.SetOperation):
+            first = first.this
+        first.add_comments([f" {text.replace('*/', '* /').replace('/*', '/ *')} "])
     return tree.sql(dialect="postgres", pretty=True)
 
 
@@ -116,14 +130,26 @@ def _named(compiled: "Compiled", name: str) -> Column:
 def _keys(
     compiled: "Compiled", column: Column, descending: bool, nulls_first: bool
 ) -> list[exp.Expr]:
-    # Qualified: a bare name in ORDER BY would mean the output of that name, if there is one.
-    cells = exp.column(column.physical, table=compiled.fragments[-1].name, quoted=True)
+    cells = _cells(compiled, column)
     values: list[exp.Expr] = [cells]
     if column.type == "text":
         values = [_by_code_point(exp.Lower(this=cells.copy())), _by_code_point(cells)]
     elif column.type == "json":
         values = [_by_code_point(exp.cast(cells, "text"))]
     return [exp.Ordered(this=v, desc=descending, nulls_first=nulls_first) for v in values]
+
+
+def _tie_breaker(compiled: "Compiled", column: Column) -> exp.Expr:
+    """The order among equals by which `limit` and others choose: pages show what they keep."""
+    value: exp.Expr = _cells(compiled, column)
+    if column.type in {"text", "json"}:
+        value = _by_code_point(value if column.type == "text" else exp.cast(value, "text"))
+    return exp.Ordered(this=value, nulls_first=False)
+
+
+def _cells(compiled: "Compiled", column: Column) -> exp.Column:
+    # Qualified: a bare name in ORDER BY would mean the output of that name, if there is one.
+    return exp.column(column.physical, table=compiled.fragments[-1].name, quoted=True)
 
 
 def _by_code_point(text: exp.Expr) -> exp.Expr:

@@ -25,11 +25,9 @@ class Step(Part):
     label: ClassVar[str] = ""
     """How a list of steps calls this kind of step."""
     table_fields: ClassVar[tuple[str, ...]] = ()
-    """Fields that name other tables (or hold tuples of their names)."""
+    """Fields that name other tables (or hold tuples of their names, or nothing)."""
     keeps_columns: ClassVar[bool] = False
     """Whether later steps can be checked although this one failed."""
-    keeps_rows: ClassVar[bool] = False
-    """Whether each row comes of one row of the table before, and no two of the same one."""
 
     id: str | None = Field(default=None, max_length=200, json_schema_extra={"hidden": True})
     enabled: bool = Field(default=True, json_schema_extra={"hidden": True})
@@ -51,23 +49,36 @@ class Step(Part):
     def tables(self) -> Iterator[tuple[str, str]]:
         """The tables this step mentions, each with the field that names it."""
         for field in self.table_fields:
-            value: str | tuple[str, ...] = getattr(self, field)
+            value: str | tuple[str, ...] | None = getattr(self, field)
             public = type(self).model_fields[field].alias or field
             if isinstance(value, str):
                 yield public, value
-            else:
+            elif value:
                 yield from ((f"{public}.{index}", name) for index, name in enumerate(value))
 
     def renamed(self, names: Mapping[str, str]) -> Self:
         """The same step with tables called by other names; names not given stay."""
         changes: dict[str, str | tuple[str, ...]] = {}
         for field in self.table_fields:
-            value: str | tuple[str, ...] = getattr(self, field)
+            value: str | tuple[str, ...] | None = getattr(self, field)
             if isinstance(value, str):
                 changes[field] = names.get(value, value)
-            else:
+            elif value:
                 changes[field] = tuple(names.get(name, name) for name in value)
         return self.model_copy(update=changes)
+
+    def pinned(self, names: Mapping[str, str]) -> Self:
+        """The same step with what follows from its tables' display names written out.
+
+        `names` maps the names that the step calls tables by to display names.
+        """
+        del names
+        return self
+
+    def unpinned(self, names: Mapping[str, str]) -> Self:
+        """The same step without what its tables' display names say as well; undoes `pinned`."""
+        del names
+        return self
 
 
 def discover() -> tuple[type[Step], ...]:

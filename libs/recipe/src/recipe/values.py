@@ -11,8 +11,8 @@ from recipe.tables import ColumnType
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_TRUE = frozenset({"true", "yes", "y", "1"})
-_FALSE = frozenset({"false", "no", "n", "0"})
+TRUE = frozenset({"true", "yes", "y", "1"})
+FALSE = frozenset({"false", "no", "n", "0"})
 _MAX_EXPONENT = 1000
 """Numbers further from 1 than 10^1000 are mistakes, and slow to compute with."""
 
@@ -103,9 +103,9 @@ def _decimal(value: object, _zone: ZoneInfo) -> int | Decimal:
 
 def _boolean(value: object, _zone: ZoneInfo) -> bool:
     word = str(value).strip().lower()
-    if word in _TRUE:
+    if word in TRUE:
         return True
-    if word in _FALSE:
+    if word in FALSE:
         return False
     raise ValueError
 

@@ -35,6 +35,7 @@ def weighed(fragments: "list[Fragment]") -> "list[Fragment]":
 def _measure(query: exp.Expr, before: Counter[str]) -> tuple[Counter[str], int]:
     """Weight of each output column, and of the whole query; a star passes all weights on."""
     weights: Counter[str] = Counter(before)
+    stacked = query.find(exp.SetOperation) is not None
     total = 0
     # Innermost first: an outer query of one step reads the inner one's columns.
     for select in reversed(list(query.find_all(exp.Select))):
@@ -42,7 +43,9 @@ def _measure(query: exp.Expr, before: Counter[str]) -> tuple[Counter[str], int]:
         for output in select.expressions:
             weight = _reads(output, inner)
             if not isinstance(output, exp.Star):
-                weights[output.alias_or_name] = max(1, weight)
+                # A column of stacked tables weighs what it does in the heaviest of them.
+                least = weights[output.alias_or_name] if stacked else 1
+                weights[output.alias_or_name] = max(1, least, weight)
             total += weight
         others = (select.args.get(part) for part in ("where", "having", "group", "order"))
         total += sum(_reads(other, inner) for other in others if other is not None)

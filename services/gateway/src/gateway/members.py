@@ -1,12 +1,17 @@
 """A pipeline's members, checked with their owners before the pipeline is kept."""
 
+import asyncio
 from uuid import UUID
 
 from contracts.ingest import PlanSources
+from contracts.orchestrator import Pipeline
 from contracts.problem import FieldProblem, ProblemError, problem
 from contracts.transform import PlanTransformations
 from gateway.auth import Caller
 from gateway.edge import Edge
+
+_LOOKS, _BETWEEN = 50, 0.1
+"""How often, and seconds between: a delete takes milliseconds."""
 
 
 async def check_members(
@@ -32,6 +37,30 @@ async def check_members(
             await edge.ask(caller, asked)
         except ProblemError as error:
             raise _at("transformation_ids", error) from error
+
+
+async def still_there(edge: Edge, caller: Caller, pipeline: Pipeline) -> None:
+    """Raise ProblemError 422 when a transformation went while the pipeline was being kept.
+
+    Whoever deletes one marks it before asking for pipelines that run it: a pipeline that was kept
+    before the mark is seen by them, and one that was kept after it sees the mark, and waits here
+    for what comes of it.
+    """
+    if not pipeline.transformation_ids:
+        return
+    asked = PlanTransformations(
+        transformation_ids=pipeline.transformation_ids, source_table_ids=pipeline.source_ids
+    )
+    for _ in range(_LOOKS):
+        try:
+            await edge.ask(caller, asked)
+        except ProblemError as error:
+            if error.problem.code == "being_deleted":
+                await asyncio.sleep(_BETWEEN)
+                continue
+            if error.problem.status == 404:
+                raise _at("transformation_ids", error) from error
+        return
 
 
 def _at(field: str, error: ProblemError) -> ProblemError:

@@ -100,6 +100,12 @@ class RecipeBody(Body):
     transformation_id: UUID | None = None
 
 
+class SqlBody(Body):
+    """A recipe whose SQL is to be shown."""
+
+    recipe: RecipeJson
+
+
 class SortBody(SortItem):
     """One column of an order; nulls come last either way."""
 

@@ -16,7 +16,9 @@ from contracts.ingest import (
 from contracts.orchestrator import RunCancelRequested
 from ingest.handlers import Handlers
 from ingest.pool import WorkerPool
+from ingest.removing import Remover
 from ingest.settings import Settings
+from ingest.steps import Steps
 from ingest.store import Store
 from ingest.syncing import Syncer
 
@@ -31,9 +33,14 @@ async def build(service: Service[Settings]) -> None:
         await pool.__aexit__(None, None, None)
 
     service.on_close(close_pool)
-    store, objects = Store(service.database), Objects(settings.object_store_url)
-    handlers = Handlers(service.bus, service.jobs, store, objects, pool)
-    syncer = Syncer(service.database, store, objects, pool, settings)
+    store, steps = Store(service.database), Steps(service.database)
+    objects = Objects(settings.object_store_url)
+    remover = Remover(service.bus, store, objects, settings.tidy_every)
+    service.background("remover", remover.run)
+    handlers = Handlers(
+        service.bus, service.jobs, store, steps, objects, pool, remover, settings.max_reads
+    )
+    syncer = Syncer(service.database, store, steps, objects, pool, settings)
 
     answer = service.answers.answer
     answer(RegisterUpload, handlers.register_upload)
@@ -52,4 +59,5 @@ async def build(service: Service[Settings]) -> None:
         key=lambda command: command.run_id,
         stop_asked=syncer.is_cancelled,
     )
-    await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_requested)
+    service.jobs.handle(RunCancelRequested, handlers.run_cancel_requested)
+    await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_heard)

@@ -1,18 +1,33 @@
 """What follows from ingest's messages alone."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
-from contracts.envelope import Meta
+from chassis.errors import Reject
+from contracts.envelope import MalformedMessage, Meta
 from contracts.ingest import CsvConfig
-from contracts.problem import problem
+from contracts.problem import ProblemError, problem
 from ingest.dialect import CsvOptions
 
 
+class NoOrganization(Reject, MalformedMessage):
+    """A message that names no organisation: refused as a request, buried as a command."""
+
+
 def organization_of(meta: Meta) -> UUID:
-    """The organisation that a message is about; raises a 422 problem without one."""
+    """The organisation that a message is about; raises NoOrganization."""
     if meta.org_id is None:
-        raise problem(422, "no_organization", f"{meta.type} names no organisation.")
+        raise NoOrganization(f"{meta.type} names no organisation")
     return meta.org_id
+
+
+def source_in_use(name: str, readers: Iterable[str], pipelines: Iterable[str]) -> ProblemError:
+    """409: transformations read the source's table, or pipelines sync it; all are named."""
+    users = [f"the transformation '{reader}'" for reader in readers]
+    users += [f"the pipeline '{pipeline}'" for pipeline in pipelines]
+    listed = " and ".join(filter(None, (", ".join(users[:-1]), users[-1])))
+    detail = f"'{name}' is used by {listed}. Change or delete that first."
+    return problem(409, "in_use", detail)
 
 
 def options_of(config: CsvConfig) -> CsvOptions:

@@ -215,10 +215,14 @@ def _connect(job: LoadJob) -> Any:
 
 
 def _as_role(job: LoadJob) -> str:
-    """The URL whose sessions begin as the organisation's role: dlt writes no SET ROLE."""
+    """The URL whose sessions begin as the organisation's role: dlt writes no SET ROLE.
+
+    They bear the version's name, by which they can be found and ended.
+    """
     url = job.database_url.get_secret_value()
     joint = "&" if urlsplit(url).query else "?"
-    return f"{url}{joint}options={quote(f'-crole={job.role}', safe='')}"
+    role = quote(f"-crole={job.role}", safe="")
+    return f"{url}{joint}options={role}&application_name={job.relation}"
 
 
 @contextmanager

@@ -156,6 +156,8 @@ class WorkerPool:
             self._warm.append(asyncio.create_task(self._start()))
 
     async def _start(self) -> _Worker:
+        # Whoever tidies up /tmp may have taken it away since.
+        self._folder.mkdir(exist_ok=True)
         folder = Path(mkdtemp(dir=self._folder))
         # Nothing of our environment: it holds the database's password.
         environment = {

@@ -6,17 +6,43 @@ ON CONFLICT (id) DO NOTHING;
 -- name: get_upload(upload_id)^
 SELECT id AS upload_id, filename, size_bytes, sha256 FROM uploads WHERE id = :upload_id;
 
--- name: insert_source(source_id, org_id, name, name_key, source_type, config, digest, warnings)!
-INSERT INTO sources (id, org_id, name, name_key, source_type, config, digest, warnings)
-VALUES (:source_id, :org_id, :name, :name_key, :source_type, :config, :digest, :warnings)
+-- name: forget_upload(upload_id)!
+-- Keeps what a source still reads.
+DELETE FROM uploads WHERE id = :upload_id
+    AND NOT EXISTS (SELECT FROM sources WHERE config ->> 'upload_id' = :upload_id::uuid::text);
+
+-- name: begin_source(source_id, org_id, name, name_key, source_type, config, digest, warnings)!
+-- Nobody sees it before its name is reserved.
+INSERT INTO sources (id, org_id, name, name_key, source_type, config, digest, warnings, status)
+VALUES (:source_id, :org_id, :name, :name_key, :source_type, :config, :digest, :warnings,
+    'creating')
 ON CONFLICT (id) DO NOTHING;
+
+-- name: finish_source(source_id)!
+UPDATE sources SET status = 'ready' WHERE id = :source_id AND status = 'creating';
+
+-- name: lock_unfinished(source_id)$
+SELECT id FROM sources WHERE id = :source_id AND status = 'creating' FOR UPDATE;
+
+-- name: interrupted()
+-- Of all organisations: what a crash, or a neighbour that was away, left half made or half gone.
+SELECT org_id, id, status FROM sources
+WHERE status = 'deleting'
+    OR (status = 'creating' AND created_at < now() - interval '1 minute')
+ORDER BY id
+LIMIT 100;
+
+-- name: is_read_by_others(source_id, upload_id)$
+SELECT EXISTS (SELECT FROM sources
+    WHERE id <> :source_id AND config ->> 'upload_id' = :upload_id::uuid::text);
 
 -- name: get_source(source_id)^
 SELECT * FROM sources WHERE id = :source_id;
 
 -- name: list_sources(after_key, after_id, page)
 SELECT * FROM sources
-WHERE :after_key::text IS NULL OR (name_key, id) > (:after_key, :after_id::uuid)
+WHERE status <> 'creating'
+    AND (:after_key::text IS NULL OR (name_key, id) > (:after_key, :after_id::uuid))
 ORDER BY name_key, id
 LIMIT :page;
 
@@ -26,7 +52,7 @@ SELECT * FROM sources WHERE id = ANY (:source_ids::uuid[]) AND status = 'ready';
 -- name: update_source(source_id, revision, name, name_key, config, warnings)!
 UPDATE sources SET name = :name, name_key = :name_key, config = :config, warnings = :warnings,
     revision = revision + 1
-WHERE id = :source_id AND revision = :revision;
+WHERE id = :source_id AND revision = :revision AND status = 'ready';
 
 -- name: set_status(source_id, status)!
 UPDATE sources SET status = :status WHERE id = :source_id;
@@ -50,10 +76,27 @@ RETURNING lease;
 -- name: step(step_id)^
 SELECT outcome, event FROM sync_runs WHERE step_id = :step_id;
 
--- name: finish_step(step_id, lease, outcome, event)!
+-- name: finish_step(step_id, lease, outcome, event, written)!
 -- Affects no row when the step was claimed anew or finished meanwhile.
-UPDATE sync_runs SET outcome = :outcome, event = :event, ended_at = now()
+UPDATE sync_runs SET outcome = :outcome, event = :event, ended_at = now(),
+    begun = ARRAY(SELECT relation FROM unnest(begun) AS relation
+                  WHERE relation <> ALL (:written::text[]))
 WHERE step_id = :step_id AND lease = :lease AND outcome IS NULL;
+
+-- name: begin_version(step_id, relation)!
+UPDATE sync_runs SET begun = array_append(begun, :relation) WHERE step_id = :step_id;
+
+-- name: begun_versions(step_id)$
+SELECT begun FROM sync_runs WHERE step_id = :step_id;
+
+-- name: end_version(step_id, relation)!
+UPDATE sync_runs SET begun = array_remove(begun, :relation) WHERE step_id = :step_id;
+
+-- name: end_sessions(relation)$
+-- A session outlives its client while it waits for a lock or counts; what it wrote could not be
+-- dropped before it ends.
+SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
+WHERE usename = session_user AND application_name = :relation;
 
 -- name: cancel_run(run_id, org_id)!
 INSERT INTO cancelled_runs (run_id, org_id) VALUES (:run_id, :org_id) ON CONFLICT DO NOTHING;

@@ -1,4 +1,4 @@
-"""Settings of ingest."""
+"""Settings of ingest: how many files are read at once, and how much memory each may take."""
 
 from pydantic import Field
 
@@ -11,5 +11,9 @@ class Settings(ServiceSettings):
     object_store_url: str
     max_syncs: int = Field(default=2, ge=1)
     """Syncs of this replica at once; each is a process of its own."""
+    max_reads: int = Field(default=4, ge=1)
+    """Files that this replica looks into at once for people who wait."""
     warm_workers: int = Field(default=1, ge=0)
     """Processes that wait with dlt imported, which takes 1.5 s."""
+    tidy_every: float = Field(default=30.0, gt=0)
+    """Seconds between two looks for sources whose making or deleting was interrupted."""

@@ -1,6 +1,7 @@
-"""Uploads, sources and syncs in PostgreSQL, each behind its organisation's row-level security."""
+"""Uploads and sources in PostgreSQL, each behind its organisation's row-level security."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
@@ -14,21 +15,16 @@ from contracts.ingest import (
     RegisterUpload,
     Source,
     SourceList,
-    SourceSynced,
-    SourceSyncFailed,
-    SyncSource,
     Upload,
 )
 from contracts.problem import not_found, problem
 from contracts.tables import Notice
 
-Outcome = SourceSynced | SourceSyncFailed
-_OUTCOMES = {"synced": SourceSynced, "failed": SourceSyncFailed}
 _queries = queries("ingest")
 
 
 class Store:
-    """What ingest remembers."""
+    """What ingest knows of where data comes from."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -47,13 +43,22 @@ class Store:
             raise not_found("upload", upload_id)
         return Upload.model_validate(dict(row))
 
-    async def create(
-        self, org_id: UUID, request: CreateSource, warnings: Sequence[Notice]
-    ) -> Source:
-        """Insert once; raises 422 `idempotency_mismatch` when the id was used for another."""
-        digest = request.digest()
+    async def made(self, org_id: UUID, request: CreateSource) -> Source | None:
+        """The source that an earlier request like this made.
+
+        Raises 422 `idempotency_mismatch` when its id was used for another.
+        """
         async with self._database.organization(org_id) as connection:
-            await _queries.insert_source(
+            row = await _queries.get_source(connection, source_id=request.source_id)
+        if row is None:
+            return None
+        _require_same(row, request)
+        return None if row["status"] == "creating" else _source(row)
+
+    async def begin(self, org_id: UUID, request: CreateSource, warnings: Sequence[Notice]) -> None:
+        """Insert once, for nobody to see yet; raises 422 `idempotency_mismatch`."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.begin_source(
                 connection,
                 source_id=request.source_id,
                 org_id=org_id,
@@ -61,25 +66,40 @@ class Store:
                 name_key=name_key(request.name),
                 source_type=request.source_type,
                 config=request.config.model_dump(mode="json"),
-                digest=digest,
+                digest=request.digest(),
                 warnings=[notice.model_dump() for notice in warnings],
             )
             row = await _queries.get_source(connection, source_id=request.source_id)
         if row is None:
             raise not_found("source", request.source_id)
-        if row["digest"] != digest:
-            raise problem(
-                422,
-                "idempotency_mismatch",
-                "This Idempotency-Key was used for another source. Use a new key.",
-            )
-        return _source(row)
+        _require_same(row, request)
+
+    async def finish_creation(self, org_id: UUID, source_id: UUID) -> Source:
+        """Show a source that was begun; raises a 404 problem when it was taken back meanwhile."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.finish_source(connection, source_id=source_id)
+        return await self.get(org_id, source_id)
+
+    @asynccontextmanager
+    async def unfinished(self, org_id: UUID, source_id: UUID) -> AsyncIterator[bool]:
+        """Hold a source that was begun and not finished, if there is one; gone when this ends well."""
+        async with self._database.organization(org_id) as connection:
+            held = await _queries.lock_unfinished(connection, source_id=source_id)
+            yield held is not None
+            if held is not None:
+                await _queries.delete_source(connection, source_id=source_id)
+
+    async def interrupted(self) -> Sequence[tuple[UUID, UUID, str]]:
+        """Organisation, id and status of sources that are half made or half gone."""
+        async with self._database.system() as connection:
+            rows = await collect(_queries.interrupted(connection))
+        return [(row["org_id"], row["id"], row["status"]) for row in rows]
 
     async def get(self, org_id: UUID, source_id: UUID) -> Source:
         """One source; raises a 404 problem."""
         async with self._database.organization(org_id) as connection:
             row = await _queries.get_source(connection, source_id=source_id)
-        if row is None:
+        if row is None or row["status"] == "creating":
             raise not_found("source", source_id)
         return _source(row)
 
@@ -105,10 +125,14 @@ class Store:
             rows = await collect(_queries.sources_with(connection, source_ids=list(source_ids)))
         return {row["id"]: _source(row) for row in rows}
 
-    async def update(
+    @asynccontextmanager
+    async def updating(
         self, org_id: UUID, old: Source, name: str, config: CsvConfig, warnings: Sequence[Notice]
-    ) -> Source:
-        """Old to new; raises 412 when somebody else changed the source meanwhile."""
+    ) -> AsyncIterator[None]:
+        """Old to new, if the context ends well; nobody else changes the source meanwhile.
+
+        Raises 412 when somebody did before.
+        """
         async with self._database.organization(org_id) as connection:
             status = await _queries.update_source(
                 connection,
@@ -119,60 +143,26 @@ class Store:
                 config=config.model_dump(mode="json"),
                 warnings=[notice.model_dump() for notice in warnings],
             )
-        require_unchanged(affected(status) == 1)
-        return await self.get(org_id, old.id)
+            require_unchanged(affected(status) == 1)
+            yield
 
     async def set_status(self, org_id: UUID, source_id: UUID, status: str) -> None:
         """Mark a source `deleting`, or `ready` again."""
         async with self._database.organization(org_id) as connection:
             await _queries.set_status(connection, source_id=source_id, status=status)
 
-    async def delete(self, org_id: UUID, source_id: UUID) -> None:
-        """Forget a source; its syncs stay in the history."""
+    async def is_read_by_others(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> bool:
+        """Whether another source is made of the same upload."""
+        async with self._database.organization(org_id) as connection:
+            return await _queries.is_read_by_others(
+                connection, source_id=source_id, upload_id=upload_id
+            )
+
+    async def delete(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> None:
+        """Forget a source, and its upload unless another reads it; the syncs stay in the history."""
         async with self._database.organization(org_id) as connection:
             await _queries.delete_source(connection, source_id=source_id)
-
-    async def claim(self, org_id: UUID, command: SyncSource) -> int | Outcome:
-        """A new lease on the step, which outdates all others; or the outcome that it has."""
-        async with self._database.organization(org_id) as connection:
-            lease = await _queries.claim_step(
-                connection,
-                step_id=command.step_id,
-                org_id=org_id,
-                run_id=command.run_id,
-                source_id=command.source_id,
-            )
-            if lease is not None:
-                return lease
-            row = await _queries.step(connection, step_id=command.step_id)
-        return _OUTCOMES[row["outcome"]].model_validate(row["event"])
-
-    async def finish(self, org_id: UUID, source_id: UUID, outcome: Outcome) -> bool:
-        """Commit the outcome of a step; False when a newer lease was given meanwhile."""
-        failed = isinstance(outcome, SourceSyncFailed)
-        async with self._database.organization(org_id) as connection:
-            status = await _queries.finish_step(
-                connection,
-                step_id=outcome.step_id,
-                lease=outcome.lease,
-                outcome="failed" if failed else "synced",
-                event=outcome.model_dump(mode="json"),
-            )
-            if affected(status) == 0:
-                return False
-            error = outcome.problem.detail if failed else None
-            await _queries.note_sync(connection, source_id=source_id, error=error)
-            return True
-
-    async def cancel(self, org_id: UUID, run_id: UUID) -> None:
-        """Mark a run as called off, for syncs that are not delivered yet."""
-        async with self._database.organization(org_id) as connection:
-            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id)
-
-    async def is_cancelled(self, org_id: UUID, run_id: UUID) -> bool:
-        """Whether the run was called off."""
-        async with self._database.organization(org_id) as connection:
-            return await _queries.is_cancelled(connection, run_id=run_id)
+            await _queries.forget_upload(connection, upload_id=upload_id)
 
 
 def require_unchanged(unchanged: bool) -> None:
@@ -182,6 +172,16 @@ def require_unchanged(unchanged: bool) -> None:
             412,
             "changed_meanwhile",
             "The source was changed by somebody else. Load it again and repeat your change.",
+        )
+
+
+def _require_same(row: asyncpg.Record, request: CreateSource) -> None:
+    """Raise the 422 problem of an id that was used for another source."""
+    if row["digest"] != request.digest():
+        raise problem(
+            422,
+            "idempotency_mismatch",
+            "This Idempotency-Key was used for another source. Use a new key.",
         )
 
 

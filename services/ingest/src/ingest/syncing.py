@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+import asyncpg
+
 from chassis.database import AWAY, Database
 from chassis.errors import Retry
 from chassis.jobs import Stopped
@@ -12,15 +14,17 @@ from chassis.telemetry import log
 from contracts.envelope import Meta, derived_id, new_id
 from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource, Upload
 from contracts.problem import Problem, ProblemError, problem
-from contracts.tables import TableVersion
+from contracts.tables import Notice, TableVersion
+from ingest import files
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.csv import fingerprint
 from ingest.dialect import CsvOptions
-from ingest.domain import options_of, organization_of, upload_key
+from ingest.domain import options_of, organization_of
 from ingest.jobs import LoadJob
 from ingest.pool import WorkerPool
 from ingest.settings import Settings
-from ingest.store import Outcome, Store
+from ingest.steps import Outcome, Steps, written
+from ingest.store import Store
 from warehouse import versions
 from warehouse.access import as_org
 from warehouse.names import data_schema, org_role, version_relation
@@ -33,12 +37,14 @@ class Syncer:
         self,
         database: Database,
         store: Store,
+        steps: Steps,
         objects: Objects,
         pool: WorkerPool,
         settings: Settings,
     ) -> None:
         self._database = database
         self._store = store
+        self._steps = steps
         self._objects = objects
         self._pool = pool
         self._database_url = settings.database_url
@@ -47,9 +53,11 @@ class Syncer:
         """SyncSource: loads, or says the known outcome again."""
         org_id = organization_of(meta)
         if await self.is_cancelled(command, meta):
+            await self._sweep(org_id, command)
             raise Stopped
-        claimed = await self._store.claim(org_id, command)
+        claimed = await self._steps.claim(org_id, command)
         if not isinstance(claimed, int):
+            await self._sweep(org_id, command)
             return [_said(claimed, org_id, meta)]
         try:
             outcome = await self._synced(org_id, command, claimed)
@@ -61,13 +69,13 @@ class Syncer:
             why = problem(422, error.code, error.message).problem
             outcome = _failed(command, claimed, why)
         except Unavailable as error:
-            raise Retry(error.message, after=2.0) from error
+            raise Retry(error.message) from error
         return await self._commit(org_id, command, outcome, meta)
 
     async def give_up(self, command: SyncSource, meta: Meta, reason: str) -> Sequence[Outgoing]:
         """The failure of a step that could not be handled."""
         org_id = organization_of(meta)
-        claimed = await self._store.claim(org_id, command)
+        claimed = await self._steps.claim(org_id, command)
         if not isinstance(claimed, int):
             return [_said(claimed, org_id, meta)]
         why = problem(500, "sync_gave_up", f"The sync did not succeed: {reason}").problem
@@ -75,7 +83,7 @@ class Syncer:
 
     async def is_cancelled(self, command: SyncSource, meta: Meta) -> bool:
         """Whether the run was called off."""
-        return await self._store.is_cancelled(organization_of(meta), command.run_id)
+        return await self._steps.is_cancelled(organization_of(meta), command.run_id)
 
     async def _synced(self, org_id: UUID, command: SyncSource, lease: int) -> SourceSynced:
         source = await self._store.get(org_id, command.source_id)
@@ -88,17 +96,18 @@ class Syncer:
         if published is not None and same and not command.force:
             log.info("source_unchanged", source_id=str(source.id))
             return _outcome(command, lease, published, unchanged=True)
-        version = await self._load(org_id, command, upload, options)
+        version, warnings = await self._load(org_id, command, upload, options)
         log.info("source_loaded", source_id=str(source.id), rows=version.rows)
-        return _outcome(command, lease, version, unchanged=False)
+        return _outcome(command, lease, version, unchanged=False, warnings=warnings)
 
     async def _load(
         self, org_id: UUID, command: SyncSource, upload: Upload, options: CsvOptions
-    ) -> TableVersion:
+    ) -> tuple[TableVersion, tuple[Notice, ...]]:
         version_id = new_id()
         relation = version_relation(version_id)
+        await self._steps.begin_version(org_id, command.step_id, relation)
         try:
-            async with self._objects.local(upload_key(org_id, upload.upload_id)) as path:
+            async with files.local(self._objects, org_id, upload) as path:
                 loaded = await self._pool.load(
                     LoadJob(
                         path=path,
@@ -109,15 +118,10 @@ class Syncer:
                         relation=relation,
                     )
                 )
-        except FileNotFoundError as error:
-            raise BadSource(
-                "upload_gone",
-                f"The file {upload.filename} is not stored any more. Upload it again.",
-            ) from error
         except BaseException:
-            await self._drop(org_id, relation)
+            await self._drop(org_id, command, relation)
             raise
-        return TableVersion(
+        version = TableVersion(
             table_id=command.source_id,
             version_id=version_id,
             relation=relation,
@@ -126,32 +130,45 @@ class Syncer:
             bytes=loaded.bytes,
             fingerprint=loaded.fingerprint,
         )
+        return version, loaded.warnings
 
     async def _commit(
         self, org_id: UUID, command: SyncSource, outcome: Outcome, meta: Meta
     ) -> Sequence[Outgoing]:
-        if await self._store.finish(org_id, command.source_id, outcome):
+        if await self._steps.finish(org_id, command.source_id, outcome):
+            await self._sweep(org_id, command)
             return [_said(outcome, org_id, meta)]
         log.info("sync_overtaken", step_id=str(command.step_id), lease=outcome.lease)
-        if isinstance(outcome, SourceSynced) and not outcome.unchanged:
-            for table in outcome.tables:
-                await self._drop(org_id, table.relation)
+        for relation in written(outcome):
+            await self._drop(org_id, command, relation)
         return ()
 
-    async def _drop(self, org_id: UUID, relation: str) -> None:
-        """Remove what nobody will publish; while the database is away it is left to the sweeper."""
+    async def _sweep(self, org_id: UUID, command: SyncSource) -> None:
+        """Remove what earlier holders of a step that has ended left behind."""
+        for relation in await self._steps.begun_versions(org_id, command.step_id):
+            await self._drop(org_id, command, relation)
+
+    async def _drop(self, org_id: UUID, command: SyncSource, relation: str) -> None:
+        """Remove what nobody will publish; what resists is left to the next `_sweep`."""
         try:
+            await self._steps.end_sessions(relation)
             async with (
                 self._database.organization(org_id) as connection,
                 as_org(connection, org_id),
             ):
                 await versions.drop(connection, org_id, relation)
-        except AWAY as error:
+            await self._steps.end_version(org_id, command.step_id, relation)
+        except (asyncpg.PostgresError, *AWAY) as error:
             log.warning("version_left_behind", relation=relation, error=str(error) or repr(error))
 
 
 def _outcome(
-    command: SyncSource, lease: int, version: TableVersion, *, unchanged: bool
+    command: SyncSource,
+    lease: int,
+    version: TableVersion,
+    *,
+    unchanged: bool,
+    warnings: tuple[Notice, ...] = (),
 ) -> SourceSynced:
     return SourceSynced(
         run_id=command.run_id,
@@ -159,6 +176,7 @@ def _outcome(
         lease=lease,
         tables=(version,),
         unchanged=unchanged,
+        warnings=warnings,
     )
 
 

@@ -45,9 +45,9 @@ def main() -> None:
 def _answer(order: str, load: Any, answers: IO[str]) -> Line:
     from ingest.connectors import csv
 
+    job = Order.model_validate_json(order).job
+    work = Path.cwd()
     try:
-        job = Order.model_validate_json(order).job
-        work = Path.cwd()
         match job:
             case LoadJob():
                 loaded = load(job, work, lambda phase: _say(answers, Line(progress=phase)))
@@ -65,6 +65,12 @@ def _answer(order: str, load: Any, answers: IO[str]) -> Line:
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryException":
             failure = _too_large()
+        elif not job.path.exists():
+            failure = Failure(
+                code="upload_gone",
+                message="The file was deleted while it was read. Upload it again.",
+                transient=False,
+            )
         else:
             # The type only: messages of the database and of dlt may hold data.
             sys.excepthook(type(error), error, error.__traceback__)

@@ -1,6 +1,7 @@
 """Admission: which queued run starts next, and on what exactly."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -50,10 +51,9 @@ class Admission:
                 log.warning("admission_waits", error=str(error) or repr(error))
             except Exception:
                 log.exception("admission_failed")
-            try:
-                await asyncio.wait_for(self._woken.wait(), _IDLE)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_IDLE):
+                    await self._woken.wait()
 
     async def _admit(self, run_id: UUID, org_id: UUID) -> None:
         state = await self._store.claim(run_id, org_id)

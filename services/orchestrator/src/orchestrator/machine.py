@@ -175,6 +175,7 @@ def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
                 transformation_id=transformation.transformation_id,
                 name=transformation.name,
                 table=plan.table_names.get(transformation.table_id, transformation.name),
+                recipe_version=transformation.recipe_version,
                 status="pending",
                 attempt=1,
             ),

@@ -1,4 +1,4 @@
-"""Settings of the orchestrator."""
+"""Settings of the orchestrator: how many runs of one organisation may be under way."""
 
 from pydantic import Field
 

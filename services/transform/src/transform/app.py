@@ -6,13 +6,16 @@ from contracts.orchestrator import RunCancelRequested
 from contracts.transform import (
     AbortPublish,
     BuildTransformation,
+    CompareRecipeVersions,
     CreateTransformation,
     DeclareTable,
     DeleteTransformation,
     DropTable,
     EnsureOrganization,
+    GetRecipeVersion,
     GetTable,
     GetTransformation,
+    ListRecipeVersions,
     ListTables,
     ListTransformations,
     PlanTransformations,
@@ -21,7 +24,10 @@ from contracts.transform import (
     ProfileRecipe,
     ProfileTable,
     PublishRun,
+    RestoreRecipeVersion,
     ShowSql,
+    TraceTables,
+    TraceTransformation,
     UpdateTransformation,
     ValidateRecipe,
 )
@@ -29,6 +35,8 @@ from transform.build import Builder
 from transform.catalogue import Catalogue
 from transform.compiler import Compiler
 from transform.handlers import Handlers
+from transform.history import History
+from transform.lineage import Lineage
 from transform.planning import Planner
 from transform.preview import Previewer
 from transform.profile import Profiler
@@ -37,6 +45,7 @@ from transform.reading import COUNTS_KEPT, Counts, Reader
 from transform.recipes import Recipes
 from transform.settings import Settings
 from transform.store import Store
+from transform.zones import Zones
 
 
 async def build(service: Service[Settings]) -> None:
@@ -46,7 +55,7 @@ async def build(service: Service[Settings]) -> None:
     compiler.warm()
     service.on_close(compiler.close)
     builder = Builder(database, store, catalogue, compiler)
-    recipes = Recipes(store, catalogue, compiler)
+    recipes = Recipes(store, catalogue, compiler, database, timeout=settings.preview_timeout)
     publisher = Publisher(
         database,
         recipes,
@@ -66,6 +75,9 @@ async def build(service: Service[Settings]) -> None:
         profiler=Profiler(reader, compiler, counts),
         planner=Planner(store, catalogue),
         builder=builder,
+        history=History(store, catalogue, recipes),
+        lineage=Lineage(store, catalogue, compiler),
+        zones=Zones(service.bus),
     )
 
     answer = service.answers.answer
@@ -85,6 +97,12 @@ async def build(service: Service[Settings]) -> None:
     answer(PreviewRecipe, handlers.preview_recipe)
     answer(ProfileRecipe, handlers.profile_recipe)
     answer(ShowSql, handlers.show_sql)
+    answer(ListRecipeVersions, handlers.list_recipe_versions)
+    answer(GetRecipeVersion, handlers.get_recipe_version)
+    answer(CompareRecipeVersions, handlers.compare_recipe_versions)
+    answer(RestoreRecipeVersion, handlers.restore_recipe_version)
+    answer(TraceTransformation, handlers.trace_transformation)
+    answer(TraceTables, handlers.trace_tables)
     answer(PlanTransformations, handlers.plan_transformations)
 
     jobs = service.jobs

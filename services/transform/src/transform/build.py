@@ -10,13 +10,15 @@ from chassis.outbox import Outgoing
 from chassis.telemetry import log
 from contracts.envelope import Meta, derived_id, new_id
 from contracts.problem import Problem, ProblemError, problem
-from contracts.tables import TableVersion
+from contracts.tables import Notice, TableVersion
 from contracts.transform import BuildTransformation, TransformationBuilt, TransformationFailed
 from recipe import Compiled, Context, parse
 from recipe.statement import readable_sql
 from transform.catalogue import Catalogue
+from transform.checks import run_checks
 from transform.compiler import Compiler, fingerprint, pinned_tables, tables_read
 from transform.domain import not_synced, organization_of
+from transform.pivots import read_names
 from transform.refusals import REFUSALS, refusal
 from transform.store import Store
 from warehouse import versions
@@ -138,12 +140,12 @@ class Builder:
         missing = [t for t in tables if t.table_id in reads and t.table_id not in given]
         if missing:
             raise not_synced(missing, 422)
-        compiled = await self._compiler.compile(
-            recipe,
-            pinned_tables(org_id, tables, command.inputs),
-            Context(as_of=command.as_of, timezone=command.timezone),
-        )
-        await self._compiler.vouch(org_id, compiled.sql)
+        pinned = pinned_tables(org_id, tables, command.inputs)
+        context = Context(as_of=command.as_of, timezone=command.timezone)
+        named = await read_names(self._database, self._compiler, org_id, recipe, pinned, context)
+        compiled = await self._compiler.compile(named.recipe, pinned, context)
+        checks = (check.sql for check in compiled.checks)
+        await self._compiler.vouch(org_id, compiled.sql, *checks)
         return _Work(compiled, fingerprint(compiled, command.inputs), readable_sql(compiled))
 
     async def _materialize(
@@ -153,11 +155,12 @@ class Builder:
         relation = version_relation(version_id)
         target = qualified(data_schema(org_id), relation)
         async with self._database.organization(org_id) as connection:
-            await connection.execute("SELECT set_config('timezone', $1, true)", command.timezone)
+            await _set_zone(connection, command)
             async with as_org(connection, org_id):
                 made = await connection.execute(f"CREATE TABLE {target} AS\n{work.compiled.sql}")
                 await versions.analyze(connection, org_id, relation)
                 size = await versions.size(connection, org_id, relation)
+                warnings = await run_checks(connection, work.compiled.checks)
             version = TableVersion(
                 table_id=command.transformation_id,
                 version_id=version_id,
@@ -167,7 +170,7 @@ class Builder:
                 bytes=size,
                 fingerprint=work.fingerprint,
             )
-            built = _built(command, lease, version, work, unchanged=False)
+            built = _built(command, lease, version, work, warnings, unchanged=False)
             await _finish(connection, lease, built)
             await _queries.mark_run(connection, transformation_id=command.transformation_id)
         log.info("transformation_built", step_id=str(command.step_id), rows=version.rows)
@@ -181,8 +184,15 @@ class Builder:
         published: TableVersion,
         work: _Work,
     ) -> Outcome:
-        kept = _built(command, lease, published, work, unchanged=True)
+        # What failed was never published; what was warned of still is as it was.
+        warning = [check for check in work.compiled.checks if check.severity == "warn"]
         async with self._database.organization(org_id) as connection:
+            warnings: tuple[Notice, ...] = ()
+            if warning:
+                await _set_zone(connection, command)
+                async with as_org(connection, org_id):
+                    warnings = await run_checks(connection, warning)
+            kept = _built(command, lease, published, work, warnings, unchanged=True)
             await _finish(connection, lease, kept)
             await _queries.mark_run(connection, transformation_id=command.transformation_id)
         log.info("transformation_unchanged", step_id=str(command.step_id))
@@ -198,6 +208,10 @@ class Builder:
             await _finish(connection, lease, failed)
         log.info("transformation_failed", step_id=str(command.step_id), problem=why.detail)
         return failed
+
+
+async def _set_zone(connection: Connection, command: BuildTransformation) -> None:
+    await connection.execute("SELECT set_config('timezone', $1, true)", command.timezone)
 
 
 async def _finish(connection: Connection, lease: int, outcome: Outcome) -> None:
@@ -218,6 +232,7 @@ def _built(
     lease: int,
     version: TableVersion,
     work: _Work,
+    warnings: tuple[Notice, ...],
     *,
     unchanged: bool,
 ) -> TransformationBuilt:
@@ -228,6 +243,7 @@ def _built(
         tables=(version,),
         unchanged=unchanged,
         sql=work.sql,
+        warnings=warnings,
     )
 
 

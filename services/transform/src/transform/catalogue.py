@@ -85,7 +85,9 @@ class Catalogue:
                 request.expected,
                 field="name",
             )
-        return not before or (not before[0].published and before[0].expected != request.expected)
+        if not before:
+            return True
+        return not before[0].published and request.expected not in (None, before[0].expected)
 
     async def drop(self, org_id: UUID, table_id: UUID) -> None:
         """Forget a source's table and drop its data; one that is not there is fine.
@@ -122,12 +124,13 @@ async def reserve(
     table_id: UUID,
     kind: TableKind,
     name: str,
-    expected: Sequence[Column],
+    expected: Sequence[Column] | None,
     *,
     field: str,
 ) -> None:
     """Put a table under a display name that no other has, in the caller's transaction.
 
+    `expected` None leaves the columns as they are.
     Raises problems 409 `name_taken`, with a free name, and 422 `bad_name`, at `field`.
     """
     name = checked_name(name, field)
@@ -140,7 +143,7 @@ async def reserve(
                 kind=kind,
                 display_name=name,
                 display_key=name_key(name),
-                expected=_columns(expected),
+                expected=None if expected is None else _columns(expected),
             )
     except asyncpg.UniqueViolationError as error:
         rows = await collect(_queries.display_keys(connection))

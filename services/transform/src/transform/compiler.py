@@ -15,17 +15,22 @@ from recipe import (
     Checked,
     Compiled,
     Context,
+    OpenPivot,
     Recipe,
     RecipeError,
     RecipeProblems,
     Table,
     check,
     compile_recipe,
+    open_pivot,
     parse,
+    pinned,
     references,
     resolve,
+    unpinned,
 )
 from recipe.guard import Forbidden, guard
+from recipe.lineage import Origin, trace
 from recipe.naming import physical_names
 from recipe.tables import Catalogue
 from transform.domain import CatalogueTable, find_cycle, invalid_recipe
@@ -92,8 +97,15 @@ class Compiler:
         if checked.errors:
             raise invalid_recipe(checked.errors)
         kept = resolve(parse(recipe), {table.name: table.physical_name for table in tables})
+        kept = pinned(kept, {table.physical_name: table.name for table in tables})
+        content = kept.model_dump(mode="json")
+        try:
+            parse(content)
+        except RecipeProblems as error:
+            # Live names are longer than the names people give.
+            raise invalid_recipe(error.errors) from error
         return Prepared(
-            recipe=kept.model_dump(mode="json"),
+            recipe=content,
             reads=tables_read(kept, tables),
             columns=final_columns(checked),
         )
@@ -119,6 +131,26 @@ class Compiler:
             moment = (context.as_of,) if compiled.depends_on_now else ()
             self._kept.put((*key, *moment), compiled)
         return compiled
+
+    async def open_pivot(
+        self,
+        recipe: Recipe,
+        tables: Mapping[str, Table],
+        context: Context,
+        until_step: int | None = None,
+    ) -> OpenPivot | None:
+        """The first pivot whose names have to be read from the data; None if there is none."""
+        return await self.run(open_pivot, recipe, tables, context, until_step)
+
+    async def trace(
+        self, recipe: Recipe, tables: Mapping[str, Table], context: Context
+    ) -> tuple[Compiled, dict[str, tuple[Origin, ...]]]:
+        """A recipe, and for each of its columns those of the tables that it is made of.
+
+        Raises a 422 problem with every error at its step.
+        """
+        compiled = await self.compile(recipe, tables, context)
+        return compiled, await self.run(trace, compiled, tables.values())
 
     async def vouch(self, org_id: UUID, *statements: str) -> None:
         """Let nothing pass but a SELECT over the organisation's versions.
@@ -202,9 +234,17 @@ def tables_read(recipe: Recipe, tables: Iterable[CatalogueTable]) -> tuple[UUID,
     return tuple(sorted(by_name[name] for name in references(recipe) if name in by_name))
 
 
-def shown(recipe: dict[str, object], tables: Iterable[CatalogueTable]) -> Recipe:
-    """A kept recipe with the names that people know."""
-    return resolve(parse(recipe), {table.physical_name: table.name for table in tables})
+def shown(
+    recipe: dict[str, object],
+    tables: Iterable[CatalogueTable],
+    former: Mapping[str, str] | None = None,
+) -> Recipe:
+    """A kept recipe with the names that people know.
+
+    `former` are display names, by live names, of tables that may have gone since.
+    """
+    names = {**(former or {}), **{table.physical_name: table.name for table in tables}}
+    return resolve(unpinned(parse(recipe), names), names)
 
 
 def final_columns(checked: Checked) -> tuple[Column, ...]:
@@ -218,9 +258,10 @@ def final_columns(checked: Checked) -> tuple[Column, ...]:
 
 
 def fingerprint(compiled: Compiled, inputs: Sequence[TableVersion]) -> str:
-    """Equal when the same statement runs over the same versions (SHA-256, hex)."""
+    """Equal when the same statement and checks run over the same versions (SHA-256, hex)."""
+    checks = [f"{check.severity} {check.sql}" for check in compiled.checks]
     versions = sorted(version.version_id.hex for version in inputs)
-    return hashlib.sha256("\n".join([compiled.sql, *versions]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([compiled.sql, *checks, *versions]).encode()).hexdigest()
 
 
 def cycle_error(

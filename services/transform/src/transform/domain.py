@@ -158,6 +158,18 @@ def find_cycle(reads: Mapping[UUID, Collection[UUID]], own: UUID) -> list[UUID] 
     return None
 
 
+def beyond(edges: Mapping[UUID, Collection[UUID]], start: UUID) -> set[UUID]:
+    """Everything that can be reached from `start`, which is left out."""
+    found: set[UUID] = set()
+    waiting = [start]
+    while waiting:
+        for there in edges.get(waiting.pop(), ()):
+            if there not in found and there != start:
+                found.add(there)
+                waiting.append(there)
+    return found
+
+
 def view_columns(
     old: Mapping[str, str], new: Mapping[str, str], *, last: str
 ) -> tuple[list[str], bool]:

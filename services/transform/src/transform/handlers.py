@@ -15,13 +15,16 @@ from contracts.message import Done
 from contracts.orchestrator import FindPipelineUsers, RunCancelRequested
 from contracts.problem import problem
 from contracts.transform import (
+    CompareRecipeVersions,
     CreateTransformation,
     DeclareTable,
     DeleteTransformation,
     DropTable,
     EnsureOrganization,
+    GetRecipeVersion,
     GetTable,
     GetTransformation,
+    ListRecipeVersions,
     ListTables,
     ListTransformations,
     PlanTransformations,
@@ -31,10 +34,18 @@ from contracts.transform import (
     ProfileRecipe,
     ProfileTable,
     RecipeCheck,
+    RecipeDiff,
     RecipeSql,
+    RecipeVersions,
+    RestoreRecipeVersion,
+    SavedRecipe,
     ShowSql,
     TableProfile,
+    TracedTables,
+    TraceTables,
+    TraceTransformation,
     Transformation,
+    TransformationLineage,
     TransformationList,
     TransformationsPlan,
     UpdateTransformation,
@@ -42,15 +53,18 @@ from contracts.transform import (
     WarehouseTable,
     WarehouseTables,
 )
-from recipe import Recipe, RecipeProblems, parse
+from recipe import parse
 from transform.build import Builder
 from transform.catalogue import Catalogue
-from transform.domain import CatalogueTable, invalid_recipe, organization_of
+from transform.domain import CatalogueTable, organization_of
+from transform.history import History
+from transform.lineage import Lineage
 from transform.planning import Planner
 from transform.preview import Previewer
 from transform.profile import Profiler
 from transform.recipes import Recipes
 from transform.store import Store
+from transform.zones import Zones
 from warehouse.provision import OrganizationErased, provision
 
 
@@ -70,6 +84,9 @@ class Handlers:
         profiler: Profiler,
         planner: Planner,
         builder: Builder,
+        history: History,
+        lineage: Lineage,
+        zones: Zones,
     ) -> None:
         self._database = database
         self._bus = bus
@@ -81,6 +98,9 @@ class Handlers:
         self._profiler = profiler
         self._planner = planner
         self._builder = builder
+        self._history = history
+        self._lineage = lineage
+        self._zones = zones
 
     async def ensure_organization(self, _: EnsureOrganization, meta: Meta) -> Done:
         """EnsureOrganization."""
@@ -135,6 +155,8 @@ class Handlers:
             count=request.count,
             filter=request.filter,
             known_total=_rows_of(table) if request.filter is None else None,
+            as_stored=True,
+            timezone=await self._zones.of(org_id),
         )
 
     async def profile_table(self, request: ProfileTable, meta: Meta) -> TableProfile:
@@ -142,7 +164,13 @@ class Handlers:
         org_id = organization_of(meta)
         table = await self._catalogue.get(org_id, request.name)
         recipe = parse({"steps": [{"type": "source", "table": table.physical_name}]})
-        return await self._profiler.profile(org_id, recipe, [table], known_total=_rows_of(table))
+        return await self._profiler.profile(
+            org_id,
+            recipe,
+            [table],
+            timezone=await self._zones.of(org_id),
+            known_total=_rows_of(table),
+        )
 
     async def create_transformation(
         self, request: CreateTransformation, meta: Meta
@@ -170,11 +198,12 @@ class Handlers:
         return TransformationList(transformations=views, next_cursor=next_cursor)
 
     async def delete_transformation(self, request: DeleteTransformation, meta: Meta) -> Done:
-        """DeleteTransformation: the orchestrator says which pipelines run it."""
+        """DeleteTransformation: marked first, then the orchestrator says which pipelines run it."""
         org_id = organization_of(meta)
-        users = FindPipelineUsers(target_id=request.transformation_id)
-        pipelines = await self._bus.ask(users, org_id=org_id, actor=meta.actor)
-        await self._store.delete(org_id, request, pipelines.names)
+        async with self._store.deleting(org_id, request.transformation_id):
+            users = FindPipelineUsers(target_id=request.transformation_id)
+            pipelines = await self._bus.ask(users, org_id=org_id, actor=meta.actor)
+            await self._store.delete(org_id, request, pipelines.names)
         return Done()
 
     async def validate_recipe(self, request: ValidateRecipe, meta: Meta) -> RecipeCheck:
@@ -184,36 +213,70 @@ class Handlers:
     async def preview_recipe(self, request: PreviewRecipe, meta: Meta) -> PreviewPage:
         """PreviewRecipe."""
         org_id = organization_of(meta)
-        data: object = request.recipe
-        if request.recipe is None:
-            if request.transformation_id is None:
-                raise problem(422, "no_recipe", "Give a recipe, or the id of a transformation.")
-            data = (await self._store.get(org_id, request.transformation_id)).recipe
+        recipe = await self._recipes.content(
+            org_id, request.recipe, request.transformation_id, request.until_step
+        )
+        tables = await self._catalogue.all(org_id)
         return await self._previewer.page(
             org_id,
-            _parsed(data, request.until_step),
-            await self._catalogue.all(org_id),
+            await self._recipes.named(org_id, recipe, tables, request.until_step),
+            tables,
             sort=request.sort,
             limit=request.limit,
             offset=request.offset,
             count=request.count,
             filter=request.filter,
             until_step=request.until_step,
+            timezone=await self._zones.of(org_id),
         )
 
     async def profile_recipe(self, request: ProfileRecipe, meta: Meta) -> TableProfile:
         """ProfileRecipe."""
         org_id = organization_of(meta)
+        recipe = await self._recipes.content(org_id, request.recipe, None, request.until_step)
+        tables = await self._catalogue.all(org_id)
         return await self._profiler.profile(
             org_id,
-            _parsed(request.recipe, request.until_step),
-            await self._catalogue.all(org_id),
+            await self._recipes.named(org_id, recipe, tables, request.until_step),
+            tables,
             until_step=request.until_step,
+            timezone=await self._zones.of(org_id),
         )
 
     async def show_sql(self, request: ShowSql, meta: Meta) -> RecipeSql:
         """ShowSql."""
-        return await self._recipes.sql(organization_of(meta), request.transformation_id)
+        org_id = organization_of(meta)
+        return await self._recipes.sql(org_id, request, await self._zones.of(org_id))
+
+    async def list_recipe_versions(self, request: ListRecipeVersions, meta: Meta) -> RecipeVersions:
+        """ListRecipeVersions."""
+        return await self._history.page(organization_of(meta), request)
+
+    async def get_recipe_version(self, request: GetRecipeVersion, meta: Meta) -> SavedRecipe:
+        """GetRecipeVersion."""
+        return await self._history.get(organization_of(meta), request)
+
+    async def compare_recipe_versions(
+        self, request: CompareRecipeVersions, meta: Meta
+    ) -> RecipeDiff:
+        """CompareRecipeVersions."""
+        return await self._history.compare(organization_of(meta), request)
+
+    async def restore_recipe_version(
+        self, request: RestoreRecipeVersion, meta: Meta
+    ) -> Transformation:
+        """RestoreRecipeVersion."""
+        return await self._history.restore(organization_of(meta), request, meta.actor)
+
+    async def trace_transformation(
+        self, request: TraceTransformation, meta: Meta
+    ) -> TransformationLineage:
+        """TraceTransformation."""
+        return await self._lineage.transformation(organization_of(meta), request.transformation_id)
+
+    async def trace_tables(self, request: TraceTables, meta: Meta) -> TracedTables:
+        """TraceTables."""
+        return await self._lineage.tables(organization_of(meta), request)
 
     async def plan_transformations(
         self, request: PlanTransformations, meta: Meta
@@ -241,23 +304,3 @@ class Handlers:
 
 def _rows_of(table: CatalogueTable) -> int | None:
     return table.published.rows if table.published else None
-
-
-def _parsed(data: object, until_step: int | None) -> Recipe:
-    """The steps that are asked for: what comes after them may still be wrong.
-
-    Raises a 422 problem with every error at its step.
-    """
-    steps = data.get("steps") if isinstance(data, dict) else None
-    if isinstance(data, dict) and isinstance(steps, list | tuple) and until_step is not None:
-        if until_step >= len(steps) > 0:
-            raise problem(
-                422,
-                "bad_until_step",
-                f"There is no step {until_step}: the last one is {len(steps) - 1}.",
-            )
-        data = {**data, "steps": steps[: until_step + 1]}
-    try:
-        return parse(data)
-    except RecipeProblems as error:
-        raise invalid_recipe(error.errors) from error

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from contracts.problem import problem
 from contracts.tables import Notice
 from contracts.transform import (
     PlannedTransformation,
@@ -23,10 +24,15 @@ class Planner:
     async def plan(self, org_id: UUID, request: PlanTransformations) -> TransformationsPlan:
         """Pin the recipes of a run.
 
-        Raises problems 404 for a recipe that is gone and 422 `not_synced` for tables that are
-        neither written by the run nor ever published.
+        Raises problems 404 for a recipe that is gone, 503 `being_deleted` for one that may be gone
+        in a moment, and 422 `not_synced` for tables that are neither written by the run nor ever
+        published.
         """
         recipes = await self._store.some(org_id, request.transformation_ids)
+        for recipe in recipes:
+            if recipe.is_deleting:
+                detail = f"'{recipe.name}' is being deleted right now. Try again shortly."
+                raise problem(503, "being_deleted", detail)
         written = {*request.source_table_ids, *request.transformation_ids}
         read = {table_id for recipe in recipes for table_id in recipe.reads}
         tables = await self._catalogue.some(org_id, written | read)

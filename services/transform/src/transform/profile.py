@@ -14,7 +14,7 @@ from recipe.profile import BUCKETS, MAX_COLUMNS, profile_sql
 from recipe.statement import count_sql
 from transform.compiler import Compiler, recipe_tables
 from transform.domain import CatalogueTable, require_published
-from transform.reading import ZONE, Counts, Reader, Reading, too_long
+from transform.reading import Counts, Reader, Reading, too_long
 from transform.values import cell
 
 MAX_ROWS = 100_000
@@ -35,6 +35,7 @@ class Profiler:
         recipe: Recipe,
         tables: Collection[CatalogueTable],
         *,
+        timezone: str,
         until_step: int | None = None,
         known_total: int | None = None,
     ) -> TableProfile:
@@ -44,14 +45,14 @@ class Profiler:
         it takes too long.
         """
         started = time.perf_counter()
-        context = Context(as_of=datetime.now(UTC), timezone=ZONE)
+        context = Context(as_of=datetime.now(UTC), timezone=timezone)
         found = recipe_tables(org_id, tables)
         compiled = await self._compiler.compile(recipe, found, context, until_step)
         require_published(tables, map(UUID, compiled.reads))
-        async with self._reader.reading(org_id, "profile") as reading:
+        async with self._reader.reading(org_id, "profile", timezone) as reading:
             total = known_total
             if total is None:
-                total = await self._total(org_id, compiled, reading)
+                total = await self._total(org_id, timezone, compiled, reading)
             every = max(1, math.ceil(total / MAX_ROWS))
             rows = await self._look(org_id, compiled, every, reading)
         return TableProfile(
@@ -65,15 +66,17 @@ class Profiler:
             elapsed_ms=round((time.perf_counter() - started) * 1000, 1),
         )
 
-    async def _total(self, org_id: UUID, compiled: Compiled, reading: Reading) -> int:
+    async def _total(
+        self, org_id: UUID, timezone: str, compiled: Compiled, reading: Reading
+    ) -> int:
         counting = count_sql(compiled)
-        total = self._counts.get((org_id, counting))
+        total = self._counts.get((org_id, timezone, counting))
         if total is None:
             await self._compiler.vouch(org_id, counting)
             total = await reading.number(counting)
             if total is None:
                 raise too_long("profile", self._reader.timeout)
-            self._counts.put((org_id, counting), total)
+            self._counts.put((org_id, timezone, counting), total)
         return total
 
     async def _look(

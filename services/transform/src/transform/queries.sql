@@ -22,11 +22,12 @@ SELECT display_key FROM warehouse_tables;
 
 -- name: put_table(table_id, org_id, kind, display_name, display_key, expected)!
 INSERT INTO warehouse_tables (table_id, org_id, kind, display_name, display_key, expected)
-VALUES (:table_id, :org_id, :kind, :display_name, :display_key, :expected)
+VALUES (:table_id, :org_id, :kind, :display_name, :display_key,
+    coalesce(:expected::jsonb, '[]'))
 ON CONFLICT (table_id) DO UPDATE SET
     display_name = excluded.display_name,
     display_key = excluded.display_key,
-    expected = excluded.expected;
+    expected = coalesce(:expected, warehouse_tables.expected);
 
 -- name: set_expected(table_id, expected)!
 UPDATE warehouse_tables SET expected = :expected
@@ -90,6 +91,7 @@ SELECT pg_advisory_xact_lock(hashtextextended('transform.recipes.' || :org_id::u
 -- Newest versions by name: all of them, those with the given ids, or a page.
 SELECT own.transformation_id, own.name, own.name_key, own.description, own.version, own.digest,
        own.last_run_at, own.created_at, own.updated_at, version.recipe,
+       coalesce(own.deleting_since > now() - interval '1 minute', false) AS is_deleting,
        output.display_name AS output_table_name, output.expected,
        (SELECT array_agg(table_id ORDER BY table_id) FROM table_reads
         WHERE transformation_id = own.transformation_id) AS reads
@@ -112,9 +114,24 @@ UPDATE transformations SET name = :name, name_key = :name_key, description = :de
     version = version + 1, updated_at = now()
 WHERE transformation_id = :transformation_id;
 
--- name: insert_version(transformation_id, version, org_id, recipe, saved_by)!
-INSERT INTO transformation_versions (transformation_id, version, org_id, recipe, saved_by)
-VALUES (:transformation_id, :version, :org_id, :recipe, :saved_by);
+-- name: mark_deleting(transformation_id, is_deleting)!
+UPDATE transformations SET deleting_since = CASE WHEN :is_deleting THEN now() END
+WHERE transformation_id = :transformation_id;
+
+-- name: insert_version(transformation_id, version, org_id, recipe, table_names, saved_by, restored_from)!
+INSERT INTO transformation_versions
+    (transformation_id, version, org_id, recipe, table_names, saved_by, restored_from)
+VALUES (:transformation_id, :version, :org_id, :recipe, :table_names, :saved_by, :restored_from);
+
+-- name: recipe_versions(transformation_id, version, before_version, page)
+-- Saves of a transformation, the newest first: all of them, the one asked for, or a page.
+SELECT version, recipe, table_names, saved_by, saved_at, restored_from
+FROM transformation_versions
+WHERE transformation_id = :transformation_id
+  AND (:version::integer IS NULL OR version = :version)
+  AND (:before_version::integer IS NULL OR version < :before_version)
+ORDER BY version DESC
+LIMIT :page;
 
 -- name: recipe_version(transformation_id, version)$
 SELECT recipe FROM transformation_versions

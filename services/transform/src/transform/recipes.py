@@ -1,30 +1,38 @@
 """Recipes as people meet them: checked while they write, shown back, expected columns in step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
+from chassis.database import Database
 from chassis.telemetry import log
+from contracts.problem import problem
 from contracts.transform import (
     CreateTransformation,
     RecipeCheck,
     RecipeSql,
+    ShowSql,
     StepColumns,
     Transformation,
     UpdateTransformation,
     ValidateRecipe,
 )
-from recipe import Context, RecipeError, parse
+from recipe import Context, Recipe, RecipeError, RecipeProblems, parse, without_names
 from recipe.statement import readable_sql
 from transform.catalogue import Catalogue
 from transform.compiler import (
     Compiler,
+    Prepared,
     cycle_error,
     final_columns,
     live_tables,
+    recipe_tables,
     shown,
     tables_read,
 )
+from transform.domain import CatalogueTable, invalid_recipe, not_synced
+from transform.pivots import Named, read_names
 from transform.saved import Saved
 from transform.store import Store
 
@@ -32,10 +40,21 @@ from transform.store import Store
 class Recipes:
     """Saves, checks and shows the recipes of all organisations."""
 
-    def __init__(self, store: Store, catalogue: Catalogue, compiler: Compiler) -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalogue: Catalogue,
+        compiler: Compiler,
+        database: Database,
+        *,
+        timeout: float,
+    ) -> None:
+        """`timeout`: seconds after which reading the names of a pivot's columns is stopped."""
         self._store = store
         self._catalogue = catalogue
         self._compiler = compiler
+        self._database = database
+        self._timeout = timeout
 
     async def create(
         self, org_id: UUID, request: CreateTransformation, actor: str
@@ -47,25 +66,79 @@ class Recipes:
         # Asked before the check: the tables may have changed since the request was first served.
         if not await self._store.repeated(org_id, request):
             tables = await self._catalogue.all(org_id)
-            prepared = await self._compiler.prepare(request.recipe, org_id, tables)
+            prepared = await self._prepare(org_id, request.recipe, tables)
             await self._store.create(org_id, request, prepared, actor)
         return await self.get(org_id, request.transformation_id)
 
     async def update(
-        self, org_id: UUID, request: UpdateTransformation, actor: str
+        self,
+        org_id: UUID,
+        request: UpdateTransformation,
+        actor: str,
+        restored_from: int | None = None,
     ) -> Transformation:
         """Check and keep a new version, and let the recipes that read it expect its columns.
 
-        Raises problems 404, 412 and as `create` does.
+        `restored_from` is the version that the recipe was taken from. Raises problems 404, 412 and
+        as `create` does.
         """
         await self._store.get(org_id, request.transformation_id)
         prepared = None
         if request.recipe is not None:
             tables = await self._catalogue.all(org_id)
-            prepared = await self._compiler.prepare(request.recipe, org_id, tables)
-        if await self._store.update(org_id, request, prepared, actor):
+            prepared = await self._prepare(org_id, request.recipe, tables)
+        if await self._store.update(org_id, request, prepared, actor, restored_from):
             await self.refresh(org_id, [request.transformation_id])
         return await self.get(org_id, request.transformation_id)
+
+    async def _prepare(
+        self, org_id: UUID, written: object, tables: Collection[CatalogueTable]
+    ) -> Prepared:
+        """A recipe ready to be kept, with the names of its pivots' columns as they are now.
+
+        Where the data is not there yet they stay unknown, and every build reads them.
+        """
+        with suppress(RecipeProblems):
+            # What is wrong with its form is told together with the rest.
+            written = without_names(parse(written))
+        prepared = await self._compiler.prepare(written, org_id, tables)
+        kept = parse(prepared.recipe)
+        named = (await self._named(org_id, kept, tables)).recipe
+        return prepared if named is kept else await self._compiler.prepare(named, org_id, tables)
+
+    async def named(
+        self,
+        org_id: UUID,
+        recipe: Recipe,
+        tables: Collection[CatalogueTable],
+        until_step: int | None = None,
+    ) -> Recipe:
+        """A recipe that can be previewed: names that it does not bring along are read.
+
+        Raises problems 409 `not_synced`, 422 and 504.
+        """
+        named = await self._named(org_id, recipe, tables, until_step)
+        if named.waiting:
+            raise not_synced([t for t in tables if t.table_id in named.waiting], 409)
+        return named.recipe
+
+    async def _named(
+        self,
+        org_id: UUID,
+        recipe: Recipe,
+        tables: Collection[CatalogueTable],
+        until_step: int | None = None,
+    ) -> Named:
+        return await read_names(
+            self._database,
+            self._compiler,
+            org_id,
+            recipe,
+            recipe_tables(org_id, tables),
+            Context(as_of=datetime.now(UTC)),
+            until_step=until_step,
+            timeout=self._timeout,
+        )
 
     async def get(self, org_id: UUID, transformation_id: UUID) -> Transformation:
         """One transformation; raises a 404 problem."""
@@ -108,12 +181,36 @@ class Recipes:
             steps=tuple(StepColumns(columns=columns) for columns in steps),
         )
 
-    async def sql(self, org_id: UUID, transformation_id: UUID) -> RecipeSql:
-        """The statement of a saved recipe over the live names; raises a 404 problem."""
-        saved = await self._store.get(org_id, transformation_id)
+    async def content(
+        self,
+        org_id: UUID,
+        recipe: dict[str, object] | None,
+        transformation_id: UUID | None,
+        until_step: int | None = None,
+    ) -> Recipe:
+        """The recipe given, else the saved one; of its steps those up to `until_step`.
+
+        Raises a 404 problem, and 422 `no_recipe`, `bad_until_step` or `invalid_recipe`.
+        """
+        if recipe is None and transformation_id is None:
+            raise problem(422, "no_recipe", "Give a recipe, or the id of a transformation.")
+        data: object = recipe
+        if recipe is None and transformation_id is not None:
+            data = (await self._store.get(org_id, transformation_id)).recipe
+        try:
+            return parse(_until(data, until_step))
+        except RecipeProblems as error:
+            raise invalid_recipe(error.errors) from error
+
+    async def sql(self, org_id: UUID, request: ShowSql, timezone: str) -> RecipeSql:
+        """The statement of a recipe over the live names, at this moment in a time zone.
+
+        Raises a 404 problem, and 422 for a recipe that does not fit.
+        """
+        recipe = await self.content(org_id, request.recipe, request.transformation_id)
         tables = live_tables(org_id, await self._catalogue.all(org_id))
-        now = Context(as_of=datetime.now(UTC))
-        compiled = await self._compiler.compile(parse(saved.recipe), tables, now)
+        now = Context(as_of=datetime.now(UTC), timezone=timezone)
+        compiled = await self._compiler.compile(recipe, tables, now)
         return RecipeSql(sql=readable_sql(compiled))
 
     async def refresh(self, org_id: UUID, changed: Iterable[UUID]) -> None:
@@ -147,3 +244,14 @@ class Recipes:
         by_id = {table.table_id: table for table in tables}
         error = cycle_error(kept, reads | {own: set(tables_read(kept, tables))}, by_id, own)
         return [error] if error else []
+
+
+def _until(recipe: object, until_step: int | None) -> object:
+    """The steps that are asked for: what comes after them may still be wrong."""
+    steps = recipe.get("steps") if isinstance(recipe, dict) else None
+    if not isinstance(recipe, dict) or not isinstance(steps, list) or until_step is None:
+        return recipe
+    if until_step >= len(steps) > 0:
+        message = f"There is no step {until_step}: the last one is {len(steps) - 1}."
+        raise problem(422, "bad_until_step", message)
+    return {**recipe, "steps": steps[: until_step + 1]}

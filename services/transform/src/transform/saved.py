@@ -27,9 +27,25 @@ class Saved:
     output_table_name: str
     columns: tuple[Column, ...]
     digest: str
+    is_deleting: bool
+    """Somebody is finding out whether it may go: nothing begins with it now."""
     last_run_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+
+@dataclass(frozen=True)
+class Version:
+    """One save of a transformation, as it is stored."""
+
+    version: int
+    recipe: dict[str, object]
+    """Names tables by their live names."""
+    table_names: dict[str, str]
+    """Display names of those tables at the save, by their live names."""
+    saved_by: str
+    saved_at: datetime
+    restored_from: int | None
 
 
 async def read_saved(connection: Connection, transformation_ids: Iterable[UUID]) -> list[Saved]:
@@ -44,6 +60,27 @@ async def read_saved(connection: Connection, transformation_ids: Iterable[UUID])
         )
     )
     return [saved_of(row) for row in rows]
+
+
+async def read_versions(
+    connection: Connection,
+    transformation_id: UUID,
+    *,
+    version: int | None = None,
+    before_version: int | None = None,
+    page: int | None = None,
+) -> list[Version]:
+    """Saves of a transformation, the newest first: all of them, one, or a page."""
+    rows = await collect(
+        _queries.recipe_versions(
+            connection,
+            transformation_id=transformation_id,
+            version=version,
+            before_version=before_version,
+            page=page,
+        )
+    )
+    return [Version(**dict(row)) for row in rows]
 
 
 async def read_graph(connection: Connection) -> dict[UUID, set[UUID]]:
@@ -66,6 +103,7 @@ def saved_of(row: asyncpg.Record) -> Saved:
         output_table_name=row["output_table_name"],
         columns=tuple(Column.model_validate(column) for column in row["expected"]),
         digest=row["digest"],
+        is_deleting=row["is_deleting"],
         last_run_at=row["last_run_at"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

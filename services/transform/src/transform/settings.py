@@ -1,4 +1,4 @@
-"""Settings of transform."""
+"""Settings of transform: builds at once, and three times in seconds."""
 
 from pydantic import Field
 

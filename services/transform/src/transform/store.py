@@ -1,6 +1,7 @@
 """Transformations in PostgreSQL: each save is one transaction over recipe, reads and output."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import asyncpg
@@ -12,6 +13,7 @@ from contracts.tables import Column
 from contracts.transform import (
     CreateTransformation,
     DeleteTransformation,
+    ListRecipeVersions,
     ListTransformations,
     UpdateTransformation,
 )
@@ -19,7 +21,7 @@ from recipe import parse
 from transform.catalogue import drop_table, expect, read_tables, reserve
 from transform.compiler import Prepared, cycle_error
 from transform.domain import checked_name, invalid_recipe, table_in_use
-from transform.saved import Saved, read_graph, read_saved, saved_of
+from transform.saved import Saved, Version, read_graph, read_saved, read_versions, saved_of
 
 _queries = queries("transform")
 
@@ -67,11 +69,17 @@ class Store:
             await _save_recipe(connection, org_id, own, 1, prepared, actor)
 
     async def update(
-        self, org_id: UUID, request: UpdateTransformation, prepared: Prepared | None, actor: str
+        self,
+        org_id: UUID,
+        request: UpdateTransformation,
+        prepared: Prepared | None,
+        actor: str,
+        restored_from: int | None = None,
     ) -> bool:
         """Save a new version unless it would be the same; returns whether its columns changed.
 
-        Raises problems 404, 409 `name_taken`, 412 and 422 as `create` does.
+        `restored_from` is the version that `prepared` was taken from. Raises problems 404, 409
+        `name_taken`, 412 and 422 as `create` does.
         """
         own = request.transformation_id
         async with self._database.organization(org_id) as connection:
@@ -101,7 +109,7 @@ class Store:
                 name_key=name_key(name),
                 description=description,
             )
-            await _save_recipe(connection, org_id, own, old.version + 1, kept, actor)
+            await _save_recipe(connection, org_id, own, old.version + 1, kept, actor, restored_from)
         return kept.columns != old.columns
 
     async def get(self, org_id: UUID, transformation_id: UUID) -> Saved:
@@ -111,15 +119,17 @@ class Store:
 
     async def some(self, org_id: UUID, transformation_ids: Collection[UUID]) -> list[Saved]:
         """The transformations with the given ids, in their order; raises a 404 problem."""
-        async with self._database.organization(org_id) as connection:
-            found = {
-                saved.transformation_id: saved
-                for saved in await read_saved(connection, transformation_ids)
-            }
+        present = await self.present(org_id, transformation_ids)
+        found = {saved.transformation_id: saved for saved in present}
         for wanted in transformation_ids:
             if wanted not in found:
                 raise not_found("transformation", wanted)
         return [found[wanted] for wanted in transformation_ids]
+
+    async def present(self, org_id: UUID, transformation_ids: Collection[UUID]) -> list[Saved]:
+        """Those of the given transformations that there are, by name."""
+        async with self._database.organization(org_id) as connection:
+            return await read_saved(connection, transformation_ids)
 
     async def page(
         self, org_id: UUID, request: ListTransformations
@@ -141,6 +151,21 @@ class Store:
         next_cursor = cursor(page[-1]["name_key"], page[-1]["transformation_id"]) if more else None
         return [saved_of(row) for row in page], next_cursor
 
+    @asynccontextmanager
+    async def deleting(self, org_id: UUID, transformation_id: UUID) -> AsyncIterator[None]:
+        """Let nothing begin with a transformation while it is found out whether it may go."""
+        await self._mark(org_id, transformation_id, True)
+        try:
+            yield
+        finally:
+            await self._mark(org_id, transformation_id, False)
+
+    async def _mark(self, org_id: UUID, transformation_id: UUID, is_deleting: bool) -> None:
+        async with self._database.organization(org_id) as connection:
+            await _queries.mark_deleting(
+                connection, transformation_id=transformation_id, is_deleting=is_deleting
+            )
+
     async def delete(
         self, org_id: UUID, request: DeleteTransformation, pipelines: Iterable[str]
     ) -> None:
@@ -158,6 +183,36 @@ class Store:
             if table.used_by or names:
                 raise table_in_use(old.name, table.used_by, names)
             await drop_table(connection, org_id, table)
+
+    async def versions(
+        self, org_id: UUID, request: ListRecipeVersions
+    ) -> tuple[list[Version], str | None]:
+        """A page of versions, the newest first, and the cursor of the next one; raises 404."""
+        (before,) = after(request.cursor, 1)
+        async with self._database.organization(org_id) as connection:
+            own = request.transformation_id
+            _only(await read_saved(connection, (own,)), own)
+            found = await read_versions(
+                connection,
+                own,
+                before_version=int(before) if before and before.isdecimal() else None,
+                page=request.limit + 1,
+            )
+        page = found[: request.limit]
+        return page, cursor(str(page[-1].version)) if len(found) > len(page) else None
+
+    async def version(self, org_id: UUID, transformation_id: UUID, version: int) -> Version:
+        """One version; raises a 404 problem."""
+        async with self._database.organization(org_id) as connection:
+            saved = _only(await read_saved(connection, (transformation_id,)), transformation_id)
+            found = await read_versions(connection, transformation_id, version=version)
+        if not found:
+            raise problem(
+                404,
+                "not_found",
+                f"'{saved.name}' has no version {version}; its newest is {saved.version}.",
+            )
+        return found[0]
 
     async def recipe_version(
         self, org_id: UUID, transformation_id: UUID, version: int
@@ -195,6 +250,7 @@ async def _save_recipe(
     version: int,
     prepared: Prepared,
     actor: str,
+    restored_from: int | None = None,
 ) -> None:
     """Keep a version of a recipe and what it reads; called under the lock of recipes."""
     tables = {table.table_id: table for table in await read_tables(connection)}
@@ -207,7 +263,13 @@ async def _save_recipe(
         version=version,
         org_id=org_id,
         recipe=prepared.recipe,
+        table_names={
+            tables[table_id].physical_name: tables[table_id].name
+            for table_id in prepared.reads
+            if table_id in tables
+        },
         saved_by=actor,
+        restored_from=restored_from,
     )
     await _queries.clear_reads(connection, transformation_id=transformation_id)
     try:

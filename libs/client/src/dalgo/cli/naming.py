@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from contracts.transform import WarehouseTable
+from contracts.transform import Transformation, WarehouseTable
 from dalgo.cli.output import Failure
+from dalgo.client import Dalgo
 
 
 class Named(Protocol):
@@ -39,6 +40,11 @@ def find(what: str, text: str, get: Callable[[UUID], N], items: Callable[[], Ite
         ids = ", ".join(str(item.id) for item in alike)
         raise Failure(f"There is more than one {what} '{text}': name one by its id ({ids}).")
     raise Failure(_unknown(what, text, [item.name for item in known]))
+
+
+def recipe_named(dalgo: Dalgo, text: str) -> Transformation:
+    """The transformation of this name or id."""
+    return find("recipe", text, dalgo.transformations.get, dalgo.transformations.list)
 
 
 def table_name(text: str, tables: Iterable[WarehouseTable]) -> str:

@@ -35,11 +35,11 @@ def as_json(value: BaseModel | Iterable[BaseModel] | dict[str, Any]) -> None:
     """Print a model, or models as an array."""
     plain: object
     if isinstance(value, BaseModel):
-        plain = value.model_dump(mode="json")
+        plain = value.model_dump(mode="json", by_alias=True)
     elif isinstance(value, dict):
         plain = value
     else:
-        plain = [each.model_dump(mode="json") for each in value]
+        plain = [each.model_dump(mode="json", by_alias=True) for each in value]
     typer.echo(json.dumps(plain, indent=2, ensure_ascii=False))
 
 
@@ -104,7 +104,7 @@ def from_json(option: str, text: str) -> dict[str, Any]:
 
 def cell(value: object) -> str:
     """One value as people read it; times in the zone of this machine."""
-    if value is None or value == "":
+    if value is None or value in ("", (), []):
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -131,6 +131,10 @@ def fail(error: DalgoError | Failure | OSError) -> None:
     if isinstance(error, OSError):
         out.print(Text(f"Error: {error.filename or ''}: {error.strerror or error}"), style="red")
         return
+    if isinstance(error, DalgoError) and error.code == "invalid_recipe":
+        # Each step says why, the first one too.
+        told = error.problem.model_copy(update={"detail": "The recipe does not fit."})
+        error = DalgoError(told)
     out.print(Text(f"Error: {error}"), style="red")
     if isinstance(error, DalgoError):
         for line in field_lines(error.problem):
@@ -145,8 +149,8 @@ def field_lines(problem: Problem) -> list[str]:
     for each in problem.errors:
         if each.message in problem.detail:
             continue
-        place = f"step {each.step}, {each.field}" if each.step is not None else each.field
-        lines.append(f"{place}: {each.message}")
+        step = f"step {each.step}" if each.step is not None else ""
+        lines.append(f"{', '.join(filter(None, (step, each.field)))}: {each.message}")
     return lines
 
 

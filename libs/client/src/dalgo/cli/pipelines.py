@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from contracts.orchestrator import Pipeline
-from dalgo.cli import output, recipes, sources
+from dalgo.cli import output, sources
 from dalgo.cli.follow import start_or_follow
-from dalgo.cli.naming import find
+from dalgo.cli.naming import find, recipe_named
 from dalgo.cli.options import Follow, Json, connect
 from dalgo.client import Dalgo
 
@@ -48,7 +48,7 @@ def create(
         pipeline = dalgo.pipelines.create(
             name,
             [sources.named(dalgo, each).id for each in source or ()],
-            [recipes.named(dalgo, each).id for each in recipe or ()],
+            [recipe_named(dalgo, each).id for each in recipe or ()],
         )
     if as_json:
         output.as_json(pipeline)

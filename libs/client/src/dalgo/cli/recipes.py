@@ -1,26 +1,25 @@
 """`dalgo recipe ...`: recipes in files, and saved."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.text import Text
 
-from contracts.transform import Transformation
-from dalgo.cli import output
-from dalgo.cli.naming import find
+from contracts.transform import ColumnOrigin
+from dalgo.cli import output, versions
+from dalgo.cli.naming import recipe_named
 from dalgo.cli.options import Json, connect
-from dalgo.client import Dalgo
+from dalgo.cli.recipe_files import is_file, read
+from dalgo.cli.versions import Saved, said
 from recipe.errors import RecipeError
 
 app = typer.Typer(no_args_is_help=True, help="Recipes: what is made of the data.")
 
 File = Annotated[
-    Path, typer.Argument(help="A recipe as JSON; - reads it from the input.", allow_dash=True)
+    Path,
+    typer.Argument(help="A recipe as JSON or YAML; - reads it from the input.", allow_dash=True),
 ]
-Saved = Annotated[str, typer.Argument(metavar="NAME", help="Name or id of a saved recipe.")]
 
 
 @app.command()
@@ -120,36 +119,81 @@ def ls(ctx: typer.Context, as_json: Json = False) -> None:
 
 
 @app.command()
-def sql(ctx: typer.Context, name: Saved, as_json: Json = False) -> None:
-    """Show the SQL of a saved recipe."""
+def show(
+    ctx: typer.Context,
+    name: Saved,
+    version: Annotated[
+        int | None, typer.Option(min=1, help="An old version; without it, the newest.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a saved recipe, step by step."""
     with connect(ctx) as dalgo:
-        shown = dalgo.transformations.sql(named(dalgo, name).id)
+        saved = recipe_named(dalgo, name)
+        old = dalgo.transformations.version(saved.id, version) if version else None
+    if as_json:
+        output.as_json(old or saved)
+        return
+    shown = old.version if old else saved.version
+    typer.echo(
+        f"'{saved.name}' version {shown}, which makes the table '{saved.output_table_name}'."
+    )
+    steps = (old or saved).recipe.model_dump(mode="json")["steps"]
+    output.table(
+        ("step", "type", "says", "note"),
+        [(number, step["type"], said(step), _note(step)) for number, step in enumerate(steps)],
+    )
+
+
+@app.command()
+def sql(
+    ctx: typer.Context,
+    recipe: Annotated[
+        str, typer.Argument(metavar="FILE|NAME", help="A file as above, or a saved recipe.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Show the SQL of a recipe, in a file or saved."""
+    with connect(ctx) as dalgo:
+        if is_file(recipe):
+            shown = dalgo.transformations.sql(recipe=read(Path(recipe)))
+        else:
+            shown = dalgo.transformations.sql(recipe_named(dalgo, recipe).id)
     if as_json:
         output.as_json(shown)
     else:
         typer.echo(shown.sql)
 
 
+@app.command()
+def lineage(ctx: typer.Context, name: Saved, as_json: Json = False) -> None:
+    """Show which columns of which sources each column comes from."""
+    with connect(ctx) as dalgo:
+        traced = dalgo.transformations.lineage(recipe_named(dalgo, name).id)
+    if as_json:
+        output.as_json(traced)
+        return
+    output.table(
+        ("column", "type", "from"),
+        [(c.name, c.type, [_origin(one) for one in c.origins]) for c in traced.columns],
+    )
+
+
+for command in (versions.versions, versions.diff, versions.restore):
+    app.command()(command)
+
+
+def _note(step: dict[str, Any]) -> str | None:
+    notes = [] if step.get("enabled", True) else ["disabled"]
+    notes += [step["note"]] if step.get("note") else []
+    return "; ".join(notes) or None
+
+
+def _origin(origin: ColumnOrigin) -> str:
+    return f"{origin.table}.{origin.column}" if origin.column else f"rows of {origin.table}"
+
+
 def _line(error: RecipeError) -> str:
     kind = f" ({error.type})" if error.type else ""
     field = f", {error.field}" if error.field else ""
     return f"step {error.step}{kind}{field}: {error.message}"
-
-
-def named(dalgo: Dalgo, text: str) -> Transformation:
-    """The transformation of this name or id."""
-    return find("recipe", text, dalgo.transformations.get, dalgo.transformations.list)
-
-
-def read(file: Path) -> dict[str, Any]:
-    """A recipe's JSON; raises Failure with the place where it is none."""
-    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    try:
-        recipe = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise output.Failure(
-            f"{file} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}."
-        ) from error
-    if not isinstance(recipe, dict):
-        raise output.Failure(f'{file} is not a recipe: one begins {{"version": 1, "steps": [...')
-    return recipe

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from contracts.transform import PreviewPage, TableProfile, WarehouseTable
 from dalgo.call import Call, Listing, listing, model, present
+from dalgo.models import WarehouseLineage
 from dalgo.resource import D, Resource, endpoint, listed
 
 
@@ -18,6 +19,13 @@ class Tables(Resource[D]):
     def list(limit: int = 100) -> Listing[WarehouseTable]:
         """All tables by name; `limit` is the size of a page."""
         return listing("/warehouse/tables", WarehouseTable, params={"limit": limit})
+
+    @endpoint
+    @staticmethod
+    def lineage(*, columns: bool = True) -> Call[WarehouseLineage]:
+        """What every table and column is made of, one recipe at a time."""
+        params = {"columns": "true" if columns else "false"}
+        return Call("GET", "/warehouse/lineage", model(WarehouseLineage), params=params)
 
     @endpoint
     @staticmethod

@@ -8,12 +8,16 @@ from contracts.orchestrator import Run
 from contracts.transform import (
     PreviewPage,
     RecipeCheck,
+    RecipeDiff,
     RecipeSql,
+    RecipeVersion,
+    SavedRecipe,
     SortItem,
     TableProfile,
     Transformation,
+    TransformationLineage,
 )
-from dalgo.call import Call, Listing, listing, model, nothing, once, present
+from dalgo.call import Call, Listing, Parameter, listing, model, nothing, once, present
 from dalgo.resource import D, Resource, endpoint, listed
 from recipe import Recipe
 
@@ -136,9 +140,60 @@ class Transformations(Resource[D]):
 
     @endpoint
     @staticmethod
-    def sql(transformation_id: UUID) -> Call[RecipeSql]:
-        """The one statement that a transformation compiles to, formatted for reading."""
-        return Call("GET", f"/transformations/{transformation_id}/sql", model(RecipeSql))
+    def sql(
+        transformation_id: UUID | None = None, *, recipe: RecipeLike | None = None
+    ) -> Call[RecipeSql]:
+        """The one statement that a recipe compiles to: the given one's, or the saved one of an id."""
+        if recipe is None:
+            return Call("GET", f"/transformations/{transformation_id}/sql", model(RecipeSql))
+        body = {"recipe": _json(recipe)}
+        return Call("POST", "/transformations/sql", model(RecipeSql), json=body)
+
+    @listed
+    @staticmethod
+    def versions(transformation_id: UUID, limit: int = 100) -> Listing[RecipeVersion]:
+        """Every save, the newest first; `limit` is the size of a page."""
+        path = f"/transformations/{transformation_id}/versions"
+        return listing(path, RecipeVersion, params={"limit": limit})
+
+    @endpoint
+    @staticmethod
+    def version(transformation_id: UUID, version: int) -> Call[SavedRecipe]:
+        """One save with its recipe."""
+        path = f"/transformations/{transformation_id}/versions/{version}"
+        return Call("GET", path, model(SavedRecipe))
+
+    @endpoint
+    @staticmethod
+    def diff(
+        transformation_id: UUID, version: int, *, with_version: int | None = None
+    ) -> Call[RecipeDiff]:
+        """What a version changed, compared with another one, else with the one before it."""
+        path = f"/transformations/{transformation_id}/versions/{version}/diff"
+        params: dict[str, Parameter] = {} if with_version is None else {"with": with_version}
+        return Call("GET", path, model(RecipeDiff), params=params)
+
+    @endpoint
+    @staticmethod
+    def restore(
+        transformation_id: UUID, version: int, *, if_version: int | None = None
+    ) -> Call[Transformation]:
+        """Save an old version's recipe as a new version, if it fits the tables there are now."""
+        return Call(
+            "POST",
+            f"/transformations/{transformation_id}/versions/{version}/restore",
+            model(Transformation),
+            headers={"If-Match": f'"{if_version}"'} if if_version is not None else {},
+            # What stands already is not saved again: a repeat is harmless without a condition.
+            repeatable=if_version is None,
+        )
+
+    @endpoint
+    @staticmethod
+    def lineage(transformation_id: UUID) -> Call[TransformationLineage]:
+        """For every column those of the sources that it comes from; the tables around it."""
+        path = f"/transformations/{transformation_id}/lineage"
+        return Call("GET", path, model(TransformationLineage))
 
     @endpoint
     @staticmethod

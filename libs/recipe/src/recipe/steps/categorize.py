@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
+from pydantic_core import PydanticCustomError
 from typing_extensions import override
 
 from recipe.errors import gathering, within
@@ -47,6 +48,10 @@ class Rule(Part):
             if self.operator is None:
                 raise missing("operator", "A rule needs an operator, or where.")
             needs_value(self.operator, "value" in self.model_fields_set, self.other_column)
+        elif self.operator is not None:
+            raise PydanticCustomError(
+                "bad_value", "Give either an operator, or where; not both.", {"field": "where"}
+            )
         return self
 
     def predicate(self, source_column: str) -> Predicate:
@@ -63,10 +68,12 @@ class Rule(Part):
 
 
 class Categorize(Step):
-    """Add a column with the category of the first rule that fits; other rows get the default."""
+    """Add a column with the category of the first rule that fits; other rows get the default.
+
+    A rule compares the column, or says in where what a row must be like.
+    """
 
     label: ClassVar[str] = "Categorise"
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["categorize"]
     new_column: str = Field(
@@ -75,7 +82,9 @@ class Categorize(Step):
         json_schema_extra=hint("new_column", "New column"),
         examples=["age_group"],
     )
-    source_column: str = Field(json_schema_extra=hint("column", "Column"), examples=["age"])
+    source_column: str | None = Field(
+        default=None, json_schema_extra=hint("column", "Column"), examples=["age"]
+    )
     rules: tuple[Rule, ...] = Field(
         min_length=1,
         json_schema_extra=hint("list", "Rules"),
@@ -86,6 +95,12 @@ class Categorize(Step):
         default=False, json_schema_extra=hint("choice", "Replace the column if it exists")
     )
 
+    @model_validator(mode="after")
+    def _column_to_compare(self) -> Self:
+        if self.source_column is None and any(rule.where is None for rule in self.rules):
+            raise missing("source_column", "Rules without where need the column they compare.")
+        return self
+
     @override
     def apply(self, frame: "Frame", scope: "Scope") -> "Frame":
         """The same rows with one more column, of text."""
@@ -95,11 +110,12 @@ class Categorize(Step):
 
         cases: list[tuple[ir.BooleanValue, str]] = []
         with gathering() as parts:
-            with parts.at("source_column"):
-                frame.column(self.source_column)
+            if self.source_column is not None:
+                with parts.at("source_column"):
+                    frame.column(self.source_column)
             for index, rule in enumerate(self.rules):
                 with parts.at("rules", index, *(() if rule.where is None else ("where",))):
-                    fits = condition(rule.predicate(self.source_column), frame, scope.context)
+                    fits = condition(rule.predicate(self.source_column or ""), frame, scope.context)
                     cases.append((fits, rule.category))
         category = ibis.cases(*cases, else_=self.default)
         with within("new_column"):

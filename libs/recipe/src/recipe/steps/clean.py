@@ -33,6 +33,27 @@ Operation = Literal[
 ]
 
 
+_LABELS: dict[str, str] = {
+    "trim": "Trim spaces at the ends",
+    "collapse_spaces": "Single spaces within",
+    "upper": "UPPER CASE",
+    "lower": "lower case",
+    "title": "Title Case",
+    "sentence": "Sentence case",
+    "remove_punctuation": "Remove punctuation",
+    "remove_digits": "Remove digits",
+    "digits_only": "Keep only digits",
+    "remove_accents": "Remove accents",
+    "normalize_unicode": "One form for each letter (Unicode)",
+    "ascii_digits": "Digits as 0 to 9",
+    "remove_line_breaks": "Remove line breaks",
+    "blank_to_null": "Blank to empty",
+    "placeholders_to_null": "n/a, -, none and the like to empty",
+    "boolean": "Yes and no to true and false",
+    "remove_duplicates": "Remove duplicate rows",
+}
+
+
 class Clean(Step):
     """Tidy text columns; the operations run in the order in which they are named.
 
@@ -42,7 +63,6 @@ class Clean(Step):
     """
 
     label: ClassVar[str] = "Clean text"
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["clean"]
     columns: tuple[str, ...] = Field(
@@ -52,7 +72,7 @@ class Clean(Step):
     )
     operations: tuple[Operation, ...] = Field(
         min_length=1,
-        json_schema_extra=hint("list", "Operations"),
+        json_schema_extra=hint("list", "Operations", labels=_LABELS),
         examples=[["trim", "collapse_spaces", "title"]],
     )
 

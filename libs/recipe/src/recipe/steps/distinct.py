@@ -12,7 +12,6 @@ from recipe.step import Step
 if TYPE_CHECKING:
     from recipe.frame import Frame
     from recipe.scope import Scope
-    from recipe.tables import Column
 
 
 class Distinct(Step):
@@ -36,13 +35,10 @@ class Distinct(Step):
     @override
     def apply(self, frame: "Frame", scope: "Scope") -> "Frame":
         """The same columns, no row twice."""
-        from recipe.rows import first_of_each, whole_rows
+        from recipe.rows import one_of_each, whole_rows
 
         if self.columns is None:
             return whole_rows(frame)
-        keys: list[Column] = []
         with gathering() as parts:
-            for index, name in enumerate(self.columns):
-                with parts.at("columns", index):
-                    keys.append(frame.column(name))
-        return first_of_each(frame, keys)
+            keys = frame.named(parts, "columns", self.columns)
+        return one_of_each(frame, keys)

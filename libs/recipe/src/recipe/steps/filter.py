@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from recipe.scope import Scope
 
 
+_OF_ONE = ("column", "operator", "value", "other_column", "case_sensitive")
+"""The fields of a single comparison."""
+
+
 class Filter(Step):
     """Keep the rows that fit a condition, or (mode "remove") take them out.
 
@@ -32,10 +36,11 @@ class Filter(Step):
 
     label: ClassVar[str] = "Filter rows"
     keeps_columns: ClassVar[bool] = True
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["filter"]
-    column: str | None = Field(default=None, json_schema_extra=hint("column", "Column"))
+    column: str | None = Field(
+        default=None, json_schema_extra=hint("column", "Column"), examples=["status"]
+    )
     operator: Operator | None = Field(default=None, json_schema_extra=OPERATOR_HINT)
     value: JsonValue = Field(
         default=None, json_schema_extra=hint("value", "Value"), examples=["Active", 18]
@@ -47,19 +52,24 @@ class Filter(Step):
         default=None, json_schema_extra=hint("choice", "Upper and lower case matter")
     )
     where: Predicate | None = Field(
-        default=None, json_schema_extra=hint("predicate", "Or several conditions")
+        default=None,
+        json_schema_extra=hint("predicate", "Or several conditions"),
+        examples=[{"any": [{"column": "age", "operator": "less_than", "value": 5}]}],
     )
     mode: Literal["keep", "remove"] = Field(
-        default="keep", json_schema_extra=hint("choice", "Rows that fit")
+        default="keep",
+        json_schema_extra=hint(
+            "choice", "Rows that fit", labels={"keep": "Keep them", "remove": "Remove them"}
+        ),
     )
 
     @model_validator(mode="after")
     def _one_condition(self) -> Self:
         if self.where is not None:
-            if self.column is not None or self.operator is not None:
+            if any(getattr(self, field) is not None for field in _OF_ONE):
                 raise PydanticCustomError(
                     "bad_value",
-                    "Give either column and operator, or where; not both.",
+                    "Give either one comparison, or where; not both.",
                     {"field": "where"},
                 )
             return self

@@ -1,5 +1,6 @@
 """Bring columns of another table to the rows."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
 JoinType = Literal["left", "inner", "right", "outer", "semi", "anti", "cross"]
 
 Keys = str | tuple[str, ...]
+
+_KEYED: dict[str, list[str]] = {
+    "join_type": ["left", "inner", "right", "outer", "semi", "anti"],
+}
+_BRINGING: dict[str, list[str]] = {
+    "join_type": ["left", "inner", "right", "outer", "cross"],
+}
+
+
+def default_prefix(display_name: str) -> str:
+    """What the columns of a table arrive under unless the step says otherwise."""
+    return f"{display_name}_"
 
 
 class Join(Step):
@@ -36,20 +49,40 @@ class Join(Step):
     )
     left_on: Keys | None = Field(
         default=None,
-        json_schema_extra=hint("columns", "Key here", show={"join_type": ["!cross"]}),
+        json_schema_extra=hint("columns", "Key here", show=_KEYED),
         examples=["district_id"],
     )
     right_on: Keys | None = Field(
         default=None,
-        json_schema_extra=hint("columns", "Key there", of="with", show={"join_type": ["!cross"]}),
+        json_schema_extra=hint("columns", "Key there", of="with", show=_KEYED),
         examples=["id"],
     )
-    join_type: JoinType = Field(default="left", json_schema_extra=hint("choice", "Rows to keep"))
+    join_type: JoinType = Field(
+        default="left",
+        json_schema_extra=hint(
+            "choice",
+            "Rows to keep",
+            labels={
+                "left": "All rows here",
+                "inner": "Only rows with a partner",
+                "right": "All rows there",
+                "outer": "All rows of both",
+                "semi": "Rows here that have a partner, without its columns",
+                "anti": "Rows here that have no partner",
+                "cross": "Every row here with every row there",
+            },
+        ),
+    )
     columns: tuple[str, ...] | None = Field(
-        default=None, json_schema_extra=hint("columns", "Columns to bring", of="with")
+        default=None,
+        json_schema_extra=hint("columns", "Columns to bring", of="with", show=_BRINGING),
+        examples=[["name", "state"]],
     )
     prefix: str | None = Field(
-        default=None, max_length=100, json_schema_extra=hint("value", "Prefix of their names")
+        default=None,
+        max_length=250,
+        json_schema_extra=hint("value", "Prefix of their names", show=_BRINGING),
+        examples=["district_"],
     )
 
     @model_validator(mode="after")
@@ -75,6 +108,21 @@ class Join(Step):
     def right_keys(self) -> tuple[str, ...]:
         """The keys of the other table, in the same order."""
         return (self.right_on,) if isinstance(self.right_on, str) else self.right_on or ()
+
+    @override
+    def pinned(self, names: Mapping[str, str]) -> Self:
+        """With the prefix that the other table's name gives."""
+        if self.prefix is not None or self.join_type in {"semi", "anti"} or self.with_ not in names:
+            return self
+        return self.model_copy(update={"prefix": default_prefix(names[self.with_])})
+
+    @override
+    def unpinned(self, names: Mapping[str, str]) -> Self:
+        """Without a prefix that the other table's name gives."""
+        if self.with_ not in names or self.prefix != default_prefix(names[self.with_]):
+            return self
+        fields = self.model_fields_set - {"prefix"}
+        return type(self).model_construct(fields, **{name: getattr(self, name) for name in fields})
 
     @override
     def apply(self, frame: "Frame", scope: "Scope") -> "Frame":

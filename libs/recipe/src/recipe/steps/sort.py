@@ -1,6 +1,5 @@
 """Put rows in order."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -22,7 +21,6 @@ class Sort(Step):
 
     label: ClassVar[str] = "Sort rows"
     keeps_columns: ClassVar[bool] = True
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["sort"]
     columns: tuple[SortBy, ...] = Field(
@@ -38,6 +36,4 @@ class Sort(Step):
 
         with within("columns"):
             keys = order_keys(frame, [sort_item(item) for item in self.columns])
-        sorted_by = {key.column.physical for key in keys}
-        earlier = [key for key in frame.order if key.column.physical not in sorted_by]
-        return replace(frame, order=(*keys, *earlier))
+        return frame.sorted_by(keys)

@@ -16,6 +16,7 @@ from contracts.orchestrator import (
     Run,
     UpdatePipeline,
 )
+from contracts.problem import ProblemError
 from gateway.conventions import (
     Body,
     Cursor,
@@ -27,7 +28,7 @@ from gateway.conventions import (
     tag,
 )
 from gateway.edge import EdgeDep, Editor, Reader, Runner
-from gateway.members import check_members
+from gateway.members import check_members, still_there
 from gateway.runs import Starting, start_run
 
 router = APIRouter(prefix="/pipelines", tags=["pipelines"])
@@ -84,6 +85,12 @@ async def create(
         transformation_ids=body.transformation_ids,
     )
     pipeline = await edge.ask(caller, asked)
+    try:
+        await still_there(edge, caller, pipeline)
+    except ProblemError:
+        undone = DeletePipeline(pipeline_id=pipeline.id, if_revision=pipeline.revision)
+        await edge.ask(caller, undone)
+        raise
     response.headers["Location"] = f"/api/v1/pipelines/{pipeline.id}"
     tag(response, pipeline.revision)
     return pipeline
@@ -107,6 +114,7 @@ async def update(
     if_match: IfMatch,
 ) -> Pipeline:
     """Rename a pipeline or change its members."""
+    known = None
     if body.source_ids is not None or body.transformation_ids is not None:
         known = await edge.ask(caller, GetPipeline(pipeline_id=pipeline_id))
         sources = known.source_ids if body.source_ids is None else body.source_ids
@@ -122,6 +130,18 @@ async def update(
         transformation_ids=body.transformation_ids,
     )
     pipeline = await edge.ask(caller, asked)
+    if known is not None:
+        try:
+            await still_there(edge, caller, pipeline)
+        except ProblemError:
+            undone = UpdatePipeline(
+                pipeline_id=pipeline_id,
+                if_revision=pipeline.revision,
+                source_ids=known.source_ids,
+                transformation_ids=known.transformation_ids,
+            )
+            await edge.ask(caller, undone)
+            raise
     tag(response, pipeline.revision)
     return pipeline
 

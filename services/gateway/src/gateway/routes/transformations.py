@@ -19,7 +19,9 @@ from contracts.transform import (
     RecipeSql,
     ShowSql,
     TableProfile,
+    TraceTransformation,
     Transformation,
+    TransformationLineage,
     UpdateTransformation,
     ValidateRecipe,
 )
@@ -40,15 +42,18 @@ from gateway.recipes import (
     PageBody,
     ProfileBody,
     RecipeBody,
+    SqlBody,
     TransformationBody,
     TransformationChange,
 )
+from gateway.routes import versions
 from gateway.runs import Starting, start_run
 
 COMPUTING = 60.0
 """Seconds that compiling and previewing may take; the owner's own time-out is shorter."""
 
 router = APIRouter(tags=["transformations"])
+router.include_router(versions.router)
 
 
 @router.get("")
@@ -93,6 +98,12 @@ async def validate(body: RecipeBody, edge: EdgeDep, caller: Reader) -> RecipeChe
     """Every error at its step, and the columns after each step; no data is touched."""
     asked = ValidateRecipe(recipe=body.recipe, transformation_id=body.transformation_id)
     return await edge.ask(caller, asked, timeout=COMPUTING)
+
+
+@router.post("/sql")
+async def sql_of_draft(body: SqlBody, edge: EdgeDep, caller: Reader) -> RecipeSql:
+    """The one statement that a recipe compiles to, formatted for reading; nothing is saved."""
+    return await edge.ask(caller, ShowSql(recipe=body.recipe), timeout=COMPUTING)
 
 
 @router.post("/preview")
@@ -166,6 +177,13 @@ async def preview_saved(
 async def sql(transformation_id: UUID, edge: EdgeDep, caller: Reader) -> RecipeSql:
     """The one statement that the recipe compiles to, formatted for reading."""
     asked = ShowSql(transformation_id=transformation_id)
+    return await edge.ask(caller, asked, timeout=COMPUTING)
+
+
+@router.get("/{transformation_id}/lineage")
+async def lineage(transformation_id: UUID, edge: EdgeDep, caller: Reader) -> TransformationLineage:
+    """For every column those of the sources that it comes from; the tables before and after."""
+    asked = TraceTransformation(transformation_id=transformation_id)
     return await edge.ask(caller, asked, timeout=COMPUTING)
 
 

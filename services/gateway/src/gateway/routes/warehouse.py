@@ -4,6 +4,7 @@ import json
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel
 
 from contracts.problem import problem
 from contracts.transform import (
@@ -14,6 +15,8 @@ from contracts.transform import (
     ProfileTable,
     SortItem,
     TableProfile,
+    TracedTable,
+    TraceTables,
     WarehouseTable,
 )
 from gateway.conventions import Cursor, Limit, link_next
@@ -21,6 +24,9 @@ from gateway.edge import EdgeDep, Reader
 
 READING = 60.0
 """Seconds that a page may take; the owner's own time-out is shorter."""
+
+TRACING = 60.0
+"""Seconds that compiling the recipes of one page may take."""
 
 router = APIRouter(prefix="/warehouse", tags=["warehouse"])
 
@@ -41,6 +47,12 @@ Filter = Annotated[
         examples=['{"column": "age", "operator": "greater_than", "value": 17}'],
     ),
 ]
+
+
+class WarehouseLineage(BaseModel):
+    """All tables of the organisation by display name, and what each column is made of."""
+
+    tables: list[TracedTable]
 
 
 @router.get("/tables")
@@ -93,6 +105,25 @@ async def profile(name: str, request: Request, edge: EdgeDep, caller: Reader) ->
 async def show(name: str, edge: EdgeDep, caller: Reader) -> WarehouseTable:
     """One table; `name` is its id, physical name or display name."""
     return await edge.ask(caller, GetTable(name=name))
+
+
+@router.get("/lineage")
+async def lineage(
+    edge: EdgeDep,
+    caller: Reader,
+    columns: Annotated[
+        bool, Query(description="Whether to trace columns too, or tables alone.")
+    ] = True,
+) -> WarehouseLineage:
+    """What every table and column is made of, one recipe at a time."""
+    found: list[TracedTable] = []
+    cursor = None
+    while True:
+        asked = TraceTables(with_columns=columns, cursor=cursor)
+        page = await edge.ask(caller, asked, timeout=TRACING)
+        found += page.tables
+        if (cursor := page.next_cursor) is None:
+            return WarehouseLineage(tables=found)
 
 
 def _sort_item(text: str) -> SortItem:

@@ -1,0 +1,111 @@
+"""Writes docs/files.md: what each file is for, in one line.
+
+A Python file's line is the first paragraph of its docstring; other files cannot speak for
+themselves and have theirs here. A file without a line stops the script.
+"""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "files.md"
+
+HEAD = """\
+# Every file in one line
+
+What each file under `libs/`, `services/` and `infra/` is for; written by `just generate` from the files themselves. A file that
+cannot be named in one line does too much.
+
+In every package `pyproject.toml` names its dependencies, `__init__.py` marks the package, and `py.typed` (empty) says that it
+is typed. In a service `__main__.py` is its process, `app.py` its composition root, `settings.py` its environment, `handlers.py`
+what it answers, `store.py` and `queries.sql` its own tables.
+"""
+
+EVERYWHERE = {"pyproject.toml", "py.typed"}
+"""Names that mean the same in every package; the head says what."""
+
+OTHERS = {
+    "libs/chassis/migrations/0001_chassis.sql": "Outbox, inbox and dead letters, in every service's"
+    " schema.",
+    "libs/client/demo/recipes/country_years.json": "The demo's first recipe: countries of each year"
+    " with their UN region.",
+    "libs/client/demo/recipes/region_years.json": "The demo's second recipe: people, life"
+    " expectancy and GDP of each region and year.",
+    "libs/warehouse/migrations/0001_provision.sql": "The function that makes an organisation's two"
+    " roles and two schemas.",
+    "services/auth/data/common_passwords.txt": "Passwords that sign-up refuses, one a line.",
+    "services/auth/migrations/0001_identities.sql": "Tables of users, organisations, sessions and"
+    " signing keys.",
+    "services/auth/queries.sql": "The named SQL statements of auth.",
+    "services/ingest/migrations/0001_sources.sql": "Tables of uploads, sources, syncs and cancelled"
+    " runs.",
+    "services/ingest/queries.sql": "The named SQL statements of ingest.",
+    "services/orchestrator/migrations/0001_runs.sql": "Tables of pipelines, runs, run events and the"
+    " tables that admitted runs have claimed.",
+    "services/orchestrator/queries.sql": "The named SQL statements of the orchestrator.",
+    "services/transform/migrations/0001_warehouse.sql": "The catalogue: tables, their published"
+    " versions, and how each publishing ended.",
+    "services/transform/migrations/0002_transformations.sql": "Recipes with their versions, what"
+    " they read, build steps with leases, cancelled runs.",
+    "services/transform/migrations/0003_recipe_versions.sql": "What a recipe's version keeps beside"
+    " the recipe: names of its tables, where it was restored from.",
+    "services/ingest/migrations/0002_begun_versions.sql": "What a sync has begun to write, and which"
+    " sources are only being made or removed.",
+    "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",
+}
+"""Package, then the path inside it → the line."""
+
+
+def main() -> None:
+    """Rewrite the page; with `--check`, only say whether it is what it should be."""
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(page())
+    elif PAGE.read_text() != page():
+        raise SystemExit("docs/files.md is out of date: run `just generate`")
+
+
+def page() -> str:
+    """The page as it should be."""
+    packages: dict[str, list[str]] = {}
+    unsaid: list[str] = []
+    for path in _tracked():
+        package = "/".join(path.parts[:2])
+        if path.name in EVERYWHERE:
+            continue
+        inner = path.parts[4:] if "src" in path.parts else path.parts[2:]
+        line = _line(path, f"{package}/{'/'.join(inner)}")
+        if not line:
+            unsaid.append(str(path))
+        shown = "/".join(path.parts[3:] if "src" in path.parts else path.parts[2:])
+        packages.setdefault(package, []).append(f"| `{shown}` | {line} |\n")
+    if unsaid:
+        listed = ", ".join(unsaid)
+        raise SystemExit(f"No line says what these files are for: {listed} (scripts/files.py)")
+    tables = [
+        f"\n## {package}\n| file | what |\n|---|---|\n{''.join(rows)}"
+        for package, rows in packages.items()
+    ]
+    return HEAD + "".join(tables)
+
+
+def _tracked() -> list[Path]:
+    # New files count before they are committed; ignored ones never do.
+    asked = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(
+        [*asked, "infra", "libs", "services"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    paths = {Path(line) for line in listed.stdout.splitlines()}
+    return sorted(path for path in paths if (ROOT / path).exists())
+
+
+def _line(path: Path, key: str) -> str:
+    if path.suffix != ".py":
+        return OTHERS.get(key, "")
+    told = ast.get_docstring(ast.parse((ROOT / path).read_text())) or ""
+    return " ".join(told.partition("\n\n")[0].split())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""Taking sources away, with their table and their file; what a crash interrupted is finished."""
+
+import asyncio
+from uuid import UUID
+
+from chassis.bus import Bus
+from chassis.database import AWAY
+from chassis.objects import Objects
+from chassis.telemetry import log
+from contracts.ingest import Source
+from contracts.orchestrator import FindPipelineUsers
+from contracts.problem import ProblemError
+from contracts.transform import DropTable, GetTable
+from ingest.domain import source_in_use, upload_key
+from ingest.store import Store
+
+
+class Remover:
+    """Removes sources; every part of it may be repeated."""
+
+    def __init__(self, bus: Bus, store: Store, objects: Objects, every: float) -> None:
+        """`every`: seconds between two looks for what was interrupted."""
+        self._bus = bus
+        self._store = store
+        self._objects = objects
+        self._every = every
+
+    async def remove(self, org_id: UUID, source: Source, actor: str) -> None:
+        """Delete a source everywhere. Raises a 409 problem while it is used: it is ready again.
+
+        It is marked first, so that no run begins with it. Where another problem stops this, the
+        mark stays, and the removal is finished later.
+        """
+        await self._store.set_status(org_id, source.id, "deleting")
+        try:
+            users = await self._bus.ask(
+                FindPipelineUsers(target_id=source.id), org_id=org_id, actor=actor
+            )
+            if users.names:
+                readers = await self._readers(org_id, source.table_id, actor)
+                raise source_in_use(source.name, readers, users.names)
+            await self._bus.ask(DropTable(table_id=source.id), org_id=org_id, actor=actor)
+        except ProblemError as error:
+            if error.problem.status == 409:
+                await self._store.set_status(org_id, source.id, "ready")
+            raise
+        upload_id = source.config.upload_id
+        if not await self._store.is_read_by_others(org_id, source.id, upload_id):
+            await self._objects.delete(upload_key(org_id, upload_id))
+        await self._store.delete(org_id, source.id, upload_id)
+
+    async def _readers(self, org_id: UUID, table_id: UUID, actor: str) -> tuple[str, ...]:
+        """Names of the transformations that read a table."""
+        try:
+            asked = GetTable(name=str(table_id))
+            return (await self._bus.ask(asked, org_id=org_id, actor=actor)).used_by
+        except ProblemError as error:
+            if error.problem.status == 404:
+                return ()
+            raise
+
+    async def take_back(self, org_id: UUID, source_id: UUID, actor: str) -> None:
+        """Forget a source that was begun and not finished, and free its name."""
+        async with self._store.unfinished(org_id, source_id) as is_there:
+            if is_there:
+                await self._bus.ask(DropTable(table_id=source_id), org_id=org_id, actor=actor)
+
+    async def run(self) -> None:
+        """Finish what was interrupted, now and then, until cancelled."""
+        while True:
+            try:
+                for org_id, source_id, status in await self._store.interrupted():
+                    await self._finish(org_id, source_id, status)
+            except AWAY as error:
+                log.warning("interrupted_not_read", error=str(error) or repr(error))
+            await asyncio.sleep(self._every)
+
+    async def _finish(self, org_id: UUID, source_id: UUID, status: str) -> None:
+        try:
+            if status == "creating":
+                await self.take_back(org_id, source_id, self._bus.service)
+            else:
+                source = await self._store.get(org_id, source_id)
+                await self.remove(org_id, source, self._bus.service)
+            log.info("source_tidied", source_id=str(source_id), status=status)
+        except ProblemError as error:
+            log.warning("source_not_tidied", source_id=str(source_id), error=str(error))

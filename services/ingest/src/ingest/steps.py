@@ -1,0 +1,88 @@
+"""The syncs of runs in PostgreSQL: who holds a step, what it has begun, what came of it."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from chassis.database import Database, affected, queries
+from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
+
+Outcome = SourceSynced | SourceSyncFailed
+_OUTCOMES = {"synced": SourceSynced, "failed": SourceSyncFailed}
+_queries = queries("ingest")
+
+
+class Steps:
+    """What ingest remembers of syncs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, org_id: UUID, command: SyncSource) -> int | Outcome:
+        """A new lease on the step, which outdates all others; or the outcome that it has."""
+        async with self._database.organization(org_id) as connection:
+            lease = await _queries.claim_step(
+                connection,
+                step_id=command.step_id,
+                org_id=org_id,
+                run_id=command.run_id,
+                source_id=command.source_id,
+            )
+            if lease is not None:
+                return lease
+            row = await _queries.step(connection, step_id=command.step_id)
+        return _OUTCOMES[row["outcome"]].model_validate(row["event"])
+
+    async def finish(self, org_id: UUID, source_id: UUID, outcome: Outcome) -> bool:
+        """Commit the outcome of a step; False when a newer lease was given meanwhile."""
+        failed = isinstance(outcome, SourceSyncFailed)
+        async with self._database.organization(org_id) as connection:
+            status = await _queries.finish_step(
+                connection,
+                step_id=outcome.step_id,
+                lease=outcome.lease,
+                outcome="failed" if failed else "synced",
+                event=outcome.model_dump(mode="json"),
+                written=written(outcome),
+            )
+            if affected(status) == 0:
+                return False
+            error = outcome.problem.detail if failed else None
+            await _queries.note_sync(connection, source_id=source_id, error=error)
+            return True
+
+    async def begin_version(self, org_id: UUID, step_id: UUID, relation: str) -> None:
+        """Remember the table that a step is about to write."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.begin_version(connection, step_id=step_id, relation=relation)
+
+    async def begun_versions(self, org_id: UUID, step_id: UUID) -> Sequence[str]:
+        """The tables that were begun for a step and are neither its outcome nor known to be gone."""
+        async with self._database.organization(org_id) as connection:
+            return await _queries.begun_versions(connection, step_id=step_id) or ()
+
+    async def end_version(self, org_id: UUID, step_id: UUID, relation: str) -> None:
+        """Forget a table that is gone."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.end_version(connection, step_id=step_id, relation=relation)
+
+    async def end_sessions(self, relation: str) -> None:
+        """End what the writer of a version, which is dead, still does in the database."""
+        async with self._database.transaction() as connection:
+            await _queries.end_sessions(connection, relation=relation)
+
+    async def cancel(self, org_id: UUID, run_id: UUID) -> None:
+        """Mark a run as called off, for syncs that are not delivered yet."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id)
+
+    async def is_cancelled(self, org_id: UUID, run_id: UUID) -> bool:
+        """Whether the run was called off."""
+        async with self._database.organization(org_id) as connection:
+            return await _queries.is_cancelled(connection, run_id=run_id)
+
+
+def written(outcome: Outcome) -> list[str]:
+    """The tables that a step made and says are good."""
+    if isinstance(outcome, SourceSyncFailed) or outcome.unchanged:
+        return []
+    return [table.relation for table in outcome.tables]

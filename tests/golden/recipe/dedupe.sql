@@ -1,0 +1,74 @@
+WITH "step_0" AS (
+  /* 0. Start from */
+  SELECT
+    "t0"."id",
+    "t0"."full_name",
+    "t0"."district_id",
+    "t0"."age",
+    CAST("t0"."weight" AS DECIMAL) AS "weight",
+    "t0"."joined",
+    CAST("t0"."seen_at" AS TIMESTAMP) AS "seen_at",
+    "t0"."active",
+    CAST("t0"."answers" AS JSONB) AS "answers"
+  FROM "org_a_data"."v_beneficiaries" AS "t0"
+), "step_1" AS (
+  /* 1. Keep one row per key */
+  SELECT
+    "t2"."id",
+    "t2"."full_name",
+    "t2"."district_id",
+    "t2"."age",
+    "t2"."weight",
+    "t2"."joined",
+    "t2"."seen_at",
+    "t2"."active",
+    "t2"."answers"
+  FROM (
+    SELECT
+      *
+    FROM (
+      SELECT
+        "t0"."id",
+        "t0"."full_name",
+        "t0"."district_id",
+        "t0"."age",
+        "t0"."weight",
+        "t0"."joined",
+        "t0"."seen_at",
+        "t0"."active",
+        "t0"."answers",
+        ROW_NUMBER() OVER (
+          PARTITION BY "t0"."full_name"
+          ORDER BY "t0"."joined" DESC NULLS LAST, "t0"."id" COLLATE "C" DESC, "t0"."full_name" COLLATE "C" DESC, "t0"."district_id" DESC, "t0"."age" DESC, "t0"."weight" DESC, "t0"."seen_at" DESC, "t0"."active" DESC, CAST("t0"."answers" AS VARCHAR) COLLATE "C" DESC
+          ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        ) - 1 AS "place"
+      FROM "step_0" AS "t0"
+    ) AS "t1"
+    WHERE
+      (
+        "t1"."place" = 0
+      )
+      OR (
+        (
+          "t1"."full_name" IS NULL
+        )
+        OR (
+          BTRIM(
+            "t1"."full_name",
+            e'\t\n\u000b\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\u180e\u200b\u200c\u200d\u2060\ufeff'
+          ) = ''
+        )
+      )
+  ) AS "t2"
+)
+SELECT
+  "id",
+  "full_name",
+  "district_id",
+  "age",
+  "weight",
+  "joined",
+  "seen_at",
+  "active",
+  "answers"
+FROM "step_1";
