@@ -2602,8 +2602,8 @@ export interface components {
          * RecipeCheck
          * @description Every error at its step, and the columns after each step before the first error.
          *
-         *     They end too at a pivot whose columns are named in data that was not read yet, with those columns
-         *     of it that are certain: saving reads the names and checks the rest.
+         *     They end too at a pivot whose columns are named in data that is not there yet, with those columns
+         *     of it that are certain: the first build reads the names and checks the rest.
          */
         RecipeCheck: {
             /** Valid */

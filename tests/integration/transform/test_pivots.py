@@ -121,7 +121,8 @@ async def test_too_many_values_are_refused_when_saving(stand, column_factory):
     assert [(error.step, error.code) for error in problem.errors] == [(1, "too_many_values")]
 
 
-async def test_a_check_says_what_is_certain_before_the_names_are_read(stand, answers):
+async def test_a_check_says_what_is_certain_where_there_is_no_data_yet(stand, held):
+    await stand.declare("answers", held)
     checked = await stand.ask(ValidateRecipe(recipe={"steps": [SOURCE, PIVOT, KEPT]}))
     assert checked.valid
     assert [[column.name for column in step.columns] for step in checked.steps] == [

@@ -11,7 +11,7 @@ from recipe.errors import Misfit
 from recipe.guard import guard
 from recipe.items import SortItem
 from recipe.predicate import Comparison
-from recipe.statement import count_sql, in_stored_order, page
+from recipe.statement import count_sql, page
 
 PEOPLE = Table(
     table_id="t1",
@@ -30,9 +30,7 @@ BY_SEEN = {"type": "sort", "columns": ["seen"]}
 OLD = {"type": "filter", "column": "id", "operator": "less_than", "value": 9}
 RECENT = {"column": "seen", "operator": "in_last", "value": {"count": 3, "unit": "day"}}
 GROUPED = {"type": "group", "by": ["Full name"], "aggregates": [{"function": "count_rows"}]}
-TRIMMED = {"type": "clean", "columns": ["Full name"], "operations": ["trim"]}
 TWICE = {"type": "clean", "columns": ["Full name"], "operations": ["remove_duplicates"]}
-SHORT = {"type": "select", "columns": ["id", "Full name"]}
 
 
 def compiled(*steps: dict[str, Any]) -> Compiled:
@@ -44,40 +42,32 @@ def order_of(sql: str) -> str:
     return sql[sql.rindex("ORDER BY") :]
 
 
-def test_a_page_is_ordered_by_the_reader_then_the_recipe_then_the_place_in_the_table() -> None:
-    sql = page(compiled(BY_SEEN, SHORT), [SortItem(column="Full name", descending=True)], 10, 20)
+def test_a_table_is_ordered_by_the_reader_then_by_the_place_of_its_rows() -> None:
+    sql = page(compiled(), [SortItem(column="Full name", descending=True)], 10, 20, stored=True)
     order = order_of(sql)
-    assert order.index("full_name") < order.index("seen") < order.index('"_place"')
+    assert order.index("full_name") < order.index('"_place"')
+    assert "seen" not in order
     assert order.endswith("LIMIT 10\nOFFSET 20")
     guard(sql, {"org"})
 
 
-def test_rows_that_were_made_are_ordered_by_every_column_once() -> None:
-    order = order_of(page(compiled(GROUPED), [SortItem(column="Full name")]))
-    assert order.count('LOWER("step_1"."full_name")') == 1
-    assert order.count("count_rows") == 1
-    assert order.endswith("LIMIT $1\nOFFSET $2")
-
-
-def test_a_page_is_not_sorted_by_what_is_no_column_of_the_result() -> None:
-    with pytest.raises(Misfit):
-        page(compiled(SHORT), [SortItem(column="seen")], 10, 0)
-
-
-@pytest.mark.parametrize("steps", [[], [OLD], [SHORT, TRIMMED], [{**OLD, "enabled": False}]])
-def test_rows_of_one_table_come_as_they_are_stored(steps: list[dict[str, Any]]) -> None:
-    found = compiled(*steps)
-    assert in_stored_order(found, [])
-    assert not in_stored_order(found, [SortItem(column="id")])
-    assert "ORDER BY" not in page(found, [])
+def test_a_table_without_a_sort_comes_as_it_is_stored() -> None:
+    few = narrowed(compiled(), Comparison(column="id", operator="less_than", value=9), CONTEXT)
+    for found in (compiled(), few):
+        sql = page(found, [], stored=True)
+        assert "ORDER BY" not in sql
+        assert sql.endswith("LIMIT $1\nOFFSET $2")
+        guard(sql, {"org"})
+        assert '"_place"' in page(found, [SortItem(column="id")], stored=True)
 
 
 @pytest.mark.parametrize("step", [BY_SEEN, GROUPED, TWICE, {"type": "limit", "count": 3}])
-def test_rows_that_are_sorted_made_or_merged_do_not_come_as_they_are_stored(
+def test_rows_that_are_sorted_made_or_merged_are_ordered_by_every_column(
     step: dict[str, Any],
 ) -> None:
-    assert not in_stored_order(compiled(step), [])
-    assert "ORDER BY" in page(compiled(step), [])
+    sql = page(compiled(step), [])
+    assert all(f'."{column.physical}"' in order_of(sql) for column in compiled(step).columns)
+    guard(sql, {"org"})
 
 
 def test_a_result_can_be_narrowed_by_the_columns_that_people_see() -> None:

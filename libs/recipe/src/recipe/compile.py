@@ -235,11 +235,11 @@ class _Layers:
 
     def settle(self, frame: "Frame", name: str | None = None) -> "Frame":
         """The frame as the result of a query of its own."""
-        from recipe.dialect import is_settled, passes_on, to_tree
+        from recipe.dialect import passes_on, settled_name, to_tree
         from recipe.frame import Frame
 
-        if is_settled(frame.table):
-            return frame
+        if (read := settled_name(frame.table)) is not None:
+            return Frame.of(read, frame.columns, frame.order)
         query = to_tree(frame.table)
         if passes_on(query):
             read = query.args["from_"].this.name

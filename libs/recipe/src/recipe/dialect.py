@@ -150,10 +150,12 @@ def to_tree(table: "ir.Table") -> exp.Select:
     return tree
 
 
-def is_settled(table: "ir.Table") -> bool:
-    """Whether a table is the result of an earlier query, with nothing added to it."""
+def settled_name(table: "ir.Table") -> str | None:
+    """The name of the earlier query whose result a table is, with nothing added to it."""
     op = table.op()
-    return isinstance(op, ops.UnboundTable) and op.namespace.database is None
+    if isinstance(op, ops.UnboundTable) and op.namespace.database is None:
+        return op.name
+    return None
 
 
 def passes_on(query: exp.Select) -> bool:

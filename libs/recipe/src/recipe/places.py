@@ -1,4 +1,4 @@
-"""Where a row stands in its stored table, for recipes whose rows are those of one table.
+"""Where a row stands in its stored table, for recipes that show a table as it is.
 
 A version is never changed, so the place of a row in it (`ctid`) is a tie-breaker that costs
 nothing; to compare all columns of a million rows takes a third of a second.
@@ -20,11 +20,13 @@ _PLAIN = frozenset({"expressions", "from_", "where"})
 
 
 def placed(fragments: "Sequence[Fragment]") -> "tuple[Fragment, ...] | None":
-    """The same queries with the place beside the columns; None where rows are made or merged."""
+    """The same queries with the place beside the columns; None where they do more than filter.
+
+    Functions that make several rows of one cannot be told apart here: no step but `source` and
+    `filter` is to be looked at.
+    """
     result: list[Fragment] = []
     for fragment in fragments:
-        if not type(fragment.step).keeps_rows:
-            return None
         query = fragment.query.copy()
         selects = list(_layers(query))
         origin = cast("exp.Expr", selects[-1].args["from_"].this)

@@ -32,33 +32,32 @@ def page(
     sort: Sequence[SortItem],
     limit: int | None = None,
     offset: int | None = None,
+    *,
+    stored: bool = False,
 ) -> str:
-    """One page of the rows: the reader's sort first, then the recipe's, then a tie-breaker.
+    """One page of the rows: the reader's sort first, then the recipe's, then every column.
 
-    That is the place in the stored table, where each row comes of one row of it, else every
-    column: the order is total (rows that tie are equal), so pages never overlap. Without `limit`
-    and `offset` they are the parameters $1 and $2.
+    The order is total (rows that tie are equal), so pages never overlap. Without `limit` and
+    `offset` they are the parameters $1 and $2.
+
+    `stored` is for a recipe that shows a table as it is. Then the place in the table breaks ties,
+    and without a sort there is no ORDER BY: rows come as a scan finds them, which is an order for a
+    session that scans from the beginning (`synchronize_seqscans` off) and alone
+    (`max_parallel_workers_per_gather` 0), as a version never changes.
 
     Raises:
         Misfit: `unknown_column` for a column to sort by that is not among the recipe's.
     """
     keys: list[exp.Expr] = []
-    settled = {key.column.physical for key in compiled.order}
     for item in sort:
         column = _named(compiled, item.column)
         keys += _keys(compiled, column, item.descending, item.nulls == "first")
-        settled.add(column.physical)
-    keys += _own_order(compiled)
-    fragments = placed(compiled.fragments)
-    if fragments is None:
-        keys += [
-            _tie_breaker(compiled, column)
-            for column in compiled.source_columns
-            if column.physical not in settled
-        ]
+    placed_fragments = placed(compiled.fragments) if stored else None
+    if placed_fragments is None:
+        keys += _total_order(compiled)
     elif keys:
-        compiled = replace(compiled, fragments=fragments)
-        place = exp.column(PLACE, table=fragments[-1].name, quoted=True)
+        compiled = replace(compiled, fragments=placed_fragments)
+        place = exp.column(PLACE, table=placed_fragments[-1].name, quoted=True)
         keys.append(exp.Ordered(this=place, desc=False, nulls_first=False))
     query = _select(compiled, keys)
     query.set("limit", exp.Limit(expression=_number(limit, 1)))
@@ -66,21 +65,12 @@ def page(
     return rendered(query)
 
 
-def in_stored_order(compiled: "Compiled", sort: Sequence[SortItem]) -> bool:
-    """Whether pages have no ORDER BY, because a scan of the stored table gives the order.
-
-    It does for a session that scans tables from their beginning (`synchronize_seqscans` off) and
-    alone (`max_parallel_workers_per_gather` 0).
-    """
-    return not sort and not compiled.order and placed(compiled.fragments) is not None
-
-
 def offences(compiled: "Compiled") -> str:
     """The first rows that a check finds, each led by how many there are."""
     query = _select(compiled, _total_order(compiled))
     count = exp.Window(this=exp.Count(this=exp.Star()))
     query.set("expressions", [exp.alias_(count, "count", quoted=True), *query.expressions])
-    return rendered(query.limit(SHOWN))
+    return rendered(query.limit(SHOWN, copy=False))
 
 
 def _total_order(compiled: "Compiled") -> list[exp.Expr]:

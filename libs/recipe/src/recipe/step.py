@@ -28,8 +28,6 @@ class Step(Part):
     """Fields that name other tables (or hold tuples of their names, or nothing)."""
     keeps_columns: ClassVar[bool] = False
     """Whether later steps can be checked although this one failed."""
-    keeps_rows: ClassVar[bool] = False
-    """Whether each row comes of one row of the table before, and no two of the same one."""
 
     id: str | None = Field(default=None, max_length=200, json_schema_extra={"hidden": True})
     enabled: bool = Field(default=True, json_schema_extra={"hidden": True})

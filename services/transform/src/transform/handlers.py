@@ -153,9 +153,10 @@ class Handlers:
             limit=request.limit,
             offset=request.offset,
             count=request.count,
-            timezone=await self._zones.of(org_id),
             filter=request.filter,
             known_total=_rows_of(table) if request.filter is None else None,
+            as_stored=True,
+            timezone=await self._zones.of(org_id),
         )
 
     async def profile_table(self, request: ProfileTable, meta: Meta) -> TableProfile:
@@ -167,8 +168,8 @@ class Handlers:
             org_id,
             recipe,
             [table],
-            known_total=_rows_of(table),
             timezone=await self._zones.of(org_id),
+            known_total=_rows_of(table),
         )
 
     async def create_transformation(

@@ -1,10 +1,9 @@
 """The statements of a preview: compiled, vouched for, and kept for the next page."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
-
-import orjson
 
 from contracts.problem import FieldProblem, ProblemError, problem
 from contracts.transform import SortItem
@@ -12,7 +11,7 @@ from recipe import Compiled, Context, RecipeProblems, parse
 from recipe.compile import narrowed
 from recipe.errors import Misfit
 from recipe.items import SortItem as RecipeSort
-from recipe.statement import count_sql, in_stored_order, page
+from recipe.statement import count_sql, page
 from recipe.steps.filter import Filter
 from transform.compiler import Compiler
 from transform.kept import Kept
@@ -45,16 +44,22 @@ class Pages:
         context: Context,
         filter: Mapping[str, object] | None,
         sort: Sequence[SortItem],
+        *,
+        as_stored: bool,
     ) -> Statements:
         """The statements of a compiled recipe, its result narrowed by `filter`.
+
+        `as_stored`: it is a table as it is, to be shown in the order in which it is stored.
 
         Raises a 422 problem for a filter or an order that does not fit.
         """
         # Equal statements read the same versions in the same way.
-        key = (compiled.sql, compiled.columns, orjson.dumps(filter), tuple(sort))
+        key = (compiled.sql, compiled.columns, json.dumps(filter), tuple(sort), as_stored)
         kept = self._kept.get(key)
         if kept is None:
-            kept, depends_on_now = await self._compiler.run(_made, compiled, context, filter, sort)
+            kept, depends_on_now = await self._compiler.run(
+                _made, compiled, context, filter, sort, as_stored
+            )
             await self._compiler.vouch(org_id, kept.page, kept.count)
             if not depends_on_now:
                 self._kept.put(key, kept)
@@ -66,18 +71,19 @@ def _made(
     context: Context,
     filter: Mapping[str, object] | None,
     sort: Sequence[SortItem],
+    as_stored: bool,
 ) -> tuple[Statements, bool]:
     if filter is not None:
         compiled = _narrowed(compiled, filter, context)
     order = [RecipeSort(column=item.column, descending=item.descending) for item in sort]
     try:
-        made = page(compiled, order)
+        made = page(compiled, order, stored=as_stored)
     except Misfit as misfit:
         raise _refused("sort", misfit) from misfit
     statements = Statements(
         page=made,
         count=count_sql(compiled),
-        in_stored_order=in_stored_order(compiled, order),
+        in_stored_order=as_stored and not order,
     )
     return statements, compiled.depends_on_now
 

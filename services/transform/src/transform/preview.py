@@ -38,22 +38,28 @@ class Previewer:
         filter: Mapping[str, object] | None = None,
         until_step: int | None = None,
         known_total: int | None = None,
+        as_stored: bool = False,
     ) -> PreviewPage:
         """A page of rows by display name, and how many rows there are (None: not in time).
 
-        TODAY and the like mean this moment in the time zone; `known_total` spares counting. Raises problems 409 `not_synced`, 422 for a recipe, a
-        filter, an order or data that does not fit, and 504 when it takes too long.
+        TODAY and the like mean this moment in the time zone. `known_total` spares counting;
+        `as_stored` is for a table as it is, in the order in which it was loaded.
+
+        Raises problems 409 `not_synced`, 422 for a recipe, a filter, an order or data that does not
+        fit, and 504 when it takes too long.
         """
         started = time.perf_counter()
         context = Context(as_of=datetime.now(UTC), timezone=timezone)
         found = recipe_tables(org_id, tables)
         compiled = await self._compiler.compile(recipe, found, context, until_step)
         require_published(tables, map(UUID, compiled.reads))
-        made = await self._pages.statements(org_id, compiled, context, filter, sort)
-        counted = (org_id, made.count)
+        made = await self._pages.statements(
+            org_id, compiled, context, filter, sort, as_stored=as_stored
+        )
+        counted = (org_id, timezone, made.count)
         total = known_total if known_total is not None else self._counts.get(counted)
         async with self._reader.reading(
-            org_id, "preview", timezone, in_stored_order=made.in_stored_order
+            org_id, "preview", timezone, alone=made.in_stored_order
         ) as reading:
             rows = await reading.rows(made.page, limit, offset)
             if count == "exact" and total is None:

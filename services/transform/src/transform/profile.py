@@ -52,7 +52,7 @@ class Profiler:
         async with self._reader.reading(org_id, "profile", timezone) as reading:
             total = known_total
             if total is None:
-                total = await self._total(org_id, compiled, reading)
+                total = await self._total(org_id, timezone, compiled, reading)
             every = max(1, math.ceil(total / MAX_ROWS))
             rows = await self._look(org_id, compiled, every, reading)
         return TableProfile(
@@ -66,15 +66,17 @@ class Profiler:
             elapsed_ms=round((time.perf_counter() - started) * 1000, 1),
         )
 
-    async def _total(self, org_id: UUID, compiled: Compiled, reading: Reading) -> int:
+    async def _total(
+        self, org_id: UUID, timezone: str, compiled: Compiled, reading: Reading
+    ) -> int:
         counting = count_sql(compiled)
-        total = self._counts.get((org_id, counting))
+        total = self._counts.get((org_id, timezone, counting))
         if total is None:
             await self._compiler.vouch(org_id, counting)
             total = await reading.number(counting)
             if total is None:
                 raise too_long("profile", self._reader.timeout)
-            self._counts.put((org_id, counting), total)
+            self._counts.put((org_id, timezone, counting), total)
         return total
 
     async def _look(

@@ -24,8 +24,8 @@ _IN_STORED_ORDER = """,
 
 COUNTS_KEPT = 10_000
 
-Counts = Kept[tuple[UUID, str], int]
-"""What statements of an organisation counted: over versions, which never change."""
+Counts = Kept[tuple[UUID, str, str], int]
+"""What statements of an organisation counted in a time zone: over versions, which never change."""
 
 
 class Reading:
@@ -59,15 +59,17 @@ class Reader:
 
     @asynccontextmanager
     async def reading(
-        self, org_id: UUID, what: str, timezone: str, *, in_stored_order: bool = False
+        self, org_id: UUID, what: str, timezone: str, *, alone: bool = False
     ) -> AsyncIterator[Reading]:
-        """A reading that ends with the context, where it is as late as in the time zone.
+        """A reading that ends with the context, in an organisation's time zone.
+
+        `alone`: tables are scanned from their beginning and by one process, in stored order.
 
         Raises problems: 422 for data that does not fit; 504 when it takes too long, naming `what`
         did.
         """
         deadline = time.perf_counter() + self.timeout
-        settings = _SETTINGS + _IN_STORED_ORDER * in_stored_order
+        settings = _SETTINGS + _IN_STORED_ORDER * alone
         # A plan made for any limit is one for a tenth of the rows.
         given = [str(int(self.timeout * 1000)), "force_custom_plan"]
         try:

@@ -107,7 +107,6 @@ class AddColumn(Step):
     """
 
     label: ClassVar[str] = "Add a column"
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["add_column"]
     name: str = Field(

@@ -74,7 +74,6 @@ class Categorize(Step):
     """
 
     label: ClassVar[str] = "Categorise"
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["categorize"]
     new_column: str = Field(

@@ -63,7 +63,6 @@ class Clean(Step):
     """
 
     label: ClassVar[str] = "Clean text"
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["clean"]
     columns: tuple[str, ...] = Field(

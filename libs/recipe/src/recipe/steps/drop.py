@@ -18,7 +18,6 @@ class Drop(Step):
     """Leave the named columns out; the rest keep their order."""
 
     label: ClassVar[str] = "Remove columns"
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["drop"]
     columns: tuple[str, ...] = Field(

@@ -36,7 +36,6 @@ class Filter(Step):
 
     label: ClassVar[str] = "Filter rows"
     keeps_columns: ClassVar[bool] = True
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["filter"]
     column: str | None = Field(

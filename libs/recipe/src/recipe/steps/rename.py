@@ -21,7 +21,6 @@ class Rename(Step):
     """Call columns by other names; each stays in its place. Two columns may swap names."""
 
     label: ClassVar[str] = "Rename columns"
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["rename"]
     columns: dict[str, NewName] = Field(

@@ -18,7 +18,6 @@ class Select(Step):
     """Keep only the named columns, in the order in which they are named."""
 
     label: ClassVar[str] = "Keep columns"
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["select"]
     columns: tuple[str, ...] = Field(

@@ -21,7 +21,6 @@ class Sort(Step):
 
     label: ClassVar[str] = "Sort rows"
     keeps_columns: ClassVar[bool] = True
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["sort"]
     columns: tuple[SortBy, ...] = Field(

@@ -19,7 +19,6 @@ class Source(Step):
 
     label: ClassVar[str] = "Start from"
     table_fields: ClassVar[tuple[str, ...]] = ("table",)
-    keeps_rows: ClassVar[bool] = True
 
     type: Literal["source"]
     table: str = Field(
