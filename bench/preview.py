@@ -36,7 +36,8 @@ def _statement(org_id: UUID, version: TableVersion, sort: list[SortItem]) -> str
         columns=COLUMNS,
     )
     recipe = parse({"steps": [{"type": "source", "table": "people"}]})
-    return page(compile_recipe(recipe, {"people": table}, Context(as_of=datetime.now(UTC))), sort)
+    compiled = compile_recipe(recipe, {"people": table}, Context(as_of=datetime.now(UTC)))
+    return page(compiled, sort, stored=True)
 
 
 async def _compare(
