@@ -27,8 +27,8 @@ from contracts.transform import BuildTransformation, CreateTransformation, Trans
 from recipe import Context, parse
 from transform.build import Builder
 from transform.catalogue import Catalogue
+from transform.column_names import ColumnNames
 from transform.compiler import Compiler, pinned_tables
-from transform.pivots import PivotNames
 from transform.session import Sessions
 from transform.store import Store
 from warehouse import versions
@@ -56,8 +56,8 @@ async def measure(ground: Ground) -> dict[str, float]:
     compiler = Compiler()
     catalogue = Catalogue(database)
     sessions = Sessions(SecretStr("a key of the bench"))
-    pivots = PivotNames(database, sessions, compiler)
-    builder = Builder(database, sessions, Store(database), catalogue, compiler, pivots)
+    column_names = ColumnNames(database, sessions, compiler)
+    builder = Builder(database, sessions, Store(database), catalogue, compiler, column_names)
     inputs = (people, districts)
     tables = pinned_tables(org_id, await catalogue.all(org_id), inputs)
     recipe, context = parse({"steps": TEN_STEPS}), Context(as_of=NOON)

@@ -2439,6 +2439,7 @@ export interface components {
             enabled: boolean;
             /** Note */
             note?: string | null;
+            read_names?: components["schemas"]["ReadNames"] | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -2475,7 +2476,6 @@ export interface components {
              *     ]
              */
             names?: components["schemas"]["JsonValue"][] | null;
-            read_names?: components["schemas"]["ReadNames"] | null;
         };
         /**
          * PreviewBody
@@ -2567,7 +2567,7 @@ export interface components {
         };
         /**
          * ReadNames
-         * @description The names of a pivot's columns as they were found in the data.
+         * @description The names of a step's new columns as they were found in the data.
          */
         ReadNames: {
             /** Column */
@@ -3222,7 +3222,9 @@ export interface components {
          * @description Make a column for each choice of an answer that may have several: 1 chosen, 0 not chosen.
          *
          *     Answers are words with spaces between them, as surveys store them, or JSON lists. Choices are
-         *     found as whole words only. A row without an answer has empty cells.
+         *     found as whole words only. A row without an answer has empty cells. Without `values` the choices
+         *     are read from the data when the recipe is saved (or, where the table has no data yet, whenever
+         *     it is built), in ascending order; save again to read them anew. There are at most 200.
          */
         SplitSelectMultiple: {
             /** Id */
@@ -3234,6 +3236,7 @@ export interface components {
             enabled: boolean;
             /** Note */
             note?: string | null;
+            read_names?: components["schemas"]["ReadNames"] | null;
             /**
              * @description discriminator enum property added by openapi-typescript
              * @enum {string}
@@ -3251,7 +3254,7 @@ export interface components {
              *       "well"
              *     ]
              */
-            values: (string | number)[];
+            values?: (string | number)[] | null;
             /**
              * Prefix
              * @example water_

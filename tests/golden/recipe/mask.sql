@@ -17,14 +17,8 @@ WITH "step_0" AS (
     LEFT(
       ENCODE(
         SHA256(
-          DECODE(
-            RIGHT(COALESCE(NULLIF(CURRENT_SETTING('dalgo.mask_key'), ''), 'no key'), 128),
-            'hex'
-          ) || SHA256(
-            DECODE(
-              LEFT(COALESCE(NULLIF(CURRENT_SETTING('dalgo.mask_key'), ''), 'no key'), 128),
-              'hex'
-            ) || CONVERT_TO("t0"."id", 'UTF8')
+          DECODE(RIGHT(COALESCE(NULLIF(CURRENT_SETTING('app.mask_key'), ''), 'no key'), 128), 'hex') || SHA256(
+            DECODE(LEFT(COALESCE(NULLIF(CURRENT_SETTING('app.mask_key'), ''), 'no key'), 128), 'hex') || CONVERT_TO("t0"."id", 'UTF8')
           )
         ),
         'hex'

@@ -21,7 +21,7 @@ from recipe import (
     Table,
     check,
     compile_recipe,
-    open_pivot,
+    open_names,
     parse,
     with_names,
 )
@@ -112,8 +112,8 @@ def _refused(error: RecipeError) -> Outcome:
 async def named(
     recipe: Recipe, tables: Mapping[str, Table], connection: asyncpg.Connection
 ) -> Recipe:
-    """The recipe with the names of its pivots' columns, read as saving reads them."""
-    while (pivot := open_pivot(recipe, tables, CONTEXT)) is not None:
+    """The recipe with the names of its columns, read as saving reads them."""
+    while (pivot := open_names(recipe, tables, CONTEXT)) is not None:
         guard(pivot.sql, {SCHEMA})
         found = [row[0] for row in await connection.fetch(pivot.sql)]
         recipe = with_names(recipe, pivot.index, found)

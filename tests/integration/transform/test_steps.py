@@ -11,8 +11,8 @@ from contracts.envelope import new_id
 from contracts.transform import BuildTransformation, TransformationBuilt, TransformationFailed
 from transform.build import Builder, Overtaken
 from transform.catalogue import Catalogue
+from transform.column_names import ColumnNames
 from transform.compiler import Compiler
-from transform.pivots import PivotNames
 from transform.session import Sessions
 from transform.store import Store
 from warehouse import names
@@ -23,8 +23,8 @@ async def builder(transform):
     """A builder on the service's own pool: what a second replica would be."""
     database, compiler = transform.database, Compiler()
     sessions = Sessions(SecretStr("a key of the tests"))
-    pivots = PivotNames(database, sessions, compiler)
-    yield Builder(database, sessions, Store(database), Catalogue(database), compiler, pivots)
+    column_names = ColumnNames(database, sessions, compiler)
+    yield Builder(database, sessions, Store(database), Catalogue(database), compiler, column_names)
     await compiler.close()
 
 

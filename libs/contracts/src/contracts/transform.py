@@ -251,7 +251,7 @@ class RecipeCheck(Part):
 
 
 class ValidateRecipe(Request[RecipeCheck]):
-    """Check a recipe against the catalogue; of the data only names of pivots' columns are read."""
+    """Check a recipe against the catalogue; of the data only names of columns are read."""
 
     recipe: dict[str, object]
     transformation_id: UUID | None = None

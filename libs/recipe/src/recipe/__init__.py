@@ -4,7 +4,7 @@ from recipe.checks import DataCheck
 from recipe.compile import Checked, Compiled, check, compile_recipe
 from recipe.context import Context
 from recipe.errors import RecipeError, RecipeProblems
-from recipe.open_pivots import OpenPivot, open_pivot, with_names, without_names
+from recipe.open_names import OpenNames, open_names, with_names, without_names
 from recipe.parse import parse
 from recipe.recipe import Recipe, pinned, references, resolve, unpinned
 from recipe.tables import Column, ColumnType, Table
@@ -16,14 +16,14 @@ __all__ = [
     "Compiled",
     "Context",
     "DataCheck",
-    "OpenPivot",
+    "OpenNames",
     "Recipe",
     "RecipeError",
     "RecipeProblems",
     "Table",
     "check",
     "compile_recipe",
-    "open_pivot",
+    "open_names",
     "parse",
     "pinned",
     "references",

@@ -68,7 +68,7 @@ class Checked:
     errors: list[RecipeError]
     steps: list[tuple[Column, ...]]
     open: int | None = None
-    """The step whose columns have to be read from the data first (see `recipe.open_pivots`).
+    """The step whose columns have to be read from the data first (see `recipe.open_names`).
 
     The columns listed after it are those that are certain; what the steps behind it do with columns
     is not checked, and they are not in `steps`."""
@@ -106,7 +106,7 @@ def compile_recipe(
     fold = _fold(recipe.steps, tables, watched, until_step)
     if fold.open is not None:
         message = (
-            "The columns of this pivot are named in the data, and nobody has read it yet. Save the "
+            "The columns of this step are named in the data, and nobody has read it yet. Save the "
             "recipe again when its tables have data, or list the names."
         )
         fold.errors.append(error_at(fold.open, recipe.steps[fold.open], "missing_field", message))

@@ -7,7 +7,7 @@ what is made of it, never stand in a statement.
 
 import hashlib
 
-SETTING = "dalgo.mask_key"
+SETTING = "app.mask_key"
 """The setting of the session (`set_config(SETTING, setting_value(key), true)`)."""
 
 DIGITS = 32

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, cast
 
 from recipe import semantics
 from recipe.aggregates import aggregated
+from recipe.data_names import MOST_CHARACTERS
 from recipe.errors import gathering, misfit
 from recipe.frame import Frame, OrderKey, Output, fresh, sort_keys
 from recipe.grouping import column_beside, summarised
 from recipe.predicate import AnyOf, Comparison, Predicate
 from recipe.steps.group import TAKES, Aggregate
-from recipe.steps.pivot import BLANK, MOST_CHARACTERS, NAMING
+from recipe.steps.pivot import BLANK, NAMING
 from recipe.tables import Column, ColumnType
 from recipe.values import read_value
 

@@ -33,11 +33,11 @@ from contracts.transform import (
 )
 from transform.build import Builder
 from transform.catalogue import Catalogue
+from transform.column_names import ColumnNames
 from transform.compiler import Compiler
 from transform.handlers import Handlers
 from transform.history import History
 from transform.lineage import Lineage
-from transform.pivots import PivotNames
 from transform.planning import Planner
 from transform.preview import Previewer
 from transform.profile import Profiler
@@ -57,9 +57,9 @@ async def build(service: Service[Settings]) -> None:
     compiler.warm()
     service.on_close(compiler.close)
     sessions = Sessions(settings.mask_key)
-    pivots = PivotNames(database, sessions, compiler)
-    builder = Builder(database, sessions, store, catalogue, compiler, pivots)
-    recipes = Recipes(store, catalogue, compiler, pivots, timeout=settings.preview_timeout)
+    column_names = ColumnNames(database, sessions, compiler)
+    builder = Builder(database, sessions, store, catalogue, compiler, column_names)
+    recipes = Recipes(store, catalogue, compiler, column_names, timeout=settings.preview_timeout)
     publisher = Publisher(
         database,
         recipes,

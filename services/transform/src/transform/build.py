@@ -16,9 +16,9 @@ from recipe import Compiled, Context, parse
 from recipe.statement import readable_sql
 from transform.catalogue import Catalogue
 from transform.checks import run_checks
+from transform.column_names import ColumnNames
 from transform.compiler import Compiler, fingerprint, pinned_tables, tables_read
 from transform.domain import not_synced, organization_of
-from transform.pivots import PivotNames
 from transform.refusals import REFUSALS, refusal
 from transform.session import Sessions
 from transform.store import Store
@@ -55,14 +55,14 @@ class Builder:
         store: Store,
         catalogue: Catalogue,
         compiler: Compiler,
-        pivots: PivotNames,
+        column_names: ColumnNames,
     ) -> None:
         self._database = database
         self._sessions = sessions
         self._store = store
         self._catalogue = catalogue
         self._compiler = compiler
-        self._pivots = pivots
+        self._column_names = column_names
 
     async def build_transformation(
         self, command: BuildTransformation, meta: Meta
@@ -151,7 +151,7 @@ class Builder:
             raise not_synced(missing, 422)
         pinned = pinned_tables(org_id, tables, command.inputs)
         context = Context(as_of=command.as_of, timezone=command.timezone)
-        named = await self._pivots.read(org_id, recipe, pinned, context)
+        named = await self._column_names.read(org_id, recipe, pinned, context)
         compiled = await self._compiler.compile(named.recipe, pinned, context)
         checks = (check.sql for check in compiled.checks)
         await self._compiler.vouch(org_id, compiled.sql, *checks)

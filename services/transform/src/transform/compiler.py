@@ -15,14 +15,14 @@ from recipe import (
     Checked,
     Compiled,
     Context,
-    OpenPivot,
+    OpenNames,
     Recipe,
     RecipeError,
     RecipeProblems,
     Table,
     check,
     compile_recipe,
-    open_pivot,
+    open_names,
     parse,
     pinned,
     references,
@@ -132,15 +132,15 @@ class Compiler:
             self._kept.put((*key, *moment), compiled)
         return compiled
 
-    async def open_pivot(
+    async def open_names(
         self,
         recipe: Recipe,
         tables: Mapping[str, Table],
         context: Context,
         until_step: int | None = None,
-    ) -> OpenPivot | None:
+    ) -> OpenNames | None:
         """The first pivot whose names have to be read from the data; None if there is none."""
-        return await self.run(open_pivot, recipe, tables, context, until_step)
+        return await self.run(open_names, recipe, tables, context, until_step)
 
     async def trace(
         self, recipe: Recipe, tables: Mapping[str, Table], context: Context

@@ -20,6 +20,7 @@ from contracts.transform import (
 from recipe import Checked, Context, Recipe, RecipeError, RecipeProblems, parse, without_names
 from recipe.statement import readable_sql
 from transform.catalogue import Catalogue
+from transform.column_names import ColumnNames, Named
 from transform.compiler import (
     Compiler,
     Prepared,
@@ -31,7 +32,6 @@ from transform.compiler import (
     tables_read,
 )
 from transform.domain import CatalogueTable, invalid_recipe, not_synced, recipe_error
-from transform.pivots import Named, PivotNames
 from transform.saved import Saved
 from transform.store import Store
 
@@ -44,7 +44,7 @@ class Recipes:
         store: Store,
         catalogue: Catalogue,
         compiler: Compiler,
-        pivots: PivotNames,
+        column_names: ColumnNames,
         *,
         timeout: float,
     ) -> None:
@@ -52,7 +52,7 @@ class Recipes:
         self._store = store
         self._catalogue = catalogue
         self._compiler = compiler
-        self._pivots = pivots
+        self._column_names = column_names
         self._timeout = timeout
 
     async def create(
@@ -93,7 +93,7 @@ class Recipes:
     async def _prepare(
         self, org_id: UUID, written: object, tables: Collection[CatalogueTable]
     ) -> Prepared:
-        """A recipe ready to be kept, with the names of its pivots' columns as they are now.
+        """A recipe ready to be kept, with the names of its columns as they are now.
 
         Where the data is not there yet they stay unknown, and every build reads them.
         """
@@ -128,7 +128,7 @@ class Recipes:
         tables: Collection[CatalogueTable],
         until_step: int | None = None,
     ) -> Named:
-        return await self._pivots.read(
+        return await self._column_names.read(
             org_id,
             recipe,
             recipe_tables(org_id, tables),
@@ -187,7 +187,7 @@ class Recipes:
         tables: Collection[CatalogueTable],
         unnamed: Checked,
     ) -> tuple[Checked, list[RecipeError]]:
-        """The check with the names of pivots' columns as the data has them, where it has any."""
+        """The check with the names of columns as the data has them, where it has any."""
         try:
             named = await self._named(org_id, parse(recipe), tables)
         except ProblemError as error:

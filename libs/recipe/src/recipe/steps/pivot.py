@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, get_args
 from pydantic import Field, JsonValue, model_validator
 from typing_extensions import override
 
+from recipe.data_names import MOST_NAMES, NamedByData
 from recipe.hints import function_hint, hint
-from recipe.part import Part
 from recipe.predicate import missing
-from recipe.step import Step
 from recipe.steps.group import LABELS, TAKES, WITHOUT_COLUMN
 from recipe.tables import ColumnType
 
@@ -39,10 +38,6 @@ PivotFunction = Literal[
     "percent_true",
 ]
 
-MOST_NAMES = 200
-MOST_CHARACTERS = 200
-"""Of one of these names."""
-
 NAMING: tuple[ColumnType, ...] = ("text", "integer", "decimal", "date", "timestamp", "boolean")
 """Types of columns whose cells can name columns."""
 
@@ -53,15 +48,7 @@ BLANK = "(blank)"
 _OVER_CELLS = [name for name in get_args(PivotFunction) if name != "count_rows"]
 
 
-class ReadNames(Part):
-    """The names of a pivot's columns as they were found in the data."""
-
-    column: str
-    """Where they were read: of a pivot that takes its names from another column they say nothing."""
-    names: tuple[str, ...] = Field(max_length=MOST_NAMES)
-
-
-class Pivot(Step):
+class Pivot(NamedByData):
     """Turn the values of one column into columns of their own, with one row for each index.
 
     Every cell is computed from the rows of that index and that value: a count of nothing is 0,
@@ -71,6 +58,8 @@ class Pivot(Step):
     """
 
     label: ClassVar[str] = "Pivot: values to columns"
+    names_field: ClassVar[str] = "names_from"
+    blank_name: ClassVar[str | None] = BLANK
 
     type: Literal["pivot"]
     index: tuple[str, ...] = Field(
@@ -99,7 +88,6 @@ class Pivot(Step):
         json_schema_extra=hint("list", "Only these values, in this order"),
         examples=[["births", "visits"]],
     )
-    read_names: ReadNames | None = Field(default=None, json_schema_extra={"hidden": True})
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -109,11 +97,19 @@ class Pivot(Step):
 
     def known_names(self) -> tuple[JsonValue, ...] | None:
         """The names of the columns to make, None while they have to be read."""
-        if self.names is not None:
-            return self.names
-        if self.read_names is not None and self.read_names.column == self.names_from:
-            return self.read_names.names
-        return None
+        return self.read if self.names is None else self.names
+
+    @override
+    def is_open(self) -> bool:
+        """Whether neither the author nor the data have named the columns."""
+        return self.known_names() is None
+
+    @override
+    def found(self, frame: "Frame", scope: "Scope", most: int) -> "Frame":
+        """The different cells of the column of names."""
+        from recipe.pivoting import found_names
+
+        return found_names(self.names_from, frame, most)
 
     @override
     def apply(self, frame: "Frame", scope: "Scope") -> "Frame":

@@ -11,7 +11,7 @@ from recipe import (
     Table,
     check,
     compile_recipe,
-    open_pivot,
+    open_names,
     parse,
     with_names,
     without_names,
@@ -66,12 +66,12 @@ def test_names_that_were_read_are_columns_like_any_other() -> None:
     named = with_names(parse(recipe(PIVOT)), 1, ["water", "x", None])
     checked = check(named, TABLES)
     assert [column.name for column in checked.steps[1]] == ["place", "water", "x", "(blank)"]
-    assert open_pivot(named, TABLES, CONTEXT) is None
+    assert open_names(named, TABLES, CONTEXT) is None
 
 
 def test_the_statement_that_reads_names_is_one_select_over_the_steps_before() -> None:
     filled: dict[str, object] = {"type": "filter", "column": "place", "operator": "is_not_blank"}
-    found = open_pivot(parse(recipe(filled, PIVOT)), TABLES, CONTEXT)
+    found = open_names(parse(recipe(filled, PIVOT)), TABLES, CONTEXT)
     assert found is not None
     assert (found.index, found.reads) == (2, ("t1",))
     assert "LIMIT 201" in found.sql
@@ -80,25 +80,25 @@ def test_the_statement_that_reads_names_is_one_select_over_the_steps_before() ->
 
 def test_pivots_are_opened_one_after_the_other() -> None:
     second = PIVOT | {"index": [], "names_from": "place", "values_from": "a"}
-    one = open_pivot(parse(recipe(PIVOT, second)), TABLES, CONTEXT)
+    one = open_names(parse(recipe(PIVOT, second)), TABLES, CONTEXT)
     assert one is not None
     named = with_names(parse(recipe(PIVOT, second)), one.index, ["a"])
-    two = open_pivot(named, TABLES, CONTEXT)
+    two = open_names(named, TABLES, CONTEXT)
     assert two is not None
     assert two.index == 2
-    assert open_pivot(named, TABLES, CONTEXT, until_step=1) is None
+    assert open_names(named, TABLES, CONTEXT, until_step=1) is None
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"names": ["a"]}])
 def test_a_pivot_that_is_disabled_or_names_its_values_is_not_open(
     change: dict[str, object],
 ) -> None:
-    assert open_pivot(parse(recipe(PIVOT | change)), TABLES, CONTEXT) is None
+    assert open_names(parse(recipe(PIVOT | change)), TABLES, CONTEXT) is None
 
 
 def test_a_recipe_that_does_not_fit_is_not_read_for() -> None:
     wrong = recipe({"type": "sort", "columns": ["x"]}, PIVOT)
-    assert open_pivot(parse(wrong), TABLES, CONTEXT) is None
+    assert open_names(parse(wrong), TABLES, CONTEXT) is None
     assert [error.step for error in check(wrong, TABLES).errors] == [1]
 
 

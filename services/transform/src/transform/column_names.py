@@ -1,4 +1,4 @@
-"""The names of pivots' columns, read from the data: at saving, for a preview, else at the build."""
+"""The names of columns that recipes take from the data: at saving, for a preview, else at the build."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import asyncpg
 
 from chassis.database import Database
 from contracts.problem import problem
-from recipe import Context, OpenPivot, Recipe, RecipeProblems, Table, with_names
+from recipe import Context, OpenNames, Recipe, RecipeProblems, Table, with_names
 from transform.compiler import Compiler
 from transform.domain import invalid_recipe
 from transform.refusals import REFUSALS, refusal
@@ -26,8 +26,8 @@ class Named:
     """Tables that the next name depends on and that have no data yet; none: every name is known."""
 
 
-class PivotNames:
-    """Reads what is not known of the columns of recipes' pivots."""
+class ColumnNames:
+    """Reads what is not known of the columns that recipes name by the data."""
 
     def __init__(self, database: Database, sessions: Sessions, compiler: Compiler) -> None:
         self._database = database
@@ -50,7 +50,7 @@ class PivotNames:
         that does not fit, 504 `names_timed_out`.
         """
         compiler = self._compiler
-        while (pivot := await compiler.open_pivot(recipe, tables, context, until_step)) is not None:
+        while (pivot := await compiler.open_names(recipe, tables, context, until_step)) is not None:
             reads = [table for table in tables.values() if table.table_id in pivot.reads]
             empty = [table for table in reads if table.schema_name != data_schema(org_id)]
             if empty:
@@ -75,7 +75,7 @@ class PivotNames:
         return Named(recipe)
 
     async def _values(
-        self, org_id: UUID, pivot: OpenPivot, context: Context, timeout: float | None
+        self, org_id: UUID, pivot: OpenNames, context: Context, timeout: float | None
     ) -> list[str | None]:
         milliseconds = str(int((timeout or 0) * 1000))
         async with self._database.organization(org_id) as connection:
