@@ -142,3 +142,26 @@ def test_the_readable_statement_names_each_step_with_its_note_in_one_line() -> N
     assert "/* 0. Start from */" in sql
     assert "/* 1. Filter rows: of age * / DROP TABLE x; / * -- and more */" in sql
     assert len(sqlglot.parse(sql, dialect="postgres")) == 1
+
+
+def test_a_table_has_no_more_columns_than_postgresql_can_hold() -> None:
+    columns = tuple(Column(name=f"c{n}", physical=f"c{n}", type="integer") for n in range(1600))
+    wide = Table(
+        table_id="t9",
+        display_name="wide",
+        physical_name="source_9",
+        schema_name="org",
+        relation="v_9",
+        columns=columns,
+    )
+    one_more = {
+        "type": "add_column",
+        "name": "one more",
+        "expression_type": "constant",
+        "value": 1,
+    }
+    steps = [{"type": "source", "table": "wide"}, one_more]
+    assert not check({"steps": steps[:1]}, {"wide": wide}).errors
+    (error,) = check({"steps": steps}, {"wide": wide}).errors
+    assert (error.step, error.code) == (1, "bad_value")
+    assert "1601" in error.message

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from recipe.checks import DataCheck, Requirement
 from recipe.context import Context, Watched
-from recipe.errors import Misfit, RecipeError, RecipeProblems, error_at
+from recipe.errors import Misfit, RecipeError, RecipeProblems, error_at, misfit
 from recipe.naming import physical_names
 from recipe.parse import read
-from recipe.recipe import Recipe
+from recipe.recipe import MAX_COLUMNS, Recipe
 from recipe.step import Step
 from recipe.tables import Catalogue, Column, Table
 
@@ -195,9 +195,9 @@ def _fold(
             layers = _Layers(index, step, len(fold.fragments))
             scope = Scope(catalogue, context, layers.settle, layers.require, origin)
             try:
-                result = step.apply(frame, scope)
-            except Misfit as misfit:
-                fold.errors += _located(misfit, index, step)
+                result = _narrow_enough(step.apply(frame, scope))
+            except Misfit as unfit:
+                fold.errors += _located(unfit, index, step)
                 if not step.keeps_columns:
                     break
                 result = frame
@@ -276,8 +276,18 @@ def _data_check(asked: _Asked, fragments: Sequence[Fragment]) -> DataCheck:
     )
 
 
-def _located(misfit: Misfit, index: int, step: Step) -> list[RecipeError]:
+def _narrow_enough(frame: "Frame") -> "Frame":
+    if len(frame.columns) > MAX_COLUMNS:
+        raise misfit(
+            "bad_value",
+            f"A table has at most {MAX_COLUMNS} columns; after this step there would be "
+            f"{len(frame.columns)}. Leave some out before.",
+        )
+    return frame
+
+
+def _located(unfit: Misfit, index: int, step: Step) -> list[RecipeError]:
     return [
         error_at(index, step, finding.code, finding.message, finding.field, finding.alternatives)
-        for finding in misfit.findings
+        for finding in unfit.findings
     ]

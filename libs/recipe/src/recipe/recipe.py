@@ -18,6 +18,8 @@ from recipe.part import Part
 from recipe.step import Step, discover
 from recipe.tables import folded
 
+MAX_COLUMNS = 1600
+"""PostgreSQL's limit for a table."""
 MAX_STEPS = 200
 MAX_BYTES = 64 * 1024
 """Of the recipe as compact JSON in UTF-8."""
