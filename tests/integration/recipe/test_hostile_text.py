@@ -53,6 +53,9 @@ texts = st.one_of(
     st.text(st.sampled_from("'\"\\;$-/*%_{}[]()\n\u202e😀aZ0 "), min_size=1, max_size=20),
 )
 
+unstorable = st.one_of(texts, st.sampled_from(["\0", "a\0b", "\ud800"]))
+"""PostgreSQL's text holds no NUL and no half of a character: these are refused, never met."""
+
 PEOPLE: Mapping[str, str] = {
     "id": "text",
     "Full name": "text",
@@ -210,13 +213,13 @@ def test_a_text_in_any_field_is_taken_as_it_is_or_refused_in_words(
     fields = list(leaves(GOLDENS[step]["steps"], ("steps",)))
 
     @quiet(15)
-    @given(st.sampled_from(fields), texts)
+    @given(st.sampled_from(fields), unstorable)
     def holds(at: Leaf, text: str) -> None:
         recipe = put(GOLDENS[step], at, text)
         errors = check(recipe, TABLES, CONTEXT).errors
         if errors:
             assert all(error.message and len(error.message) < 2000 for error in errors)
-            assert int(errors[0].step) >= int(at[1])
+            assert errors[0].step >= int(at[1]) or "cannot be stored" in errors[0].message
         else:
             run(database, recipe, TABLES)
 
