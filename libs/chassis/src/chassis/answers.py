@@ -9,7 +9,7 @@ from faststream.nats import NatsBroker, NatsMessage, NatsResponse
 from faststream.security import SASLPlaintext
 from opentelemetry.trace import SpanKind
 
-from chassis.bus import connection_options, settle
+from chassis.bus import Line, connection_options, settle
 from chassis.database import AWAY
 from chassis.health import REQUESTS
 from chassis.settings import BusSettings
@@ -32,7 +32,8 @@ class Answers:
     """The requests that one service answers, over its own connection."""
 
     def __init__(self, settings: BusSettings, service: str) -> None:
-        options = connection_options(settings, service)
+        self._line = Line()
+        options = connection_options(settings, service, self._line)
         options["servers"] = [settings.nats_url]
         user, password = options.pop("user", None), options.pop("password", None)
         security = (
@@ -56,6 +57,7 @@ class Answers:
 
     async def stop(self) -> None:
         """Finish the answers that were begun, then leave."""
+        self._line.leaving = True
         await self.broker.stop()
 
     def answer(

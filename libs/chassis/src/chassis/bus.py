@@ -7,6 +7,7 @@ acknowledged by its stream when the call returns.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -39,13 +40,14 @@ class Bus:
         self.service = service
         self.jetstream = connection.jetstream(timeout=5)
         self._scopes: set[asyncio.Timeout] = set()
+        self._line = Line(on_reconnect=self._reconnected)
 
     @classmethod
     async def connect(cls, settings: BusSettings, service: str) -> "Bus":
         """Connect, waiting for the server as long as it takes; says what it waits for."""
         connection = Client()
         bus = cls(connection, service)
-        options = connection_options(settings, service, bus._reconnected)
+        options = connection_options(settings, service, bus._line)
         delay = 0.2
         while True:
             try:
@@ -63,6 +65,7 @@ class Bus:
 
     async def close(self) -> None:
         """Flush and leave. Subscriptions that still pull must be gone by now (nats-py hangs)."""
+        self._line.leaving = True
         await self.connection.close()
 
     @property
@@ -193,9 +196,16 @@ async def settle(connection: Client) -> None:
     await connection.flush()
 
 
-def connection_options(
-    settings: BusSettings, service: str, reconnected: Callable[[], None] = lambda: None
-) -> dict[str, Any]:
+@dataclass
+class Line:
+    """What a connection's callbacks need to know of whoever uses it, and whom they tell."""
+
+    on_reconnect: Callable[[], None] = lambda: None
+    leaving: bool = False
+    """The end that comes now is meant."""
+
+
+def connection_options(settings: BusSettings, service: str, line: Line) -> dict[str, Any]:
     """Arguments of a nats-py connection that never gives up and tells what it is refused."""
 
     async def on_error(error: Exception) -> None:
@@ -203,11 +213,12 @@ def connection_options(
         log.error("nats_error", error=str(error) or repr(error))
 
     async def on_disconnect() -> None:
-        log.warning("nats_disconnected")
+        if not line.leaving:
+            log.warning("nats_disconnected")
 
     async def on_reconnect() -> None:
         log.info("nats_reconnected")
-        reconnected()
+        line.on_reconnect()
 
     options: dict[str, Any] = {
         "servers": [settings.nats_url],
