@@ -216,7 +216,11 @@ def test_a_text_in_any_field_is_taken_as_it_is_or_refused_in_words(
     @given(st.sampled_from(fields), unstorable)
     def holds(at: Leaf, text: str) -> None:
         recipe = put(GOLDENS[step], at, text)
-        errors = check(recipe, TABLES, CONTEXT).errors
+        checked = check(recipe, TABLES, CONTEXT)
+        errors = checked.errors
+        if checked.open is not None:
+            # Names that were read elsewhere say nothing: they are to be read again.
+            return
         if errors:
             assert all(error.message and len(error.message) < 2000 for error in errors)
             assert errors[0].step >= int(at[1]) or "cannot be stored" in errors[0].message
