@@ -89,6 +89,7 @@ def fill(database: Database, given: Mapping[str, Table], content: Mapping[str, l
         )
 
 
+@pytest.mark.timeout(max(120, EXAMPLES))
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
