@@ -98,7 +98,7 @@ class _Reader:
         for row in self._survey:
             kind, _, rest = str(row.get("type") or "").strip().partition(" ")
             kind = kind.lower().replace("begin-", "begin_").replace("end-", "end_")
-            if kind in {"begin", "end"}:
+            if kind in {"begin", "end"} and rest:  # A question may be of the type `end` too.
                 kind, rest = f"{kind}_{rest.strip().lower()}", ""
             here = stack[-1]
             if kind.startswith("end_"):

@@ -95,6 +95,9 @@ class Spool:
     """Takes submissions one by one, gives tables at the end. Files lie in `folder`."""
 
     def __init__(self, form: TableForm, folder: Path) -> None:
+        for one in form.all():
+            if len(one.fields) > MAX_COLUMNS:
+                raise _too_many(one)
         self._folder = folder
         self._open = ExitStack()
         self._count = 0
@@ -135,8 +138,6 @@ class Spool:
 
     def _table(self, form: TableForm) -> _Table:
         columns = {one.path: _Column(one) for one in form.fields}
-        if len(columns) > MAX_COLUMNS:
-            raise _too_many(form)
         file = (self._folder / f"rows-{len(self._tables)}.jsonl").open("w+", encoding="utf-8")
         table = _Table(form, self._open.enter_context(file), columns, {})
         self._tables.append(table)
