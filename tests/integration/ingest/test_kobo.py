@@ -14,7 +14,8 @@ from chassis import egress
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.kobo import changes, http
 from ingest.connectors.kobo.client import KoboClient
-from ingest.connectors.kobo.reading import KoboOptions, Reading, read, sample
+from ingest.connectors.kobo.reading import Reading, read, sample
+from ingest.connectors.kobo.shape import KoboOptions
 
 from ...servers import kobo
 from ...servers.households import ANSWERS, CONTENT

@@ -3,13 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from ingest import naming
 from ingest.connectors import BadSource, ColumnType
-from ingest.connectors.kobo.shape import ID, INDEX, PARENT, Choices, Field, TableForm
-
-Values = Literal["codes", "labels"]
+from ingest.connectors.kobo.shape import ID, INDEX, PARENT, Choices, Field, TableForm, Values
 
 _TYPES: Mapping[str, ColumnType] = {
     "integer": "integer",

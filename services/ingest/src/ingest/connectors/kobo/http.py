@@ -18,7 +18,7 @@ from ingest.connectors import BadSource, Unavailable
 TRIES = 5
 LONGEST_WAIT = 120.0
 """Seconds that a server may ask us to wait; a sync that waits longer is tried anew."""
-MAX_BYTES = 1 << 28
+MAX_BYTES = 1 << 27
 _PASSING = frozenset({408, 425, 429})
 
 

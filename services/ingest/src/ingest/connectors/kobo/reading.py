@@ -9,23 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ingest import profile
-from ingest.connectors import Found
 from ingest.connectors.kobo import form as forms
 from ingest.connectors.kobo.client import KoboClient
-from ingest.connectors.kobo.form import Values
 from ingest.connectors.kobo.rows import Spool, Written
+from ingest.connectors.kobo.shape import KoboOptions
 from ingest.dialect import CELL_LIMIT
 
 CONNECTOR_VERSION = "kobo-1"
-
-
-class KoboOptions(Found):
-    """How a form is read."""
-
-    form_id: str
-    values: Values = "codes"
-    language: str | None = None
-    """Of labels; None is the form's first."""
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID, uuid5
 
-from ingest.connectors import ColumnType
+from ingest.connectors import ColumnType, Found
 
+Values = Literal["codes", "labels"]
 ID, PARENT, INDEX = "_id", "_parent_id", "_index"
 LEFT_OUT = frozenset(
     {
@@ -21,6 +23,15 @@ LEFT_OUT = frozenset(
     }
 )
 """What a server adds that says the same as other columns, or the same in every row."""
+
+
+class KoboOptions(Found):
+    """How a form is read."""
+
+    form_id: str
+    values: Values = "codes"
+    language: str | None = None
+    """Of labels; None is the form's first."""
 
 
 @dataclass(frozen=True)
