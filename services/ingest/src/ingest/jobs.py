@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
 from ingest.connectors import Found, InferredColumn, Notice
 from ingest.connectors.csv import Inspection, Preview
+from ingest.connectors.kobo.shape import KoboOptions
 from ingest.dialect import CsvOptions
 
 Phase = Literal["reading", "writing", "loading", "counting"]
@@ -34,20 +35,52 @@ class SampleJob(_Job):
     limit: int = Field(default=50, ge=1, le=500)
 
 
-class LoadJob(_Job):
-    """Load a file into a new table of an organisation's data schema, as the organisation."""
+class Schema(BaseModel):
+    """An organisation's data schema, and the login by which it is reached."""
 
-    kind: Literal["load"] = "load"
+    model_config = ConfigDict(frozen=True)
+
     database_url: SecretStr
     """The service's login; it may take `role`."""
     role: Identifier
     schema_name: Identifier
-    relation: Identifier
 
     @field_serializer("database_url")
-    def _reveal(self, url: SecretStr) -> str:
+    def _reveal_url(self, url: SecretStr) -> str:
         # The one place where it is written: the worker's standard input.
         return url.get_secret_value()
+
+
+class Destination(Schema):
+    """A table that is to be made there."""
+
+    relation: Identifier
+
+
+class LoadJob(_Job, Destination):
+    """Load a file into a new table of an organisation's data schema, as the organisation."""
+
+    kind: Literal["load"] = "load"
+
+
+class FormJob(Schema):
+    """Read a KoboToolbox form into a new table for its submissions and for each repeat."""
+
+    kind: Literal["form"] = "form"
+    server_url: str
+    api_token: SecretStr
+    options: KoboOptions
+    relations: dict[str, Identifier]
+    """By the path of the repeat; the submissions' is empty."""
+    published: str | None = None
+    """The fingerprint of what readers see: a reading that gives it is not loaded."""
+    after: int = 0
+    """Take submissions with an `_id` above this."""
+    allowed_origins: tuple[str, ...] = ()
+
+    @field_serializer("api_token")
+    def _reveal_token(self, token: SecretStr) -> str:
+        return token.get_secret_value()
 
 
 class LoadResult(Found):
@@ -60,6 +93,14 @@ class LoadResult(Found):
     """Size on disk, TOAST included."""
     fingerprint: str
     warnings: tuple[Notice, ...]
+
+
+class FormResult(Found):
+    """The versions of a form's tables by path; none when nothing has changed."""
+
+    tables: dict[str, LoadResult]
+    fingerprint: str
+    submissions: int
 
 
 class Failure(Found):
@@ -78,10 +119,11 @@ class Line(BaseModel):
     inspected: Inspection | None = None
     sampled: Preview | None = None
     loaded: LoadResult | None = None
+    form: FormResult | None = None
     error: Failure | None = None
 
 
 class Order(BaseModel):
     """The one line of a worker's standard input."""
 
-    job: Annotated[LoadJob | InspectJob | SampleJob, Field(discriminator="kind")]
+    job: Annotated[LoadJob | FormJob | InspectJob | SampleJob, Field(discriminator="kind")]

@@ -1,9 +1,9 @@
-"""From a file to a version: typed, cleaned, loaded by dlt, counted in SQL. Runs in a subprocess."""
+"""A file of cells into a new table: loaded by dlt, counted in SQL. Runs in a subprocess."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -19,8 +19,7 @@ from dlt.load.exceptions import LoadClientJobException
 from psycopg2 import sql
 
 from ingest.connectors import BadSource, ColumnType, InferredColumn, Unavailable
-from ingest.connectors.csv import CsvFile, fingerprint, opened
-from ingest.jobs import LoadJob, LoadResult, Phase
+from ingest.jobs import Destination, Phase
 
 LOAD_ID = "_dlt_load_id"
 _CONFIG: dict[str, Any] = {
@@ -62,57 +61,56 @@ class ExactTypes(PostgresTypeMapper):
         return known or super().to_destination_type(column, table)
 
 
-def load(job: LoadJob, work: Path, progress: Callable[[Phase], None]) -> LoadResult:
-    """Write the file into a new table. Everything temporary lies in `work`.
+@dataclass(frozen=True)
+class Ready:
+    """A file that PostgreSQL reads as it is: UTF-8, a header of physical names."""
 
-    Raises BadSource (the file, or a value the database refuses) and Unavailable (the database is
-    away). A table that was begun and not finished is dropped.
+    path: Path
+    delimiter: str
+    columns: tuple[InferredColumn, ...]
+    rows: int
+
+
+def into_table(
+    job: Destination, ready: Ready, folder: Path, progress: Callable[[Phase], None]
+) -> tuple[int, int]:
+    """Write a file into a new table; gives its rows and bytes, as SQL counts them.
+
+    Raises BadSource and Unavailable. A table that was begun and not finished is dropped.
     """
-    progress("reading")
-    with opened(job.path, job.options, work) as file, TemporaryDirectory(dir=work) as folder:
-        progress("writing")
-        clean = Path(folder) / "clean.csv"
-        file.write(clean)
-        progress("loading")
-        inspection = file.inspection
+    with _translated(), closing(_connect(job)) as connection:
+        if _execute(connection, "SELECT to_regclass(%s)", values=(_literal(job),))[0]:
+            raise ValueError(f"the relation {job.relation} exists: a version is new")
         try:
-            with _translated(), closing(_connect(job)) as connection:
-                if _execute(connection, "SELECT to_regclass(%s)", values=(_literal(job),))[0]:
-                    raise ValueError(f"the relation {job.relation} exists: a version is new")
-                try:
-                    load_id = _through_dlt(job, file, clean, Path(folder), connection)
-                    progress("counting")
-                    rows, size = _finish(connection, job, load_id)
-                    if rows != inspection.rows:
-                        raise BadSource(
-                            "rows_lost",
-                            f"{inspection.rows} rows were read and {rows} arrived; nothing was "
-                            "kept. Report this with the file.",
-                        )
-                except BaseException:
-                    with suppress(psycopg2.Error):
-                        _execute(connection, "DROP TABLE IF EXISTS {}", _table(job))
-                    raise
-        finally:
-            clean.unlink(missing_ok=True)
-    return LoadResult(
-        relation=job.relation,
-        columns=inspection.columns,
-        rows=rows,
-        bytes=size,
-        fingerprint=fingerprint(inspection.sha256, job.options),
-        warnings=inspection.warnings,
-    )
+            load_id = _through_dlt(job, ready, folder, connection)
+            progress("counting")
+            rows, size = _finish(connection, job, load_id)
+            if rows != ready.rows:
+                raise BadSource(
+                    "rows_lost",
+                    f"{ready.rows} rows were read and {rows} arrived; nothing was kept. Report "
+                    "this with the file.",
+                )
+        except BaseException:
+            drop(job, connection)
+            raise
+    return rows, size
 
 
-def _through_dlt(job: LoadJob, file: CsvFile, clean: Path, folder: Path, connection: Any) -> str:
+def drop(job: Destination, connection: Any = None) -> None:
+    """Take a table back, if the database lets us."""
+    with suppress(psycopg2.Error), closing(connection or _connect(job)) as held:
+        _execute(held, "DROP TABLE IF EXISTS {}", _table(job))
+
+
+def _through_dlt(job: Destination, ready: Ready, folder: Path, connection: Any) -> str:
     """Run one dlt pipeline of its own name; gives its load id."""
     for key, value in _CONFIG.items():
         dlt.config[key] = value
     destination = dlt.destinations.postgres(
         credentials=_as_role(job),
         create_indexes=False,
-        csv_format=CsvFormatConfiguration(delimiter=file.delimiter, include_header=True),
+        csv_format=CsvFormatConfiguration(delimiter=ready.delimiter, include_header=True),
         type_mapper=ExactTypes,
     )
     pipeline = dlt.pipeline(
@@ -122,9 +120,9 @@ def _through_dlt(job: LoadJob, file: CsvFile, clean: Path, folder: Path, connect
         dataset_name=job.schema_name,
     )
 
-    @dlt.resource(name=job.relation, columns=_hints(file.inspection.columns))
+    @dlt.resource(name=job.relation, columns=_hints(ready.columns))
     def rows() -> Iterator[Any]:
-        yield dlt.mark.with_file_import(str(clean), "csv", file.inspection.rows)
+        yield dlt.mark.with_file_import(str(ready.path), "csv", ready.rows)
 
     pipeline.extract(rows, schema=dlt.Schema(job.relation), write_disposition="append")
     pipeline.normalize()
@@ -143,7 +141,7 @@ def _hints(columns: tuple[InferredColumn, ...]) -> dict[str, TColumnSchema]:
     }
 
 
-def _prepare(connection: Any, job: LoadJob, pipeline: dlt.Pipeline) -> None:
+def _prepare(connection: Any, job: Destination, pipeline: dlt.Pipeline) -> None:
     """Let one load at a time make dlt's own tables: two at once fail on the same CREATE TABLE."""
     if _dlt_is_there(connection, job):
         return
@@ -156,7 +154,7 @@ def _prepare(connection: Any, job: LoadJob, pipeline: dlt.Pipeline) -> None:
         _execute(connection, "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", values=(key,))
 
 
-def _dlt_is_there(connection: Any, job: LoadJob) -> bool:
+def _dlt_is_there(connection: Any, job: Destination) -> bool:
     found = _execute(
         connection,
         "SELECT count(*) FROM pg_tables WHERE schemaname = %s"
@@ -166,7 +164,7 @@ def _dlt_is_there(connection: Any, job: LoadJob) -> bool:
     return found[0] == 2
 
 
-def _finish(connection: Any, job: LoadJob, load_id: str) -> tuple[int, int]:
+def _finish(connection: Any, job: Destination, load_id: str) -> tuple[int, int]:
     """Stamp the rows, forget dlt's schema of this version, count. A default costs no rewrite."""
     table = _table(job)
     _execute(
@@ -192,11 +190,11 @@ def _finish(connection: Any, job: LoadJob, load_id: str) -> tuple[int, int]:
     return rows, size
 
 
-def _table(job: LoadJob) -> sql.Identifier:
+def _table(job: Destination) -> sql.Identifier:
     return sql.Identifier(job.schema_name, job.relation)
 
 
-def _literal(job: LoadJob) -> str:
+def _literal(job: Destination) -> str:
     return f'"{job.schema_name}"."{job.relation}"'
 
 
@@ -208,13 +206,13 @@ def _execute(
         return cursor.fetchone() or () if cursor.description else ()
 
 
-def _connect(job: LoadJob) -> Any:
+def _connect(job: Destination) -> Any:
     connection = psycopg2.connect(_as_role(job), connect_timeout=15)
     connection.autocommit = True
     return connection
 
 
-def _as_role(job: LoadJob) -> str:
+def _as_role(job: Destination) -> str:
     """The URL whose sessions begin as the organisation's role: dlt writes no SET ROLE.
 
     They bear the version's name, by which they can be found and ended.

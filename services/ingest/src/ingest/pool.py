@@ -16,7 +16,17 @@ from typing import Self
 
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.csv import Inspection, Preview
-from ingest.jobs import InspectJob, Line, LoadJob, LoadResult, Order, Phase, SampleJob
+from ingest.jobs import (
+    FormJob,
+    FormResult,
+    InspectJob,
+    Line,
+    LoadJob,
+    LoadResult,
+    Order,
+    Phase,
+    SampleJob,
+)
 from ingest.scratch import scratch
 
 MEMORY_MB = 3072
@@ -109,9 +119,17 @@ class WorkerPool:
         assert answer is not None
         return answer
 
+    async def load_form(
+        self, job: FormJob, progress: Callable[[Phase], None] | None = None
+    ) -> FormResult:
+        """Write a form's versions. Cancelled, the process is killed. Raises BadSource, Unavailable."""
+        answer = (await self._run(job, progress)).form
+        assert answer is not None
+        return answer
+
     async def _run(
         self,
-        job: LoadJob | InspectJob | SampleJob,
+        job: LoadJob | FormJob | InspectJob | SampleJob,
         progress: Callable[[Phase], None] | None = None,
     ) -> Line:
         worker = await self._take()

@@ -17,7 +17,7 @@ from typing import IO, Any
 from pydantic import BaseModel
 
 from ingest.connectors import BadSource, Unavailable
-from ingest.jobs import Failure, InspectJob, Line, LoadJob, Order, SampleJob
+from ingest.jobs import Failure, FormJob, InspectJob, Line, LoadJob, Order, Phase, SampleJob
 
 _PR_SET_PDEATHSIG = 1
 
@@ -32,26 +32,31 @@ def main() -> None:
 
     import duckdb  # noqa: F401  warm
 
-    from ingest import loader
+    from ingest import file_loader, form_loader
 
     _say(answers, Line(ready=True))
     order = sys.stdin.readline()
     if not order:
         return
     threading.Thread(target=_leave_at_eof, daemon=True).start()
-    _say(answers, _answer(order, loader.load, answers))
+    _say(answers, _answer(order, file_loader.load, form_loader.load, answers))
 
 
-def _answer(order: str, load: Any, answers: IO[str]) -> Line:
+def _answer(order: str, load: Any, load_form: Any, answers: IO[str]) -> Line:
     from ingest.connectors import csv
 
     job = Order.model_validate_json(order).job
     work = Path.cwd()
+
+    def progress(phase: Phase) -> None:
+        _say(answers, Line(progress=phase))
+
     try:
         match job:
             case LoadJob():
-                loaded = load(job, work, lambda phase: _say(answers, Line(progress=phase)))
-                return Line(loaded=loaded)
+                return Line(loaded=load(job, work, progress))
+            case FormJob():
+                return Line(form=load_form(job, work, progress))
             case SampleJob():
                 return Line(sampled=csv.sample(job.path, job.options, job.limit, work))
             case InspectJob():
@@ -65,7 +70,7 @@ def _answer(order: str, load: Any, answers: IO[str]) -> Line:
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryException":
             failure = _too_large()
-        elif not job.path.exists():
+        elif not isinstance(job, FormJob) and not job.path.exists():
             failure = Failure(
                 code="upload_gone",
                 message="The file was deleted while it was read. Upload it again.",

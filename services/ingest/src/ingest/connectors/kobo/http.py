@@ -1,0 +1,163 @@
+"""Calls to a KoboToolbox server: retried where it may help, else told what a person can do."""
+
+import json
+import random
+import time
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import SecretStr
+
+from chassis import egress
+from ingest.connectors import BadSource, Unavailable
+
+TRIES = 5
+LONGEST_WAIT = 120.0
+"""Seconds that a server may ask us to wait; a sync that waits longer is tried anew."""
+MAX_BYTES = 1 << 27
+_PASSING = frozenset({408, 425, 429})
+
+
+class Server:
+    """A server as one account sees it; `host` is its name for messages."""
+
+    def __init__(
+        self,
+        server_url: str,
+        api_token: SecretStr,
+        *,
+        allowed: Collection[str],
+        backoff: float,
+        timeout: float,
+    ) -> None:
+        self._origin = server_of(server_url)
+        self.host = urlsplit(self._origin).netloc
+        self._backoff = backoff
+        token = api_token.get_secret_value().strip()
+        if not (token.isascii() and token.isalnum()):
+            raise self._unknown_token()
+        self._headers = {"Authorization": f"Token {token}", "Accept": "application/json"}
+        self._http = egress.client(allowed, timeout)
+
+    def close(self) -> None:
+        """End its connections."""
+        self._http.close()
+
+    def get(self, path: str, asked: Mapping[str, str | int], form_id: str | None = None) -> Any:
+        """The JSON under `/api/v2/`; decimals are Decimal. Raises BadSource and Unavailable."""
+        url = f"{self._origin}/api/v2/{path}"
+        for tried in range(1, TRIES + 1):
+            wait = self._backoff * 2 ** (tried - 1) * random.uniform(0.75, 1.25)
+            try:
+                status, headers, body = self._call(url, {**asked, "format": "json"})
+            except egress.Refused as error:
+                raise BadSource("address_refused", error.message) from error
+            except httpx.TooManyRedirects as error:
+                raise self.not_kobo() from error
+            except (httpx.TransportError, httpx.DecodingError) as error:
+                why = f"{self.host} cannot be reached: {str(error) or type(error).__name__}."
+                failure = Unavailable("kobo_away", f"{why} Check the server's address.")
+            else:
+                if status == 200:
+                    return self._read(body)
+                if status not in _PASSING and status < 500:
+                    raise self._final(status, body, form_id)
+                failure = Unavailable(
+                    "kobo_away", f"{self.host} answers {status} and is tried again later."
+                )
+                told = _told(headers)
+                if told > LONGEST_WAIT:
+                    raise failure
+                wait = max(wait, told)
+            if tried == TRIES:
+                raise failure
+            time.sleep(wait)
+        raise AssertionError("unreachable")
+
+    def _call(self, url: str, asked: Mapping[str, str | int]) -> tuple[int, httpx.Headers, bytes]:
+        body = bytearray()
+        with self._http.stream("GET", url, params=asked, headers=self._headers) as response:
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > MAX_BYTES:
+                    raise BadSource(
+                        "too_big", f"{self.host} gave an answer above {MAX_BYTES >> 20} MB."
+                    )
+            return response.status_code, response.headers, bytes(body)
+
+    def _read(self, body: bytes) -> Any:
+        try:
+            # Decimals keep the digits that a double would bend.
+            return json.loads(body, parse_float=Decimal)
+        except (ValueError, RecursionError) as error:
+            raise self.not_kobo() from error
+
+    def _final(self, status: int, body: bytes, form_id: str | None) -> BadSource:
+        if status == 401:
+            return self._unknown_token()
+        if status == 403:
+            return BadSource(
+                "not_allowed",
+                f"The API token's account may not read this on {self.host}. Ask the form's owner "
+                "for the permission to view submissions.",
+            )
+        if status == 404 and form_id is not None:
+            return BadSource(
+                "form_not_found",
+                f"The form {form_id} was not found on {self.host}, or is not shared with the "
+                "API token's account. Choose it from the list of forms, or ask its owner to "
+                "share it.",
+            )
+        if status == 404 or status < 400:
+            return self.not_kobo()
+        said = " ".join(body[:200].decode("utf-8", "replace").split())
+        return BadSource("kobo_refused", f"{self.host} answers {status}: {said}")
+
+    def _unknown_token(self) -> BadSource:
+        return BadSource(
+            "token_refused",
+            f"The API token is not accepted by {self.host}. Copy it from there: Account "
+            "settings, Security, API key.",
+        )
+
+    def not_kobo(self) -> BadSource:
+        """What to say when an answer is none of KoboToolbox's."""
+        return BadSource(
+            "not_kobo",
+            f"{self.host} does not answer like KoboToolbox. Give the address of the page where "
+            "you see your forms, for example https://kf.kobotoolbox.org.",
+        )
+
+
+def server_of(url: str) -> str:
+    """The origin of an address as people paste it, with or without a page; raises BadSource."""
+    given = url.strip()
+    try:
+        parts = urlsplit(given if "://" in given else f"https://{given}")
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        # What stands before an @ may be a password: it is not said again.
+        shown = "The address" if "@" in given else repr(given[:200])
+        raise BadSource(
+            "bad_address",
+            f"{shown} is no server's address. Write it like https://kf.kobotoolbox.org.",
+        )
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
+
+
+def _told(headers: httpx.Headers) -> float:
+    """Seconds that `Retry-After` asks for (RFC 9110, 10.2.3); 0 when it says nothing."""
+    said = headers.get("Retry-After", "").strip()
+    if said.isdigit():
+        return float(said)
+    try:
+        return max(0.0, parsedate_to_datetime(said).timestamp() - time.time())
+    except ValueError:
+        return 0.0

@@ -1,0 +1,37 @@
+"""From a file to a version: typed, cleaned, loaded. Runs in a subprocess."""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ingest.connectors.csv import fingerprint, opened
+from ingest.jobs import LoadJob, LoadResult, Phase
+from ingest.loader import Ready, into_table
+
+
+def load(job: LoadJob, work: Path, progress: Callable[[Phase], None]) -> LoadResult:
+    """Write the file into a new table. Everything temporary lies in `work`.
+
+    Raises BadSource (the file, or a value the database refuses) and Unavailable (the database is
+    away). A table that was begun and not finished is dropped.
+    """
+    progress("reading")
+    with opened(job.path, job.options, work) as file, TemporaryDirectory(dir=work) as folder:
+        progress("writing")
+        clean = Path(folder) / "clean.csv"
+        file.write(clean)
+        progress("loading")
+        inspection = file.inspection
+        try:
+            ready = Ready(clean, file.delimiter, inspection.columns, inspection.rows)
+            rows, size = into_table(job, ready, Path(folder), progress)
+        finally:
+            clean.unlink(missing_ok=True)
+    return LoadResult(
+        relation=job.relation,
+        columns=inspection.columns,
+        rows=rows,
+        bytes=size,
+        fingerprint=fingerprint(inspection.sha256, job.options),
+        warnings=inspection.warnings,
+    )
