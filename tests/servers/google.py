@@ -27,6 +27,8 @@ SCOPES = {
     "https://www.googleapis.com/auth/spreadsheets.readonly",
     "https://www.googleapis.com/auth/drive.readonly",
 }
+AUDIENCE = "https://oauth2.googleapis.com/token"
+"""Whom google-auth addresses, whatever the key's token_uri."""
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
@@ -101,7 +103,9 @@ class GoogleServer:
             key = account.keys.get(jwt.get_unverified_header(assertion).get("kid", ""))
             if key is None:
                 return _grant_refused("invalid_grant", "Invalid JWT Signature.")
-            claims = jwt.decode(assertion, key, algorithms=["RS256"], audience=self.token_url)
+            claims = jwt.decode(
+                assertion, key, algorithms=["RS256"], audience=[AUDIENCE, self.token_url]
+            )
         except jwt.InvalidTokenError:
             return _grant_refused("invalid_grant", "Invalid JWT Signature.")
         if claims["exp"] - claims["iat"] > 3600:
@@ -241,5 +245,5 @@ def google_server() -> Iterator[GoogleServer]:
         try:
             yield google
         finally:
-            server.should_exit = True
+            server.should_exit = server.force_exit = True
             thread.join()
