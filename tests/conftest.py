@@ -27,6 +27,8 @@ from contracts.envelope import new_id
 from contracts.streams import SERVICES
 from stack.servers import Servers
 
+from .servers.google import GoogleServer, google_server
+
 if TYPE_CHECKING:
     from .containers import Containers
 
@@ -146,6 +148,13 @@ async def bus(ground: Ground) -> AsyncIterator[Bus]:
     connection = await Bus.connect(ground.bus("gateway"), "gateway")
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+def google() -> Iterator[GoogleServer]:
+    """Google's sign-in and Sheets API, with no account and no spreadsheet yet."""
+    with google_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
