@@ -35,7 +35,7 @@ CONTENT: dict[str, Any] = {
         question("date", "visited", "Date of the visit", "तारीख"),
         question("geopoint", "place", "Where is it?", "कहाँ?"),
         question("calculate", "score"),
-        question("begin_repeat", "members", "Members", "सदस्य", repeat_count="${score}"),
+        question("begin_repeat", "members", "Members", "सदस्य", repeat_count="1 + 1"),
         question("text", "name", "Name", "नाम"),
         question("integer", "age", "Age", "आयु"),
         question("begin_repeat", "visits", "Visits to the clinic", "क्लिनिक"),

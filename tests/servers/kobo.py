@@ -253,7 +253,11 @@ def _stored(answers: Mapping[str, Any]) -> dict[str, Any]:
 
 def _counted(asset: Asset, answers: Mapping[str, Any]) -> dict[str, Any]:
     """With `<repeat>_count` before a repeat whose number the form computes."""
-    computed = {row["name"] for row in asset.content["survey"] if row.get("repeat_count")}
+    computed = {
+        row["name"]
+        for row in asset.content["survey"]
+        if row.get("repeat_count") and not row["repeat_count"].startswith("$")
+    }
     found: dict[str, Any] = {}
     for path, answer in answers.items():
         if isinstance(answer, list) and path.rpartition("/")[2] in computed:

@@ -1,12 +1,18 @@
 """Addresses that users give lead nowhere inside our own network."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from chassis import egress
 
@@ -120,6 +126,64 @@ def test_a_name_is_resolved_once_and_that_answer_is_called(
         )
         assert client.get(f"http://rebound.test:{port}/").status_code == 200
     assert asked == ["rebound.test"]
+
+
+@pytest.fixture
+def encrypted(tmp_path: Path) -> Iterator[tuple[int, ssl.SSLContext]]:
+    """A server that proves to be `kobo.test`: its port, and whom to trust for that."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kobo.test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("kobo.test")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    both = tmp_path / "server.pem"
+    both.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    proof = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    proof.load_cert_chain(both)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Redirecting) as listening:
+        listening.socket = proof.wrap_socket(listening.socket, server_side=True)
+        thread = threading.Thread(target=listening.serve_forever)
+        thread.start()
+        trusted = ssl.create_default_context(
+            cadata=certificate.public_bytes(serialization.Encoding.PEM).decode()
+        )
+        yield listening.server_address[1], trusted
+        listening.shutdown()
+        thread.join()
+
+
+def test_a_server_proves_the_name_that_was_asked_for_though_its_address_is_called(
+    encrypted: tuple[int, ssl.SSLContext], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, trusted = encrypted
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *a, **k: real("127.0.0.1" if host.endswith(".test") else host, *a, **k),
+    )
+    names = [f"https://{name}.test:{port}" for name in ("kobo", "other")]
+    with egress.client(names, verify=trusted) as client:
+        assert client.get(names[0]).status_code == 200
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            client.get(names[1])
+    with (
+        egress.client(names) as distrusting,
+        pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"),
+    ):
+        distrusting.get(names[0])
 
 
 def test_one_private_address_among_public_ones_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

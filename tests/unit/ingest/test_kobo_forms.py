@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from ingest.connectors import BadSource
-from ingest.connectors.kobo.form import languages, tables
+from ingest.connectors.kobo.form import tables
 from ingest.connectors.kobo.shape import TableForm
 
 from ...servers.households import CONTENT, LANGUAGES, choice, question
@@ -84,7 +84,6 @@ def test_the_first_language_is_taken_and_a_code_says_another() -> None:
     said = tables(ASSET, "labels")
     assert said.fingerprint() == tables(ASSET, "labels", "english (EN)").fingerprint()
     assert tables(ASSET, "labels", "hi").fingerprint() != said.fingerprint()
-    assert languages(ASSET) == tuple(LANGUAGES)
 
 
 def test_a_language_that_the_form_has_not_is_told_with_those_it_has() -> None:
@@ -159,6 +158,15 @@ def test_repeats_of_one_name_are_told_apart() -> None:
         *(question("begin_group", "b"), *repeat, {"type": "end_group"}),
     )
     assert [one.name for one in tables(asset, "codes").all()] == ["", "kids", "kids_2"]
+
+
+def test_how_often_a_repeat_comes_is_a_column_where_the_form_computes_it() -> None:
+    asset = described(
+        *(question("integer", "size"), question("begin_repeat", "a", repeat_count="${size}")),
+        *({"type": "end_repeat"}, question("begin_repeat", "b", repeat_count="${size} * 2")),
+        *({"type": "end_repeat"}, question("integer", "b_count")),
+    )
+    assert columns(tables(asset, "codes")) == {"size": "integer", "b_count": "integer"}
 
 
 def test_a_choice_of_the_same_label_in_another_list_is_no_clash() -> None:

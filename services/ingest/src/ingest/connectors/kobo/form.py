@@ -1,5 +1,6 @@
 """A KoboToolbox form's definition as tables: what every question's column is called and holds."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ _TYPES: Mapping[str, ColumnType] = {
     "end": "timestamp",
 }
 """By question type, in lower case; all others are text."""
+_REFERENCE = re.compile(r"\$\{[^}]*\}")
 _SILENT = frozenset({"note", "csv-external", "xml-external"})
 """What never has an answer."""
 _METADATA: tuple[tuple[str, ColumnType], ...] = (
@@ -33,11 +35,6 @@ _METADATA: tuple[tuple[str, ColumnType], ...] = (
     ("_notes", "json"),
     ("_attachments", "json"),
 )
-
-
-def languages(asset: Mapping[str, Any]) -> tuple[str, ...]:
-    """The form's languages in its order; one without a name is left out."""
-    return tuple(str(one) for one in asset["content"].get("translations") or () if one)
 
 
 def tables(asset: Mapping[str, Any], values: Values, language: str | None = None) -> TableForm:
@@ -111,9 +108,10 @@ class _Reader:
                 called = (self._label(row) or name) if self._labelled else name
                 above = f"{here.table.name} / " if here.table.path else ""
                 draft = _Draft(path, f"{above}{called}")
-                if row.get("repeat_count"):
-                    # The deployed form keeps how often it is to be repeated in a question of its own.
-                    count = f"{path}_count"
+                count, times = f"{path}_count", str(row.get("repeat_count") or "").strip()
+                if times and not _REFERENCE.fullmatch(times) and count not in seen:
+                    # pyxform deploys a question of its own for how often, if that is computed.
+                    seen.add(count)
                     here.table.fields.append(Field(count, count, "integer"))
                 here.table.repeats.append(draft)
                 drafts.append(draft)
