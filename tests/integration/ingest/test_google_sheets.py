@@ -3,6 +3,8 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from datetime import date as day
+from decimal import Decimal
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from tests.servers.google import GoogleServer
 from tests.servers.sheets import Shown, Tab, Workbook
 
 from ingest.connectors import BadSource, Unavailable
-from ingest.connectors.csv import sample
+from ingest.connectors.csv import fingerprint, sample
 from ingest.connectors.google.auth import ServiceAccount
 from ingest.connectors.google.client import ATTEMPTS, SheetsClient
 from ingest.connectors.google.quota import LocalQuota
@@ -87,7 +89,7 @@ def get(google, connect, tmp_path: Path) -> Fetch:
     client = connect(google.key(EMAIL))
 
     async def get(spreadsheet: str = BOOK, **options) -> Fetched:
-        said = SheetOptions(spreadsheet=spreadsheet, **({"sheet_id": 7} | options))
+        said = SheetOptions.model_validate({"spreadsheet": spreadsheet, "sheet_id": 7} | options)
         return await fetch(client, said, tmp_path / "sheet.csv")
 
     return get
@@ -199,6 +201,21 @@ async def test_what_may_pass_is_tried_again_ever_later_and_then_given_up(google,
     assert [int(seconds) for seconds in clock.slept] == [1, 2, 4, 8]
 
 
+async def test_a_spent_quota_is_outlasted_without_being_told_for_how_long(google, clock, get, book):
+    google.failures = [Response(status_code=429) for _ in range(ATTEMPTS)]
+    with pytest.raises(Unavailable) as caught:
+        await get()
+    assert caught.value.code == "quota"
+    assert clock.now >= 60
+
+
+async def test_a_quota_that_others_spent_is_waited_for(google, clock, get, book):
+    google.reads_per_minute = 3
+    await get()
+    assert len(google.reads) == 4
+    assert clock.now <= 90
+
+
 async def test_a_server_that_is_not_there_is_away(google, clock, connect, tmp_path):
     client = connect(google.key(EMAIL))
     client._base_url = "http://127.0.0.1:9"
@@ -277,6 +294,28 @@ async def test_a_tab_that_never_rests_is_left_for_later(google, get, book, tab):
     with pytest.raises(Unavailable) as caught:
         await get()
     assert caught.value.code == "sheet_changing"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_tab_is_loaded_into_the_database(
+    google, clock, book, tmp_path, pool, job, as_organization
+):
+    with httpx.Client() as blocking:
+        async with httpx.AsyncClient() as http:
+            account = ServiceAccount(google.key(EMAIL), blocking, google.token_url)
+            client = SheetsClient(http, account, LocalQuota(clock=clock), google.url)
+            said = SheetOptions(spreadsheet=BOOK, sheet_id=7)
+            found = await fetch(client, said, tmp_path / "sheet.csv")
+    loaded = await pool.load(job(found.path, **found.options.model_dump()))
+    assert loaded.rows == found.rows
+    assert loaded.fingerprint == fingerprint(found.sha256, found.options)
+    rows = await as_organization.fetch(
+        f'SELECT name, code, amount, "when", met FROM {loaded.relation} ORDER BY code'
+    )
+    assert [tuple(row) for row in rows] == [
+        ("Asha", "007", Decimal("1234.5"), day(2024, 3, 4), True),
+        ("बो", "012", Decimal(3), day(2024, 3, 5), False),
+    ]
 
 
 async def test_a_tab_renamed_while_it_is_read_is_left_for_later(google, get, book, tab):

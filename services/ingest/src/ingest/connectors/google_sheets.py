@@ -92,11 +92,11 @@ async def _grid(client: SheetsClient, spreadsheet_id: str, sheet: Sheet) -> Grid
         for _ in range(READINGS):
             seen = await client.values(spreadsheet_id, sheet.title, "FORMATTED_VALUE")
             dated = None
-            if may_hold_dates(seen, raw):
+            if await asyncio.to_thread(may_hold_dates, seen, raw):
                 dated = await client.values(
                     spreadsheet_id, sheet.title, "UNFORMATTED_VALUE", "FORMATTED_STRING"
                 )
-            if not disagree(seen, raw, dated):
+            if not await asyncio.to_thread(disagree, seen, raw, dated):
                 return Grid(seen, raw, dated)
             # Edited meanwhile, or a text with a format of its own: the same values again tell.
             before, raw = raw, await client.values(spreadsheet_id, sheet.title, "UNFORMATTED_VALUE")

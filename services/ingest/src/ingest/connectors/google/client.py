@@ -92,6 +92,7 @@ class SheetsClient:
             if wait:
                 await self._sleep(wait)
             retry_after: float | None = None
+            first = 1.0
             try:
                 token = await self._account.token(instead_of=refused)
                 status, headers, body = await self._ask(url, params, token)
@@ -110,11 +111,13 @@ class SheetsClient:
                 away = _passing(status)
                 retry_after = _retry_after(headers)
                 if status == 429:
+                    # Quotas are refilled each minute: all attempts together must outlast one.
+                    first = 4.0
                     await self._quota.hold(self._account.email, retry_after or 0)
             if attempt == ATTEMPTS or (retry_after or 0) > LONGEST_WAIT:
                 break
             # What Google advises: exponential, with up to a second of jitter.
-            await self._sleep(retry_after or min(2.0 ** (attempt - 1), 32.0) + random.random())
+            await self._sleep(retry_after or first * 2 ** (attempt - 1) + random.random())
         raise away
 
     async def _ask(

@@ -131,9 +131,9 @@ def _sheet(answer: Mapping[str, Any]) -> Sheet:
         merges=tuple(
             Merge(
                 first_row=merge.get("startRowIndex", 0),
-                end_row=merge["endRowIndex"],
+                end_row=merge.get("endRowIndex", grid.get("rowCount", 0)),
                 first_column=merge.get("startColumnIndex", 0),
-                end_column=merge["endColumnIndex"],
+                end_column=merge.get("endColumnIndex", grid.get("columnCount", 0)),
             )
             for merge in answer.get("merges", ())
         ),
