@@ -65,7 +65,7 @@ def _read(path: Path) -> Rows | None:
     """The header and the records that are not blank; None where there is nothing."""
     if not path.exists():
         return None
-    text = path.read_text(encoding="utf-8-sig", newline="")
+    text = path.read_bytes().decode("utf-8-sig")
     rows = [tuple(row) for row in csv.reader(io.StringIO(text, newline=""))]
     rows = rows[:1] + [row for row in rows[1:] if any(row)]
     return rows if rows and rows[0] else None

@@ -62,10 +62,7 @@ def candidates(
     """Try every reading on the first rows of `source`; what fails there is out."""
     columns = [f"c{index}" for index in range(len(display))]
     cells = ", ".join(f"left({column}, {SHOWN})" for column in columns)
-    try:
-        rows = connection.execute(f"SELECT {cells} FROM {source} LIMIT {SAMPLE_ROWS}").fetchall()
-    except duckdb.InvalidInputException:
-        rows = []  # Mixed line ends: the scan repairs them, until then nothing is known.
+    rows = connection.execute(f"SELECT {cells} FROM {source} LIMIT {SAMPLE_ROWS}").fetchall()
     found: list[Candidate] = []
     for index, (column, name) in enumerate(zip(columns, display, strict=True)):
         option = options.columns.get(name) or ColumnOption()
