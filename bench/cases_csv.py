@@ -105,11 +105,18 @@ async def _one(client: httpx.AsyncClient, source: Path, target: Path) -> None:
     if run["status"] != "succeeded":
         print(f"{source.name}: the run is {run['status']}: {json.dumps(run)[:500]}")
         return
-    path = f"/warehouse/tables/{made['table_id']}/preview"
+    path = f"/warehouse/tables/{made['id']}/preview"
     rows: list[list[object]] = []
+    limit = PAGE
     while True:
-        window = {"limit": PAGE, "offset": len(rows)}
-        page = await _call(client, "GET", path, params=window)
+        try:
+            window = {"limit": limit, "offset": len(rows)}
+            page = await _call(client, "GET", path, params=window)
+        except httpx.HTTPStatusError as error:
+            if error.response.json().get("code") != "answer_too_large" or limit == 1:
+                raise
+            limit = max(1, limit // 4)
+            continue
         rows += [[row[name] for name in page["columns"]] for row in page["rows"]]
         if len(rows) >= page["total_count"] or not page["rows"]:
             break

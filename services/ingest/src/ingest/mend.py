@@ -99,7 +99,8 @@ class _Mender:
                 if len(self._waiting) > LONGEST_FOOTER:
                     yield from self._no_notes()
             else:
-                yield from self._no_notes()
+                if self._after_blank:
+                    yield from self._no_notes()
                 yield from self._row(record)
         self._check()
         for record in self._waiting:
@@ -107,8 +108,10 @@ class _Mender:
 
     def _may_be_note(self, record: Record) -> bool:
         """Notes below a table have one cell and follow a blank record."""
-        alone = sum(1 for cell in record.cells if cell.strip()) == 1
-        return self._after_blank and self._width > 2 and alone and bool(record.cells[0].strip())
+        if not self._after_blank or self._width < 3:
+            return False
+        first, *others = record.cells
+        return bool(first.strip()) and not any(cell.strip() for cell in others)
 
     def _no_notes(self) -> Iterator[list[str]]:
         """What waited is rows after all: a whole one follows."""
@@ -129,7 +132,7 @@ class _Mender:
         if record.damaged:
             self.repaired.add(record.line)
         self.rows += 1
-        yield (cells + [""] * width)[:width]
+        yield cells if len(cells) == width else (cells + [""] * width)[:width]
 
     def _reject(self, record: Record) -> None:
         cells = len(record.cells)

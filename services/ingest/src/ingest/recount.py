@@ -66,18 +66,23 @@ def count_rows(path: Path, layout: Layout, lines: Lines) -> int:
         if within != rows * (layout.width - 1):
             raise Damaged("some rows have more or fewer cells than there are columns")
         return rows
-    rows, before = 0, 0
+    width, rows = layout.width, 0
     with records(path, layout) as reader:
-        for index, record in enumerate(reader):
-            if index > layout.header_row:
-                rows += bool(record) or layout.width == 1
-                if len(record) != layout.width and any(record):
-                    raise Damaged("some rows have more or fewer cells than there are columns")
-                if reader.line_num > before + 2 and _swallows(record, layout):
-                    raise Damaged("a cell holds what look like other rows")
-            elif index == layout.header_row and tuple(record[: layout.width]) != layout.header:
+        for index in range(layout.header_row + 1):
+            above = next(reader, [])
+            if index == layout.header_row and tuple(above[:width]) != layout.header:
                 raise Damaged("the header has a stray quote")
-            before = reader.line_num
+        before = reader.line_num
+        for record in reader:
+            if len(record) == width:
+                rows += 1
+            elif any(record):
+                raise Damaged("some rows have more or fewer cells than there are columns")
+            else:
+                rows += bool(record) or width == 1
+            if (line := reader.line_num) > before + 2 and _swallows(record, layout):
+                raise Damaged("a cell holds what look like other rows")
+            before = line
     return rows
 
 
