@@ -43,6 +43,8 @@ class LoadJob(_Job):
     role: Identifier
     schema_name: Identifier
     relation: Identifier
+    rejects: Path | None = None
+    """Where to put the records that are set aside, with their lines and reasons, if any are."""
 
     @field_serializer("database_url")
     def _reveal(self, url: SecretStr) -> str:

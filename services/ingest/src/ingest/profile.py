@@ -89,15 +89,19 @@ def _narrowed(candidate: Candidate, cells: Iterable[str | None]) -> Candidate:
 
 
 def aggregates(all_of_them: Sequence[Candidate]) -> dict[str, str]:
-    """Name and SQL of what the one pass must count. A column unseen in the sample comes later."""
+    """Name and SQL of what the one pass must count. A column unseen in the sample comes later.
+
+    Not `count(*) FILTER`: for each of them DuckDB keeps buffers for all columns, which those of a
+    few hundred columns do not fit into a worker's memory.
+    """
     counted: dict[str, str] = {}
     for candidate in all_of_them:
-        counted[f"{candidate.column}_filled"] = f"count(*) FILTER ({filled(candidate.column)})"
+        counted[f"{candidate.column}_filled"] = f"count_if({filled(candidate.column)})"
         counted[f"{candidate.column}_spaces"] = f"count({candidate.column})"
         if candidate.seen:
             for index, reading in enumerate(candidate.readings):
                 fits = reading.fits_sql(candidate.column)
-                counted[f"{candidate.column}_{index}"] = f"count(*) FILTER ({fits})"
+                counted[f"{candidate.column}_{index}"] = f"count_if({fits})"
     return counted
 
 

@@ -101,7 +101,7 @@ def scan(
     select = ", ".join(
         [
             "count(*) AS total",
-            f"count(*) FILTER ({holds}) AS held",
+            f"count_if({holds}) AS held",
             *(f"{expression} AS {name}" for name, expression in aggregates.items()),
         ]
     )
@@ -140,7 +140,8 @@ def _one(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, Any]:
         (row,) = cursor.fetchall()
     except duckdb.InvalidInputException:
         raise Damaged("some rows do not fit the others, or their quotes are mixed up") from None
-    return dict(zip([column[0] for column in cursor.description], row, strict=True))
+    # Of no rows at all, some counts are NULL.
+    return {column[0]: cell or 0 for column, cell in zip(cursor.description, row, strict=True)}
 
 
 def _literal(value: str) -> str:
