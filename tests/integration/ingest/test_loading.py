@@ -184,3 +184,9 @@ async def test_files_are_inspected_and_sampled_in_a_worker_too(pool, job):
     sampled = await pool.sample(SampleJob(path=path, limit=1))
     assert (inspected.rows, sampled.inspection) == (2, inspected)
     assert sampled.rows == ({"a": 1, "b": 2},)
+
+
+async def test_a_file_of_very_many_columns_fits_into_a_worker(pool, job):
+    lines = [",".join(f"{name}{index}" for index in range(1400)) for name in ("name", "x")]
+    loaded = await pool.load(job("\n".join(lines) + "\n"))
+    assert (loaded.rows, len(loaded.columns)) == (1, 1400)

@@ -14,6 +14,7 @@ from contracts.ingest import (
     SourceSyncFailed,
     UpdateSource,
 )
+from ingest.domain import rejects_key
 
 from .stand import PEOPLE, creation, only_worker
 
@@ -56,6 +57,22 @@ async def test_what_a_person_should_know_is_said_with_the_outcome(stand, ingest)
     assert outcome.tables[0].rows == 0
 
 
+async def test_rows_that_fit_nowhere_are_told_and_kept_aside(stand, orchestrator, ingest):
+    source = await stand.source(b"a,b\n" + b"1,2\n" * 20 + b"3,4,5\n")
+    outcome = await stand.synced(source)
+    assert outcome.tables[0].rows == 20
+    (warning,) = outcome.warnings
+    assert warning.code == "rows_rejected"
+    assert "line 22" in warning.message
+    key = rejects_key(stand.org_id, source.id)
+    async with stand.objects.local(key) as path:
+        assert "3,4,5" in path.read_text()
+    await stand.ask(DeleteSource(source_id=source.id))
+    with pytest.raises(FileNotFoundError):
+        async with stand.objects.local(key):
+            pass
+
+
 async def test_a_command_that_comes_again_has_its_outcome_said_again(stand, ingest):
     source = await stand.source()
     command = await stand.sync(source)
@@ -90,10 +107,10 @@ async def test_a_file_that_is_gone_says_to_upload_it_again(stand, ingest):
     assert "Upload it again" in outcome.problem.detail
 
 
-async def test_a_row_that_cannot_be_read_is_named_by_its_line(stand, ingest):
+async def test_a_file_of_which_too_much_does_not_fit_is_refused_with_lines(stand, ingest):
     source = await stand.source()
-    good = b"Asha,31\n" * 5000
-    await stand.store(source.config.upload_id, b"name,age\n" + good + b"Ben,17,too much\n" + good)
+    content = b"name,age\n" + b"Asha,31\n" * 5000 + b"Ben,17,too much\n" * 1000
+    await stand.store(source.config.upload_id, content)
     outcome = await failed(stand, source)
     assert outcome.problem.code == "bad_rows"
     assert "line 5002" in outcome.problem.detail

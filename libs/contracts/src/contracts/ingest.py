@@ -46,8 +46,8 @@ class CsvConfig(Part):
     delimiter: str | None = Field(default=None, min_length=1, max_length=4)
     quote: str | None = Field(default=None, min_length=1, max_length=1)
     encoding: str | None = None
-    header_row: int | None = Field(default=None, ge=0)
-    """Lines before the header; None: detected."""
+    header_row: int | None = Field(default=None, ge=-1)
+    """Lines before the header; None: detected; -1: there is no header."""
     types: Literal["infer", "text"] = "infer"
     columns: dict[str, ColumnOption] = Field(default_factory=dict)
 

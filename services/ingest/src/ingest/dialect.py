@@ -12,6 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ingest import header
+from ingest.cells import Cutter
+from ingest.cells import records as cut
 from ingest.connectors import BadSource, ColumnType, Found, Notice
 
 SAMPLE = 1 << 18
@@ -19,6 +22,8 @@ DELIMITERS = (",", ";", "\t", "|")
 NO_DELIMITER = "\x1f"
 """Unit separator: stands where a file has one column and commas are only prose."""
 CELL_LIMIT = 1 << 26
+_MOST = 0.98
+"""Share of delimiters that have to be followed by a space."""
 
 
 class ColumnOption(BaseModel):
@@ -38,8 +43,8 @@ class CsvOptions(BaseModel):
     delimiter: str | None = None
     quote: str | None = None
     encoding: str | None = None
-    header_row: int | None = Field(default=None, ge=0)
-    """Records before the header, blank lines included."""
+    header_row: int | None = Field(default=None, ge=-1)
+    """Records before the header, blank lines included; -1: there is no header."""
     types: str = "infer"
     """`infer`, or `text`: every column as text."""
     columns: dict[str, ColumnOption] = Field(default_factory=dict)
@@ -57,19 +62,45 @@ class Dialect(Found):
 
 @dataclass(frozen=True)
 class Layout:
-    """The dialect with the header's cells and the number of columns to expect."""
+    """How to cut the file, with the header's cells and the number of columns to expect."""
 
-    delimiter: str
-    quote: str
-    escape: str
+    cutter: Cutter
     header_row: int
+    """Records before the header; -1 in a file without one."""
     header: tuple[str, ...]
     width: int
-    warnings: tuple[Notice, ...]
+    warnings: tuple[Notice, ...] = ()
 
-    def reader(self) -> dict[str, Any]:
-        """The same dialect in the words of the `csv` module."""
-        return _reader(self.delimiter, self.quote, self.escape)
+    @property
+    def delimiter(self) -> str:
+        """As a person would say it: with the space after it, empty for a single column."""
+        if self.cutter.delimiter == NO_DELIMITER:
+            return ""
+        return self.cutter.delimiter + (" " if self.cutter.spaced else "")
+
+    @property
+    def simple(self) -> bool:
+        """DuckDB and the `csv` module can be told it."""
+        return len(self.cutter.delimiter.encode()) == 1 and not self.cutter.spaced
+
+
+@contextmanager
+def records(path: Path, layout: Layout) -> Iterator[Any]:
+    """Every record of the file through Python's own parser, a second opinion on DuckDB's (a `csv.reader`)."""
+    before = csv.field_size_limit(CELL_LIMIT)
+    cutter = layout.cutter
+    plain = cutter.escape == cutter.quote
+    try:
+        with path.open("r", encoding="utf-8-sig", newline="") as file:
+            yield csv.reader(
+                file,
+                delimiter=cutter.delimiter,
+                quotechar=cutter.quote,
+                doublequote=plain,
+                escapechar=None if plain else cutter.escape,
+            )
+    finally:
+        csv.field_size_limit(before)
 
 
 def detect(path: Path, options: CsvOptions) -> Layout:
@@ -78,59 +109,51 @@ def detect(path: Path, options: CsvOptions) -> Layout:
     if not sample.strip():
         raise BadSource("empty_file", "The file holds only blank space. Upload one with a header.")
     skip, said = _separator_line(sample)
-    quote = options.quote or '"'
+    quote = options.quote or _quote(sample)
     delimiter = options.delimiter or said or _delimiter(sample, quote)
-    escape = _escape(sample, delimiter, quote)
-    records = _records(sample, _reader(delimiter, quote, escape))
-    widths = Counter(len(record) for record in records[skip:] if any(record))
-    modal = max(widths, key=lambda width: (widths[width], width))
+    spaced = _spaced(sample, delimiter, quote)
+    delimiter = delimiter.rstrip(" ") or delimiter
+    cutter = Cutter(delimiter, quote, _escape(sample, delimiter, quote), spaced)
+    found = [record.cells for record in cut(io.StringIO(sample, newline=""), cutter)]
+    widths = Counter(len(record) for record in found[skip:] if any(record))
+    modal = max(widths, key=lambda width: (widths[width], width), default=1)
     warnings: list[Notice] = []
     row = options.header_row
     if row is None:
-        row = _header_row(records, skip, modal)
-        titles = [record for record in records[skip:row] if any(record)]
-        if titles:
+        where = header.find(found, skip, modal)
+        row = where.row
+        if where.titles:
             warnings.append(
                 Notice(
                     code="lines_before_header",
-                    message=f"{len(titles)} lines before the header were left out, the first: "
-                    f"{titles[0][0]!r}. If one is the header, choose its row.",
+                    message=f"{where.titles} lines before the header were left out, the first: "
+                    f"{where.first_title!r}. If one is the header, choose its row.",
                 )
             )
-    if row >= len(records) or not any(records[row]):
+    if row == header.NONE:
+        names: tuple[str, ...] = ()
+        warnings.append(
+            Notice(
+                code="no_header",
+                message="The first row looks like data, not like names: the columns are called "
+                "column_1, column_2 and so on. If it is the header, choose row 0.",
+            )
+        )
+    elif row >= len(found) or not any(found[row]):
         raise BadSource(
             "no_header", f"Row {row + 1} of the file is empty or absent: choose the header's row."
         )
-    header = tuple(records[row])
+    else:
+        names = tuple(found[row])
     if delimiter == NO_DELIMITER:
         warnings.append(
             Notice(code="single_column", message="No delimiter was found: one column was read.")
         )
     # A header of one cell above wider rows is a title or a damaged header: the rows decide.
-    width = max(len(header), modal)
-    return Layout(delimiter, quote, escape, row, header, width, tuple(warnings))
-
-
-@contextmanager
-def records(path: Path, layout: Layout) -> Iterator[Any]:
-    """Every record of the file through Python's own parser, a second opinion on DuckDB's (a `csv.reader`)."""
-    before = csv.field_size_limit(CELL_LIMIT)
-    try:
-        with path.open("r", encoding="utf-8-sig", newline="") as file:
-            yield csv.reader(file, **layout.reader())
-    finally:
-        csv.field_size_limit(before)
-
-
-def _reader(delimiter: str, quote: str, escape: str) -> dict[str, Any]:
-    return {
-        "delimiter": delimiter,
-        "quotechar": quote,
-        "doublequote": escape == quote,
-        "escapechar": None if escape == quote else escape,
-        "skipinitialspace": True,
-        "strict": False,
-    }
+    surplus = names[modal:]
+    names = names if any(surplus) else names[:modal]
+    width = max(len(names), modal)
+    return Layout(cutter, row, names, width, tuple(warnings))
 
 
 def _sample(path: Path) -> str:
@@ -141,10 +164,17 @@ def _sample(path: Path) -> str:
     return text[: text.rfind("\n") + 1] or text
 
 
-def _records(sample: str, reader: dict[str, Any]) -> list[list[str]]:
+def _widths(sample: str, delimiter: str, quote: str) -> list[int]:
+    """Cells of every record that is not blank, read quickly and forgivingly."""
     before = csv.field_size_limit(CELL_LIMIT)
+    reader = csv.reader(
+        io.StringIO(sample, newline=""),
+        delimiter=delimiter,
+        quotechar=quote,
+        skipinitialspace=True,
+    )
     try:
-        return list(csv.reader(io.StringIO(sample, newline=""), **reader))
+        return [len(row) for row in reader if any(row)]
     finally:
         csv.field_size_limit(before)
 
@@ -160,15 +190,15 @@ def _delimiter(sample: str, quote: str) -> str:
     best, best_score = NO_DELIMITER, (0.0, False, 0)
     widest = 1
     for delimiter in DELIMITERS:
-        rows = [row for row in _records(sample, _reader(delimiter, quote, quote)) if any(row)]
-        widths = Counter(len(row) for row in rows)
+        rows = _widths(sample, delimiter, quote)
+        widths = Counter(rows)
         if not widths:
             continue
         widest = max(widest, *widths) if delimiter == "," else widest
         width = max(widths, key=lambda width: (widths[width], width))
         if width == 1:
             continue
-        score = (round(widths[width] / len(rows), 2), len(rows[0]) == width, width)
+        score = (round(widths[width] / len(rows), 2), rows[0] == width, width)
         if score > best_score:
             best, best_score = delimiter, score
     if best == NO_DELIMITER and widest == 1:
@@ -186,12 +216,23 @@ def _escape(sample: str, delimiter: str, quote: str) -> str:
     return quote
 
 
-def _header_row(records: list[list[str]], skip: int, modal: int) -> int:
-    """The first record, after blank ones and one-celled titles above wider rows."""
-    first = next(row for row in range(skip, len(records)) if any(records[row]))
-    row = first
-    while row < len(records) and modal > 1 and sum(map(bool, records[row])) <= 1:
-        row += 1
-    if row < len(records) and len(records[row]) == modal:
-        return row
-    return first
+def _quote(sample: str) -> str:
+    """An apostrophe, when cells stand between apostrophes and none between quotation marks."""
+    around = rf"(?:^|[{re.escape(''.join(DELIMITERS))}] ?){{q}}[^\r\n]*?{{q}}(?=[,;\t|\r\n]|\Z)"
+    if re.search(around.replace("{q}", '"'), sample, re.MULTILINE):
+        return '"'
+    enough = 2
+    found = re.finditer(around.replace("{q}", "'"), sample, re.MULTILINE)
+    return "'" if sum(1 for _ in zip(found, range(enough), strict=False)) == enough else '"'
+
+
+def _spaced(sample: str, delimiter: str, quote: str) -> bool:
+    """A space follows every delimiter (but for a few) outside quotes: it belongs to it."""
+    if len(delimiter) > 1:
+        return delimiter.endswith(" ")
+    q = re.escape(quote)
+    bare = re.sub(rf"{q}[^{q}]*{q}", quote, sample)
+    cells = bare.count(delimiter)
+    ends = len(re.findall(rf"{re.escape(delimiter)}(?=\r|\n|\Z)", bare))
+    spaced = bare.count(delimiter + " ")
+    return delimiter not in " \t" and spaced > 0 and spaced >= _MOST * (cells - ends)

@@ -38,3 +38,8 @@ def options_of(config: CsvConfig) -> CsvOptions:
 def upload_key(org_id: UUID, upload_id: UUID) -> str:
     """Where the gateway stores an upload."""
     return f"org/{org_id.hex}/uploads/{upload_id}"
+
+
+def rejects_key(org_id: UUID, source_id: UUID) -> str:
+    """Where ingest stores what the last load of a source set aside."""
+    return f"org/{org_id.hex}/rejects/{source_id}.csv"

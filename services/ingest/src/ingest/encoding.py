@@ -94,16 +94,6 @@ def as_text(path: Path, encoding: str | None, work: Path) -> Text:
     return Text(target, wanted, survey.sha256, survey.bytes, untouched, tuple(warnings))
 
 
-def one_newline(text: Path, target: Path) -> None:
-    """Copy UTF-8 text with every line end, also those inside cells, as a line feed."""
-    with (
-        text.open("r", encoding="utf-8", newline=None) as source,
-        target.open("w", encoding="utf-8", newline="\n") as file,
-    ):
-        while chunk := source.read(CHUNK):
-            file.write(chunk)
-
-
 def _known(encoding: str) -> str:
     try:
         name = codecs.lookup(encoding).name

@@ -1,5 +1,6 @@
 """From a file to a version: typed, cleaned, loaded. Runs in a subprocess."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,8 @@ def load(job: LoadJob, work: Path, progress: Callable[[Phase], None]) -> LoadRes
         progress("writing")
         clean = Path(folder) / "clean.csv"
         file.write(clean)
+        if job.rejects is not None and file.rejects is not None:
+            shutil.copyfile(file.rejects, job.rejects)
         progress("loading")
         inspection = file.inspection
         try:

@@ -61,6 +61,8 @@ class LoadJob(_Job, Destination):
     """Load a file into a new table of an organisation's data schema, as the organisation."""
 
     kind: Literal["load"] = "load"
+    rejects: Path | None = None
+    """Where to put the records that are set aside, with their lines and reasons, if any are."""
 
 
 class FormJob(Schema):

@@ -50,7 +50,8 @@ def names(header: Sequence[str], width: int) -> Names:
     for index, name in enumerate(given):
         if not name.strip():
             repaired = _free(f"column_{index + 1}", taken)
-            repairs.append((index, "blank_header"))
+            if header:
+                repairs.append((index, "blank_header"))
         elif name in seen:
             repaired = _free(name, taken)
             repairs.append((index, "duplicate_header"))
@@ -64,7 +65,8 @@ def names(header: Sequence[str], width: int) -> Names:
         display=tuple(display),
         physical=tuple(physical_names(display)),
         repairs=tuple(repairs),
-        last_named=named[-1] + 1,
+        # Without any header, no column is less meant than another.
+        last_named=named[-1] + 1 if named else width,
     )
 
 

@@ -62,10 +62,7 @@ def candidates(
     """Try every reading on the first rows of `source`; what fails there is out."""
     columns = [f"c{index}" for index in range(len(display))]
     cells = ", ".join(f"left({column}, {SHOWN})" for column in columns)
-    try:
-        rows = connection.execute(f"SELECT {cells} FROM {source} LIMIT {SAMPLE_ROWS}").fetchall()
-    except duckdb.InvalidInputException:
-        rows = []  # Mixed line ends: the scan repairs them, until then nothing is known.
+    rows = connection.execute(f"SELECT {cells} FROM {source} LIMIT {SAMPLE_ROWS}").fetchall()
     found: list[Candidate] = []
     for index, (column, name) in enumerate(zip(columns, display, strict=True)):
         option = options.columns.get(name) or ColumnOption()
@@ -92,15 +89,19 @@ def _narrowed(candidate: Candidate, cells: Iterable[str | None]) -> Candidate:
 
 
 def aggregates(all_of_them: Sequence[Candidate]) -> dict[str, str]:
-    """Name and SQL of what the one pass must count. A column unseen in the sample comes later."""
+    """Name and SQL of what the one pass must count. A column unseen in the sample comes later.
+
+    Not `count(*) FILTER`: for each of them DuckDB keeps buffers for all columns, which those of a
+    few hundred columns do not fit into a worker's memory.
+    """
     counted: dict[str, str] = {}
     for candidate in all_of_them:
-        counted[f"{candidate.column}_filled"] = f"count(*) FILTER ({filled(candidate.column)})"
+        counted[f"{candidate.column}_filled"] = f"count_if({filled(candidate.column)})"
         counted[f"{candidate.column}_spaces"] = f"count({candidate.column})"
         if candidate.seen:
             for index, reading in enumerate(candidate.readings):
                 fits = reading.fits_sql(candidate.column)
-                counted[f"{candidate.column}_{index}"] = f"count(*) FILTER ({fits})"
+                counted[f"{candidate.column}_{index}"] = f"count_if({fits})"
     return counted
 
 

@@ -11,7 +11,7 @@ from contracts.ingest import Source
 from contracts.orchestrator import FindPipelineUsers
 from contracts.problem import ProblemError
 from contracts.transform import DropTable, GetTable
-from ingest.domain import source_in_use, upload_key
+from ingest.domain import rejects_key, source_in_use, upload_key
 from ingest.store import Store
 
 
@@ -47,6 +47,7 @@ class Remover:
         upload_id = source.config.upload_id
         if not await self._store.is_read_by_others(org_id, source.id, upload_id):
             await self._objects.delete(upload_key(org_id, upload_id))
+        await self._objects.delete(rejects_key(org_id, source.id))
         await self._store.delete(org_id, source.id, upload_id)
 
     async def _readers(self, org_id: UUID, table_id: UUID, actor: str) -> tuple[str, ...]:

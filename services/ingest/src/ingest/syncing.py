@@ -1,6 +1,11 @@
 """Syncing a source: its next version, under a lease, with one outcome for each step."""
 
-from collections.abc import Sequence
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import mkdtemp
 from uuid import UUID
 
 import asyncpg
@@ -107,7 +112,8 @@ class Syncer:
         relation = version_relation(version_id)
         await self._steps.begin_version(org_id, command.step_id, relation)
         try:
-            async with files.local(self._objects, org_id, upload) as path:
+            async with files.local(self._objects, org_id, upload) as path, _temporary() as folder:
+                rejects = folder / "rejects.csv"
                 loaded = await self._pool.load(
                     LoadJob(
                         path=path,
@@ -116,8 +122,10 @@ class Syncer:
                         role=org_role(org_id),
                         schema_name=data_schema(org_id),
                         relation=relation,
+                        rejects=rejects,
                     )
                 )
+                await files.keep_rejects(self._objects, org_id, command.source_id, rejects)
         except BaseException:
             await self._drop(org_id, command, relation)
             raise
@@ -160,6 +168,15 @@ class Syncer:
             await self._steps.end_version(org_id, command.step_id, relation)
         except (asyncpg.PostgresError, *AWAY) as error:
             log.warning("version_left_behind", relation=relation, error=str(error) or repr(error))
+
+
+@asynccontextmanager
+async def _temporary() -> AsyncIterator[Path]:
+    folder = await asyncio.to_thread(mkdtemp)
+    try:
+        yield Path(folder)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _outcome(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +13,14 @@ import duckdb
 
 from ingest import profile
 from ingest.connectors import BadSource, Found, InferredColumn, Notice
-from ingest.dialect import NO_DELIMITER, CsvOptions, Dialect, Layout, detect
+from ingest.dialect import CsvOptions, Dialect, Layout, detect
 from ingest.encoding import Text, as_text
+from ingest.mend import Mended, has_notes_below, mend
 from ingest.naming import names
+from ingest.recount import Damaged
 from ingest.scan import Scan, connect, scan, source_sql
 
-CONNECTOR_VERSION = "csv-1"
+CONNECTOR_VERSION = "csv-2"
 MAX_COLUMNS = 1500
 """PostgreSQL ends at 1600; the load id and what recipes add need room."""
 
@@ -51,6 +53,8 @@ class CsvFile:
     plan: tuple[profile.Planned, ...]
     clean_from: int | None
     """Bytes before the first data row, when the rest may go to PostgreSQL as it is."""
+    rejects: Path | None
+    """What was set aside, with lines and reasons; None when nothing was."""
 
     @property
     def delimiter(self) -> str:
@@ -142,12 +146,28 @@ def _inspected(
     folder: Path,
 ) -> CsvFile:
     named = names(layout.header, layout.width)
-    lenient = source_sql(text.path, layout, None, store_rejects="true", parallel="false")
-    candidates = profile.candidates(connection, lenient, named.display, options)
-    scanned = scan(connection, text.path, layout, profile.aggregates(candidates), folder)
+    mended: Mended | None = None
+    try:
+        if not layout.simple or has_notes_below(text.path, layout):
+            raise Damaged
+        scanned, candidates = _scanned(connection, text.path, layout, named.display, options)
+    except Damaged:
+        mended = mend(text.path, layout, folder)
+        try:
+            scanned, candidates = _scanned(
+                connection, mended.path, mended.layout, named.display, options, mended.rows
+            )
+        except Damaged as lost:
+            raise BadSource(
+                "rows_lost",
+                f"The file cannot be read without losing rows ({lost}). Check its quotes and "
+                "line ends, or save it again as CSV UTF-8.",
+            ) from None
     decided, doubts = profile.decide(connection, scanned.source, candidates, scanned.aggregates)
     kept = [
-        index for index, planned in enumerate(decided) if planned.filled or index < named.last_named
+        index
+        for index, planned in enumerate(decided)
+        if planned.filled or planned.spaces or index < named.last_named
     ]
     plan = tuple(decided[index] for index in kept)
     columns = tuple(
@@ -163,6 +183,7 @@ def _inspected(
         *text.warnings,
         *layout.warnings,
         *named.warnings(kept),
+        *(mended.warnings if mended else ()),
         *scanned.warnings,
         *doubts,
     ]
@@ -172,9 +193,9 @@ def _inspected(
         )
     inspection = Inspection(
         dialect=Dialect(
-            delimiter="" if layout.delimiter == NO_DELIMITER else layout.delimiter,
-            quote=layout.quote,
-            escape=layout.escape,
+            delimiter=layout.delimiter,
+            quote=layout.cutter.quote,
+            escape=layout.cutter.escape,
             encoding=text.encoding,
             header_row=layout.header_row,
         ),
@@ -188,9 +209,28 @@ def _inspected(
         text.untouched
         and scanned.plain
         and 1 < len(kept) == layout.width
-        and len(layout.delimiter.encode()) == 1
-        and layout.delimiter != NO_DELIMITER
+        and mended is None
+        and layout.delimiter != ""
         and all(planned.as_it_stands for planned in plan)
     )
     clean_from = scanned.header_bytes if simple else None
-    return CsvFile(connection, inspection, scanned, plan, clean_from)
+    rejects = mended.rejects if mended else None
+    return CsvFile(connection, inspection, scanned, plan, clean_from, rejects)
+
+
+def _scanned(
+    connection: duckdb.DuckDBPyConnection,
+    path: Path,
+    layout: Layout,
+    display: Sequence[str],
+    options: CsvOptions,
+    mended: int | None = None,
+) -> tuple[Scan, list[profile.Candidate]]:
+    """Rule types out by the first rows, then read all. Raises Damaged."""
+    try:
+        first = source_sql(path, layout, "\n" if mended is not None else None, parallel="false")
+        candidates = profile.candidates(connection, first, display, options)
+    except duckdb.InvalidInputException:
+        raise Damaged("its first rows do not fit each other") from None
+    aggregates = profile.aggregates(candidates)
+    return scan(connection, path, layout, aggregates, mended), candidates
