@@ -102,6 +102,9 @@ async def _one(client: httpx.AsyncClient, source: Path, target: Path) -> None:
     body = {"type": "csv", "name": source.stem[:60], "config": config}
     made = await _call(client, "POST", "/sources", json=body)
     run = await _call(client, "POST", f"/sources/{made['id']}/sync", headers={"Prefer": "wait=60"})
+    while run["status"] in {"queued", "syncing", "transforming", "publishing"}:
+        await asyncio.sleep(1)
+        run = await _call(client, "GET", f"/runs/{run['id']}")
     if run["status"] != "succeeded":
         print(f"{source.name}: the run is {run['status']}: {json.dumps(run)[:500]}")
         return

@@ -137,3 +137,8 @@ def test_a_header_with_a_cell_too_few_or_too_many_is_still_the_header(write):
 
 def test_blank_space_in_a_column_without_a_name_is_kept(write):
     assert rows(write('a;b\n1;2;"\n"\n')) == [["1", "2", "\n"]]
+
+
+def test_a_second_table_below_does_not_hide_the_first(write):
+    path = write("what,sum\nfees,5\nTotal\n,\nname,place\nAsha,Pune\n")
+    assert names(path) == ["what", "sum"]

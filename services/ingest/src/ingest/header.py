@@ -58,6 +58,8 @@ def _after_titles(filled: Sequence[tuple[int, Row]], records: Sequence[Row], wid
     if whole > first and not _is_header_below(filled[whole - 1][1], whole, filled, width):
         return whole - 1
     for place in range(whole, min(whole + 20, len(filled) - 1)):
+        if _count(filled[place][1]) * 2 > width:
+            break
         if _apart(filled[place], filled[place + 1], records, width):
             return place + 1
     return whole
@@ -68,12 +70,7 @@ def _apart(
 ) -> bool:
     """A title in a few cells, a blank record, and then names over all columns."""
     between = records[above[0] + 1 : below[0]]
-    return (
-        bool(between)
-        and _count(above[1]) * 2 <= width
-        and _count(below[1]) * 2 > width
-        and _names(below[1])
-    )
+    return bool(between) and _count(below[1]) * 2 > width and _names(below[1])
 
 
 def _fits(record: Row, width: int) -> bool:
