@@ -188,10 +188,11 @@ def test_a_column_may_be_called_anything(step: str, database: Database) -> None:
     @quiet(4)
     @given(st.lists(texts, min_size=len(PEOPLE), max_size=len(PEOPLE), unique_by=str.casefold))
     def holds(drawn: list[str]) -> None:
-        # A name that the other table has too would be meant there as well.
+        # A name that the other table has too would be meant there as well. With the dot in it none
+        # is like a cell.
         own = [name for name in PEOPLE if name not in PLACES]
         names = {
-            old: f"{new}{number}"[-250:]
+            old: f"{new}·{number}"[-250:]
             for number, (old, new) in enumerate(zip(own, drawn, strict=False))
         }
         hostile = table(
