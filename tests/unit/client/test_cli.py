@@ -131,7 +131,9 @@ def test_json_is_what_the_interface_says(gateway, answer, dalgo):
     assert json.loads(dalgo("sources", "ls", "--json").stdout)[0]["row_count"] == 12345
 
 
-@pytest.mark.parametrize("named", ["Donations", "donations", str(SOURCE_ID)])
+@pytest.mark.parametrize(
+    "named", ["Donations", "donations", str(SOURCE_ID)], ids=["name", "any case", "id"]
+)
 def test_a_source_is_named_by_name_or_id(gateway, answer, dalgo, named):
     gateway.on("GET /sources", answer(json=[SOURCE]))
     gateway.on(f"GET /sources/{SOURCE_ID}", answer(json=SOURCE))
