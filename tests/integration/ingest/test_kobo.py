@@ -12,14 +12,18 @@ from pydantic import SecretStr
 
 from chassis import egress
 from ingest.connectors import BadSource, Unavailable
-from ingest.connectors.kobo import changes, http
+from ingest.connectors.kobo import changes
+from ingest.connectors.kobo.address import server_of
 from ingest.connectors.kobo.client import KoboClient
+from ingest.connectors.kobo.http import Patience
 from ingest.connectors.kobo.reading import Reading, read, sample
 from ingest.connectors.kobo.shape import KoboOptions
 
 from ...servers import kobo
 from ...servers.households import ANSWERS, CONTENT
 from ...servers.kobo import Asset, KoboServer
+
+QUICK = Patience(backoff=0.001)
 
 
 @pytest.fixture
@@ -39,10 +43,8 @@ def client(server: KoboServer) -> Iterator[KoboClient]:
         yield client
 
 
-def calling(server: KoboServer, token: str = kobo.TOKEN, **more: float) -> KoboClient:
-    return KoboClient(
-        server.url, SecretStr(token), allowed=[server.url], **{"backoff": 0.001, **more}
-    )
+def calling(server: KoboServer, token: str = kobo.TOKEN) -> KoboClient:
+    return KoboClient(server.url, SecretStr(token), allowed=[server.url], patience=QUICK)
 
 
 def reading(client: KoboClient, form: Asset, folder: Path, **more) -> Reading:
@@ -166,9 +168,9 @@ def test_what_may_pass_is_tried_again(
 def test_what_does_not_pass_is_left_to_a_later_sync(
     server: KoboServer, form: Asset, client: KoboClient
 ) -> None:
-    server.fail(503, times=http.TRIES)
+    server.fail(503, times=QUICK.tries)
     refused(Unavailable, "kobo_away", lambda: client.definition(form.uid))
-    assert len(server.calls) == http.TRIES
+    assert len(server.calls) == QUICK.tries
     assert not server.faults
 
 
@@ -197,7 +199,7 @@ def test_the_server_says_how_long_to_wait(
 
 def test_a_server_that_is_not_there_is_tried_and_told(server: KoboServer) -> None:
     with KoboClient(
-        "http://127.0.0.1:1", SecretStr("abc"), allowed=["http://127.0.0.1:1"], backoff=0.001
+        "http://127.0.0.1:1", SecretStr("abc"), allowed=["http://127.0.0.1:1"], patience=QUICK
     ) as client:
         message = refused(Unavailable, "kobo_away", lambda: list(client.forms()))
     assert message.startswith("127.0.0.1:1 cannot be reached")
@@ -238,14 +240,14 @@ def test_a_redirect_does_not_lead_inside(server: KoboServer, client: KoboClient)
     ],
 )
 def test_an_address_is_taken_as_people_paste_it(given: str, server: str) -> None:
-    assert http.server_of(given) == server
+    assert server_of(given) == server
 
 
 @pytest.mark.parametrize(
     "given", ["", "ftp://kf.kobotoolbox.org", "https://", "https://me:secret@host", "https://h:x"]
 )
 def test_what_is_no_address_is_told(given: str) -> None:
-    assert "secret" not in refused(BadSource, "bad_address", lambda: http.server_of(given))
+    assert "secret" not in refused(BadSource, "bad_address", lambda: server_of(given))
 
 
 def test_a_form_becomes_tables_whose_cells_are_the_answers(

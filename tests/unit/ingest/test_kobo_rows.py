@@ -20,9 +20,9 @@ from ...servers.households import ANSWERS, CONTENT, choice, question
 def written(
     folder: Path, survey: list[dict[str, Any]], *submissions: dict[str, Any], **more: Any
 ) -> tuple[Written, ...]:
-    values = more.pop("values", "codes")
+    values, timezone = more.pop("values", "codes"), more.pop("timezone", "UTC")
     asset = {"content": {"survey": survey, **more}}
-    with Spool(tables(asset, values), folder) as spool:
+    with Spool(tables(asset, values), folder, timezone) as spool:
         for number, answers in enumerate(submissions, start=1):
             spool.add({"_id": number, **answers})
         return spool.finish()
@@ -103,11 +103,30 @@ def test_one_answer_that_does_not_fit_keeps_the_column_text_and_is_told(tmp_path
     assert "1 of 2 answers are not, for example '0041'" in table.warnings[0].message
 
 
-def test_times_with_a_zone_are_shown_in_utc_and_that_is_told(tmp_path: Path) -> None:
-    survey = [question("start", "start")]
-    (table,) = written(tmp_path, survey, {"start": "2026-01-05T10:00:00.000+05:30"})
-    assert column(table, "start") == ("timestamp", ["2026-01-05 04:30:00"])
-    assert codes(table) == ["times_in_utc"]
+def test_times_are_shown_by_the_clocks_of_the_organisation_and_that_is_told(
+    tmp_path: Path,
+) -> None:
+    survey = [question("start", "start"), question("dateTime", "at")]
+    given = {
+        "start": "2026-01-05T10:00:00.000+05:30",
+        "at": "2026-07-05T10:00:00",
+        "_submission_time": "2026-07-05T04:40:00",
+    }
+    (table,) = written(tmp_path, survey, given, timezone="Europe/Berlin")
+    assert column(table, "start") == ("timestamp", ["2026-01-05 05:30:00"])
+    # Said by a clock on the wall, wherever that hangs; the server's own is UTC.
+    assert column(table, "at") == ("timestamp", ["2026-07-05 10:00:00"])
+    assert column(table, "_submission_time") == ("timestamp", ["2026-07-05 06:40:00"])
+    assert codes(table) == ["times_by_local_clock"]
+    assert "Europe/Berlin" in table.warnings[0].message
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Etc/GMT+12"])
+def test_times_at_the_ends_of_the_calendar_stay_as_they_are(tmp_path: Path, zone: str) -> None:
+    ends = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0002-01-01T00:00:00Z"]
+    survey = [question("dateTime", "at")]
+    (table,) = written(tmp_path, survey, *({"at": one} for one in ends), timezone=zone)
+    assert column(table, "at") == ("text", ends)
 
 
 def test_answers_of_older_forms_are_kept_as_text_at_the_end(tmp_path: Path) -> None:

@@ -1,18 +1,36 @@
 """From a KoboToolbox form to versions: all of its tables, or none. Runs in a subprocess."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ingest.connectors import Unavailable
+from ingest.connectors.kobo import changes
+from ingest.connectors.kobo import form as forms
 from ingest.connectors.kobo.client import KoboClient
-from ingest.connectors.kobo.reading import read
-from ingest.connectors.kobo.rows import Written
-from ingest.jobs import Destination, FormJob, FormResult, LoadResult, Phase
+from ingest.connectors.kobo.http import HURRIED, Patience
+from ingest.connectors.kobo.reading import Reading, read, sample
+from ingest.connectors.kobo.rows import Written, expected
+from ingest.connectors.kobo.shape import Form
+from ingest.jobs import (
+    Destination,
+    FormJob,
+    FormResult,
+    FormSample,
+    FormTable,
+    ListFormsJob,
+    LoadResult,
+    Phase,
+    SampleFormJob,
+)
 from ingest.loader import Ready, drop, into_table
 
+Place = Callable[[Mapping[str, str]], Mapping[str, str]]
+"""Asks for relations by path, given the tables' names by path."""
 
-def load(job: FormJob, work: Path, progress: Callable[[Phase], None]) -> FormResult:
+
+def load(job: FormJob, work: Path, progress: Callable[[Phase], None], place: Place) -> FormResult:
     """Read the form and write its tables. Everything temporary lies in `work`.
 
     Raises BadSource and Unavailable; tables that were written until then are dropped.
@@ -20,34 +38,93 @@ def load(job: FormJob, work: Path, progress: Callable[[Phase], None]) -> FormRes
     progress("reading")
     with TemporaryDirectory(dir=work) as name:
         folder = Path(name)
-        with KoboClient(job.server_url, job.api_token, allowed=job.allowed_origins) as client:
+        with _client(job) as client:
             reading = read(client, job.options, folder, after=job.after)
         loaded: dict[str, LoadResult] = {}
         if reading.fingerprint != job.published:
             progress("loading")
-            _require_places(job, reading.tables)
+            relations = place({table.form.path: table.form.name for table in reading.tables})
             try:
                 for table in reading.tables:
-                    loaded[table.form.path] = _table(
-                        job, table, reading.fingerprint, folder, progress
+                    path = table.form.path
+                    fingerprint = reading.fingerprint
+                    loaded[path] = _table(
+                        job, table, relations[path], fingerprint, folder, progress
                     )
             except BaseException:
                 for one in loaded.values():
                     drop(_destination(job, one.relation))
                 raise
+            if job.stamps is not None:
+                shutil.copyfile(reading.stamps, job.stamps)
         return FormResult(
-            tables=loaded, fingerprint=reading.fingerprint, submissions=reading.submissions
+            tables=loaded,
+            fingerprint=reading.fingerprint,
+            submissions=reading.submissions,
+            changes=_changes(job, reading),
         )
+
+
+def show(job: SampleFormJob, work: Path) -> FormSample:
+    """What the form asks, with the first rows if any are wanted; a page at most is read.
+
+    Raises BadSource and Unavailable.
+    """
+    with _client(job, HURRIED) as client, TemporaryDirectory(dir=work) as name:
+        if not job.limit:
+            asset = client.definition(job.options.form_id)
+            shape = forms.tables(asset, job.options.values, job.options.language)
+            found = [
+                FormTable(path=one.path, name=one.name, columns=expected(one))
+                for one in shape.all()
+            ]
+            return FormSample(tables=tuple(found))
+        tables = read(client, job.options, Path(name), limit=job.limit).tables
+        return FormSample(
+            tables=tuple(
+                FormTable(
+                    path=one.form.path,
+                    name=one.form.name,
+                    columns=one.columns,
+                    rows=tuple(dict(row) for row in sample(one, job.limit)),
+                )
+                for one in tables
+            ),
+            warnings=tuple(notice for one in tables for notice in one.warnings),
+        )
+
+
+def forms_of(job: ListFormsJob) -> tuple[Form, ...]:
+    """The forms that the account may read. Raises BadSource and Unavailable."""
+    with _client(job, HURRIED) as client:
+        return tuple(client.forms())
+
+
+def _client(
+    job: FormJob | SampleFormJob | ListFormsJob, patience: Patience | None = None
+) -> KoboClient:
+    return KoboClient(job.server_url, job.api_token, allowed=job.allowed_origins, patience=patience)
+
+
+def _changes(job: FormJob, reading: Reading) -> changes.Counts | None:
+    if job.after is not None:
+        return changes.Counts(inserts=reading.submissions)
+    if job.stamps_before is not None:
+        # Stamps that cannot be read cost the notice, not the data.
+        with suppress(OSError, ValueError):
+            old, new = changes.stamps(job.stamps_before), changes.stamps(reading.stamps)
+            return changes.counts(changes.difference(old, new), reading.submissions)
+    return None
 
 
 def _table(
     job: FormJob,
     table: Written,
+    relation: str,
     fingerprint: str,
     folder: Path,
     progress: Callable[[Phase], None],
 ) -> LoadResult:
-    relation = job.relations[table.form.path]
     ready = Ready(table.path, ",", table.columns, table.rows)
     rows, size = into_table(_destination(job, relation), ready, folder / relation, progress)
     return LoadResult(
@@ -58,15 +135,6 @@ def _table(
         fingerprint=fingerprint,
         warnings=table.warnings,
     )
-
-
-def _require_places(job: FormJob, tables: tuple[Written, ...]) -> None:
-    missing = [table.form.name for table in tables if table.form.path not in job.relations]
-    if missing:
-        raise Unavailable(
-            "form_changed",
-            f"The form got new repeats while it was read: {', '.join(missing)}.",
-        )
 
 
 def _destination(job: FormJob, relation: str) -> Destination:

@@ -1,13 +1,14 @@
 """What a warm subprocess is asked and answers: one JSON line each way. Light to import."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
 from ingest.connectors import Found, InferredColumn, Notice
 from ingest.connectors.csv import Inspection, Preview
-from ingest.connectors.kobo.shape import KoboOptions
+from ingest.connectors.kobo.changes import Counts
+from ingest.connectors.kobo.shape import Form, KoboOptions
 from ingest.dialect import CsvOptions
 
 Phase = Literal["reading", "writing", "loading", "counting"]
@@ -65,24 +66,51 @@ class LoadJob(_Job, Destination):
     """Where to put the records that are set aside, with their lines and reasons, if any are."""
 
 
-class FormJob(Schema):
-    """Read a KoboToolbox form into a new table for its submissions and for each repeat."""
+class _Account(BaseModel):
+    """One account on a KoboToolbox server."""
 
-    kind: Literal["form"] = "form"
+    model_config = ConfigDict(frozen=True)
+
     server_url: str
     api_token: SecretStr
-    options: KoboOptions
-    relations: dict[str, Identifier]
-    """By the path of the repeat; the submissions' is empty."""
-    published: str | None = None
-    """The fingerprint of what readers see: a reading that gives it is not loaded."""
-    after: int = 0
-    """Take submissions with an `_id` above this."""
     allowed_origins: tuple[str, ...] = ()
+    """Exempt from the rule of public addresses."""
 
     @field_serializer("api_token")
     def _reveal_token(self, token: SecretStr) -> str:
         return token.get_secret_value()
+
+
+class ListFormsJob(_Account):
+    """Say which forms an account may read."""
+
+    kind: Literal["list_forms"] = "list_forms"
+
+
+class SampleFormJob(_Account):
+    """Say what a form asks; with a `limit`, show its first rows too."""
+
+    kind: Literal["sample_form"] = "sample_form"
+    options: KoboOptions
+    limit: int = Field(default=0, ge=0, le=500)
+
+
+class FormJob(_Account, Schema):
+    """Read a KoboToolbox form into a new table for its submissions and for each repeat."""
+
+    kind: Literal["form"] = "form"
+    options: KoboOptions
+    published: str | None = None
+    """The fingerprint of what readers see: a reading that gives it is not loaded."""
+    after: int | None = None
+    """Take submissions with an `_id` above this only."""
+    stamps_before: Path | None = None
+    """Those of what readers see: what came, changed and went is counted."""
+    stamps: Path | None = None
+    """Where to put those of this reading."""
+
+
+Job = LoadJob | FormJob | InspectJob | SampleJob | SampleFormJob | ListFormsJob
 
 
 class LoadResult(Found):
@@ -103,6 +131,24 @@ class FormResult(Found):
     tables: dict[str, LoadResult]
     fingerprint: str
     submissions: int
+    changes: Counts | None = None
+    """Where it could be known."""
+
+
+class FormTable(Found):
+    """A table of a form as it would arrive."""
+
+    path: str
+    name: str
+    columns: tuple[InferredColumn, ...]
+    rows: tuple[dict[str, Any], ...] = ()
+
+
+class FormSample(Found):
+    """What a form asks: its submissions' table first."""
+
+    tables: tuple[FormTable, ...]
+    warnings: tuple[Notice, ...] = ()
 
 
 class Failure(Found):
@@ -121,11 +167,21 @@ class Line(BaseModel):
     inspected: Inspection | None = None
     sampled: Preview | None = None
     loaded: LoadResult | None = None
+    places: dict[str, str] | None = None
+    """Tables of a form that are to be made, names by path: the answer is a line of `Places`."""
     form: FormResult | None = None
+    form_sampled: FormSample | None = None
+    forms: tuple[Form, ...] | None = None
     error: Failure | None = None
 
 
 class Order(BaseModel):
-    """The one line of a worker's standard input."""
+    """The first line of a worker's standard input, and nearly always the only one."""
 
-    job: Annotated[LoadJob | FormJob | InspectJob | SampleJob, Field(discriminator="kind")]
+    job: Annotated[Job, Field(discriminator="kind")]
+
+
+class Places(BaseModel):
+    """Where the tables of a form go: relations by path."""
+
+    relations: dict[str, Identifier]

@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,21 @@ from typing import Self
 
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.csv import Inspection, Preview
+from ingest.connectors.kobo.shape import Form
 from ingest.jobs import (
     FormJob,
     FormResult,
+    FormSample,
     InspectJob,
+    Job,
     Line,
+    ListFormsJob,
     LoadJob,
     LoadResult,
     Order,
     Phase,
+    Places,
+    SampleFormJob,
     SampleJob,
 )
 from ingest.scratch import scratch
@@ -34,6 +40,9 @@ MEMORY_MB = 3072
 LONGEST_LINE = 1 << 26
 REFILL_AFTER = 0.5
 """Seconds a job runs undisturbed before its successor is warmed; most small ones are done by then."""
+
+Place = Callable[[Mapping[str, str]], Awaitable[dict[str, str]]]
+"""Gives relations for a form's tables by path; it is told their names by path."""
 
 
 @dataclass
@@ -54,6 +63,13 @@ class _Worker:
                 "memory.",
             )
         return Line.model_validate_json(text)
+
+    async def say(self, text: str) -> None:
+        """Write a line to it; that it died is seen by who reads."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.process.stdin.write(f"{text}\n".encode())
+            await self.process.stdin.drain()
 
     async def end(self) -> None:
         """Kill it with everything it started, and remove its files."""
@@ -120,28 +136,43 @@ class WorkerPool:
         return answer
 
     async def load_form(
-        self, job: FormJob, progress: Callable[[Phase], None] | None = None
+        self, job: FormJob, place: Place, progress: Callable[[Phase], None] | None = None
     ) -> FormResult:
         """Write a form's versions. Cancelled, the process is killed. Raises BadSource, Unavailable."""
-        answer = (await self._run(job, progress)).form
+        answer = (await self._run(job, progress, place)).form
+        assert answer is not None
+        return answer
+
+    async def sample_form(self, job: SampleFormJob) -> FormSample:
+        """What a form asks, and its first rows. Raises BadSource, Unavailable."""
+        answer = (await self._run(job)).form_sampled
+        assert answer is not None
+        return answer
+
+    async def list_forms(self, job: ListFormsJob) -> tuple[Form, ...]:
+        """The forms of an account. Raises BadSource, Unavailable."""
+        answer = (await self._run(job)).forms
         assert answer is not None
         return answer
 
     async def _run(
         self,
-        job: LoadJob | FormJob | InspectJob | SampleJob,
+        job: Job,
         progress: Callable[[Phase], None] | None = None,
+        place: Place | None = None,
     ) -> Line:
         worker = await self._take()
         refill = asyncio.get_running_loop().call_later(REFILL_AFTER, self._refill)
         try:
-            assert worker.process.stdin is not None
-            order = Order(job=job).model_dump_json() + "\n"
-            with suppress(BrokenPipeError, ConnectionResetError):
-                worker.process.stdin.write(order.encode())
-                await worker.process.stdin.drain()
-            while (line := await worker.line()).progress is not None:
-                if progress is not None:
+            await worker.say(Order(job=job).model_dump_json())
+            while True:
+                line = await worker.line()
+                if line.places is not None and place is not None:
+                    places = Places(relations=await place(line.places))
+                    await worker.say(places.model_dump_json())
+                elif line.progress is None:
+                    break
+                elif progress is not None:
                     progress(line.progress)
         finally:
             refill.cancel()

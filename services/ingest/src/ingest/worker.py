@@ -1,8 +1,9 @@
 """A warm subprocess that does one job: `python -m ingest.worker MEMORY_MB`, JSON lines.
 
 It imports what is slow, says `ready`, reads one order from standard input, writes progress and
-one answer to standard output, and exits: memory starts fresh with every job. It dies with its
-parent, and standard output belongs to the protocol alone.
+one answer to standard output, and exits: memory starts fresh with every job. Only a form's order
+asks back, where its tables go. It dies with its parent, and standard output belongs to the protocol
+alone.
 """
 
 import ctypes
@@ -11,13 +12,27 @@ import resource
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from queue import SimpleQueue
+from typing import IO
 
 from pydantic import BaseModel
 
 from ingest.connectors import BadSource, Unavailable
-from ingest.jobs import Failure, FormJob, InspectJob, Line, LoadJob, Order, Phase, SampleJob
+from ingest.jobs import (
+    Failure,
+    FormJob,
+    InspectJob,
+    Line,
+    ListFormsJob,
+    LoadJob,
+    Order,
+    Phase,
+    Places,
+    SampleFormJob,
+    SampleJob,
+)
 
 _PR_SET_PDEATHSIG = 1
 
@@ -32,17 +47,19 @@ def main() -> None:
 
     import duckdb  # noqa: F401  warm
 
-    from ingest import file_loader, form_loader
+    from ingest import file_loader, form_loader  # noqa: F401  warm
 
     _say(answers, Line(ready=True))
     order = sys.stdin.readline()
     if not order:
         return
-    threading.Thread(target=_leave_at_eof, daemon=True).start()
-    _say(answers, _answer(order, file_loader.load, form_loader.load, answers))
+    said: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_listen, args=(said,), daemon=True).start()
+    _say(answers, _answer(order, said, answers))
 
 
-def _answer(order: str, load: Any, load_form: Any, answers: IO[str]) -> Line:
+def _answer(order: str, said: SimpleQueue[str], answers: IO[str]) -> Line:
+    from ingest import file_loader, form_loader
     from ingest.connectors import csv
 
     job = Order.model_validate_json(order).job
@@ -51,12 +68,20 @@ def _answer(order: str, load: Any, load_form: Any, answers: IO[str]) -> Line:
     def progress(phase: Phase) -> None:
         _say(answers, Line(progress=phase))
 
+    def place(names: Mapping[str, str]) -> Mapping[str, str]:
+        _say(answers, Line(places=dict(names)))
+        return Places.model_validate_json(said.get()).relations
+
     try:
         match job:
             case LoadJob():
-                return Line(loaded=load(job, work, progress))
+                return Line(loaded=file_loader.load(job, work, progress))
             case FormJob():
-                return Line(form=load_form(job, work, progress))
+                return Line(form=form_loader.load(job, work, progress, place))
+            case SampleFormJob():
+                return Line(form_sampled=form_loader.show(job, work))
+            case ListFormsJob():
+                return Line(forms=form_loader.forms_of(job))
             case SampleJob():
                 return Line(sampled=csv.sample(job.path, job.options, job.limit, work))
             case InspectJob():
@@ -70,7 +95,7 @@ def _answer(order: str, load: Any, load_form: Any, answers: IO[str]) -> Line:
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryException":
             failure = _too_large()
-        elif not isinstance(job, FormJob) and not job.path.exists():
+        elif isinstance(job, LoadJob | InspectJob | SampleJob) and not job.path.exists():
             failure = Failure(
                 code="upload_gone",
                 message="The file was deleted while it was read. Upload it again.",
@@ -82,7 +107,7 @@ def _answer(order: str, load: Any, load_form: Any, answers: IO[str]) -> Line:
             name = type(error).__name__
             failure = Failure(
                 code="worker_failed",
-                message=f"The file could not be loaded ({name}). Report this with the file.",
+                message=f"What was read could not be loaded ({name}). Report this with the file or form.",
                 transient=False,
             )
     return Line(error=failure)
@@ -91,7 +116,7 @@ def _answer(order: str, load: Any, load_form: Any, answers: IO[str]) -> Line:
 def _too_large() -> Failure:
     return Failure(
         code="too_large",
-        message="A row or cell of the file needs more memory than a load may take. Split it.",
+        message="A row or cell needs more memory than a load may take. Split it.",
         transient=False,
     )
 
@@ -101,8 +126,10 @@ def _say(answers: IO[str], line: BaseModel) -> None:
     answers.flush()
 
 
-def _leave_at_eof() -> None:
-    sys.stdin.read()
+def _listen(said: SimpleQueue[str]) -> None:
+    """Take what the parent says; leave when it is gone."""
+    for line in sys.stdin:
+        said.put(line)
     os._exit(3)
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
@@ -28,11 +28,16 @@ def as_text(value: Any) -> str | None:
     return json.dumps(_cleaned(value), ensure_ascii=False, default=float)
 
 
-def fitting(type: ColumnType, cell: str) -> str | None:
+def fitting(type: ColumnType, cell: str, zone: tzinfo = UTC) -> str | None:
     """The cell as PostgreSQL reads it in a column of the type; None when that would lose something.
 
-    A number keeps its digits: `007` and `+1` are no integers. Times with a zone are turned to UTC.
+    A number keeps its digits: `007` and `+1` are no integers. A timestamp of the warehouse is what a
+    clock on the wall shows in the organisation's `zone`, as recipes take it: a time that says its
+    offset is turned to that clock, one that says none stays. So the offset itself is not kept, and
+    of the hour that a change from summer time repeats, both look alike.
     """
+    if type == "timestamp":
+        return _timestamp(cell.strip(), zone)
     return _READERS[type](cell.strip()) if type in _READERS else cell
 
 
@@ -40,6 +45,13 @@ def is_zoned(cell: str) -> bool:
     """Whether a time says its zone."""
     match = _TIMESTAMP.fullmatch(cell.strip())
     return match is not None and match[3] is not None
+
+
+def in_utc(value: Any) -> Any:
+    """A time by the server's own clock, which is UTC and does not say so."""
+    if isinstance(value, str) and _TIMESTAMP.fullmatch(value) and not is_zoned(value):
+        return f"{value}Z"
+    return value
 
 
 def validation(value: Any) -> Any:
@@ -64,14 +76,16 @@ def _date(cell: str) -> str | None:
         return None
 
 
-def _timestamp(cell: str) -> str | None:
+def _timestamp(cell: str, zone: tzinfo) -> str | None:
     if not _TIMESTAMP.fullmatch(cell):
         return None
     try:
         read = datetime.fromisoformat(cell)
         if read.tzinfo is not None:
-            read = read.astimezone(UTC).replace(tzinfo=None)
-    except (ValueError, OverflowError):
+            if not MINYEAR < read.year < MAXYEAR:
+                return None  # Some zone's clocks would leave the calendar.
+            read = read.astimezone(zone).replace(tzinfo=None)
+    except ValueError:
         return None
     return read.isoformat(" ")
 
@@ -88,7 +102,6 @@ _READERS: Mapping[ColumnType, Callable[[str], str | None]] = {
     "integer": _integer,
     "decimal": _decimal,
     "date": _date,
-    "timestamp": _timestamp,
     "json": _json,
 }
 

@@ -11,8 +11,9 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
-from ingest.connectors import BadSource, Found, Unavailable
-from ingest.connectors.kobo.http import Server
+from ingest.connectors import BadSource, Unavailable
+from ingest.connectors.kobo.http import Patience, Server
+from ingest.connectors.kobo.shape import Form
 
 PAGE = 1000
 """The most submissions that a server gives at once."""
@@ -22,19 +23,10 @@ _FORM_ID = re.compile(r"[A-Za-z0-9]{1,64}")
 Submission = dict[str, Any]
 
 
-class Form(Found):
-    """A form that the token's account may read."""
-
-    form_id: str
-    name: str
-    submissions: int
-
-
 class KoboClient:
     """One account on one server. Every call raises BadSource and Unavailable.
 
-    `allowed` are origins that an operator exempts from the rule of public addresses; `backoff` is
-    the wait before the second try, in seconds, doubled for each one after.
+    `allowed` are origins that an operator exempts from the rule of public addresses.
     """
 
     def __init__(
@@ -43,12 +35,16 @@ class KoboClient:
         api_token: SecretStr,
         *,
         allowed: Collection[str] = (),
-        backoff: float = 1.0,
-        timeout: float = 60.0,
+        patience: Patience | None = None,
     ) -> None:
         self._server = Server(
-            server_url, api_token, allowed=allowed, backoff=backoff, timeout=timeout
+            server_url, api_token, allowed=allowed, patience=patience or Patience()
         )
+
+    @property
+    def origin(self) -> str:
+        """The server's address, without a page."""
+        return self._server.origin
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +84,9 @@ class KoboClient:
             )
         return asset
 
-    def submissions(self, form_id: str, after: int = 0) -> Iterator[list[Submission]]:
+    def submissions(
+        self, form_id: str, after: int = 0, page_size: int = PAGE
+    ) -> Iterator[list[Submission]]:
         """All submissions with an `_id` above `after`, by rising `_id`, a page at a time.
 
         Pages are cut by `_id`, not by position: what is added or deleted meanwhile moves nothing.
@@ -96,7 +94,7 @@ class KoboClient:
         """
         last = after
         while True:
-            said = self._data(form_id, {"_id": {"$gt": last}}, PAGE)
+            said = self._data(form_id, {"_id": {"$gt": last}}, page_size)
             page, left = said["results"], said.get("count")
             for submission in page:
                 number = submission.get("_id") if isinstance(submission, dict) else None

@@ -22,6 +22,8 @@ _TYPES: Mapping[str, ColumnType] = {
 }
 """By question type, in lower case; all others are text."""
 _REFERENCE = re.compile(r"\$\{[^}]*\}")
+TITLE = 80
+"""Characters of a repeat's name, those around it included."""
 _SILENT = frozenset({"note", "csv-external", "xml-external"})
 """What never has an answer."""
 _METADATA: tuple[tuple[str, ColumnType], ...] = (
@@ -123,7 +125,7 @@ class _Reader:
                 seen.add(path)
                 here.table.fields.append(self._field(row, kind, rest.strip(), path))
         if drafts:
-            told = naming.names([one.name for one in drafts], len(drafts)).display
+            told = naming.names([_title(one.name) for one in drafts], len(drafts)).display
             for draft, name in zip(drafts, told, strict=True):
                 draft.name = name
         head = Field(ID, ID, "integer")
@@ -156,6 +158,12 @@ class _Reader:
         labels = given if isinstance(given, list) else [given]
         asked = labels[self._language : self._language + 1]
         return next((str(one) for one in (*asked, *labels) if one and str(one).strip()), "")
+
+
+def _title(name: str) -> str:
+    """On one line and short enough to stand behind a source's name."""
+    line = " ".join(name.split())
+    return line if len(line) <= TITLE else f"{line[: TITLE - 1].rstrip()}…"
 
 
 def _distinct(labels: Mapping[str, str]) -> dict[str, str]:

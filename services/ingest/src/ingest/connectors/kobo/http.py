@@ -4,6 +4,7 @@ import json
 import random
 import time
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -14,12 +15,26 @@ from pydantic import SecretStr
 
 from chassis import egress
 from ingest.connectors import BadSource, Unavailable
+from ingest.connectors.kobo.address import server_of
 
-TRIES = 5
-LONGEST_WAIT = 120.0
-"""Seconds that a server may ask us to wait; a sync that waits longer is tried anew."""
 MAX_BYTES = 1 << 27
 _PASSING = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a server is tried; in seconds."""
+
+    tries: int = 5
+    backoff: float = 1.0
+    """Before the second try, doubled for each one after."""
+    longest_wait: float = 120.0
+    """That a server may ask for; a sync that would wait longer is tried anew."""
+    timeout: float = 60.0
+
+
+HURRIED = Patience(tries=2, longest_wait=5.0, timeout=10.0)
+"""For people who wait for the answer."""
 
 
 class Server:
@@ -31,17 +46,16 @@ class Server:
         api_token: SecretStr,
         *,
         allowed: Collection[str],
-        backoff: float,
-        timeout: float,
+        patience: Patience,
     ) -> None:
-        self._origin = server_of(server_url)
-        self.host = urlsplit(self._origin).netloc
-        self._backoff = backoff
+        self.origin = server_of(server_url)
+        self.host = urlsplit(self.origin).netloc
+        self._patience = patience
         token = api_token.get_secret_value().strip()
         if not (token.isascii() and token.isalnum()):
             raise self._unknown_token()
         self._headers = {"Authorization": f"Token {token}", "Accept": "application/json"}
-        self._http = egress.client(allowed, timeout)
+        self._http = egress.client(allowed, patience.timeout)
 
     def close(self) -> None:
         """End its connections."""
@@ -49,9 +63,9 @@ class Server:
 
     def get(self, path: str, asked: Mapping[str, str | int], form_id: str | None = None) -> Any:
         """The JSON under `/api/v2/`; decimals are Decimal. Raises BadSource and Unavailable."""
-        url = f"{self._origin}/api/v2/{path}"
-        for tried in range(1, TRIES + 1):
-            wait = self._backoff * 2 ** (tried - 1) * random.uniform(0.75, 1.25)
+        url = f"{self.origin}/api/v2/{path}"
+        for tried in range(1, self._patience.tries + 1):
+            wait = self._patience.backoff * 2 ** (tried - 1) * random.uniform(0.75, 1.25)
             try:
                 status, headers, body = self._call(url, {**asked, "format": "json"})
             except egress.Refused as error:
@@ -70,10 +84,10 @@ class Server:
                     "kobo_away", f"{self.host} answers {status} and is tried again later."
                 )
                 told = _told(headers)
-                if told > LONGEST_WAIT:
+                if told > self._patience.longest_wait:
                     raise failure
                 wait = max(wait, told)
-            if tried == TRIES:
+            if tried == self._patience.tries:
                 raise failure
             time.sleep(wait)
         raise AssertionError("unreachable")
@@ -131,25 +145,6 @@ class Server:
             f"{self.host} does not answer like KoboToolbox. Give the address of the page where "
             "you see your forms, for example https://kf.kobotoolbox.org.",
         )
-
-
-def server_of(url: str) -> str:
-    """The origin of an address as people paste it, with or without a page; raises BadSource."""
-    given = url.strip()
-    try:
-        parts = urlsplit(given if "://" in given else f"https://{given}")
-        port = parts.port
-    except ValueError:
-        parts, port = urlsplit(""), None
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        # What stands before an @ may be a password: it is not said again.
-        shown = "The address" if "@" in given else repr(given[:200])
-        raise BadSource(
-            "bad_address",
-            f"{shown} is no server's address. Write it like https://kf.kobotoolbox.org.",
-        )
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}" + (f":{port}" if port is not None else "")
 
 
 def _told(headers: httpx.Headers) -> float:

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Any
 
 from ingest import profile
 from ingest.connectors.kobo import form as forms
-from ingest.connectors.kobo.client import KoboClient
+from ingest.connectors.kobo.address import server_of
+from ingest.connectors.kobo.client import PAGE, KoboClient
 from ingest.connectors.kobo.rows import Spool, Written
 from ingest.connectors.kobo.shape import KoboOptions
 from ingest.dialect import CELL_LIMIT
 
-CONNECTOR_VERSION = "kobo-1"
+CONNECTOR_VERSION = "kobo-2"
 
 
 @dataclass(frozen=True)
@@ -37,30 +37,37 @@ def read(
     options: KoboOptions,
     folder: Path,
     *,
-    after: int = 0,
+    after: int | None = None,
     limit: int | None = None,
 ) -> Reading:
-    """Read all submissions with an `_id` above `after`, or the first `limit` of them.
+    """Read all submissions; those with an `_id` above `after`; or the first `limit` of them.
 
-    Memory holds one page. Raises BadSource and Unavailable.
+    With `after` (0 for all), the fingerprint tells only whether there were later submissions or
+    another form. Memory holds one page. Raises BadSource and Unavailable.
     """
     asset = client.definition(options.form_id)
     shape = forms.tables(asset, options.values, options.language)
-    read = 0
-    with Spool(shape, folder) as spool:
-        for page in client.submissions(options.form_id, after):
+    read, last = 0, after or 0
+    with Spool(shape, folder, options.timezone) as spool:
+        for page in client.submissions(options.form_id, last, min(limit or PAGE, PAGE)):
             for submission in page[: None if limit is None else limit - read]:
-                spool.add(submission)
+                last, _ = spool.add(submission)
                 read += 1
             if limit is not None and read >= limit:
                 break
+        seen = spool.fingerprint() if after is None else f"{shape.fingerprint()} to {last}"
         return Reading(
             name=str(asset.get("name") or options.form_id),
             tables=spool.finish(),
             stamps=spool.stamps,
             submissions=read,
-            fingerprint=_fingerprint(options, spool.fingerprint()),
+            fingerprint=_fingerprint(options.identity(client.origin), seen),
         )
+
+
+def continues(fingerprint: str, options: KoboOptions, server_url: str) -> bool:
+    """Whether later submissions may be added to what was read with this fingerprint."""
+    return fingerprint.partition("-")[0] == options.identity(server_of(server_url))
 
 
 def sample(table: Written, limit: int) -> tuple[Mapping[str, Any], ...]:
@@ -81,6 +88,5 @@ def sample(table: Written, limit: int) -> tuple[Mapping[str, Any], ...]:
         csv.field_size_limit(before)
 
 
-def _fingerprint(options: KoboOptions, read: str) -> str:
-    said = json.dumps(options.model_dump(mode="json"), sort_keys=True)
-    return hashlib.sha256(f"{CONNECTOR_VERSION}\n{said}\n{read}".encode()).hexdigest()
+def _fingerprint(identity: str, seen: str) -> str:
+    return f"{identity}-{hashlib.sha256(f'{CONNECTOR_VERSION} {seen}'.encode()).hexdigest()}"

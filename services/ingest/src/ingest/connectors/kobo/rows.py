@@ -9,18 +9,22 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import tzinfo
 from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any, Self
+from zoneinfo import ZoneInfo
 
 from ingest import naming
 from ingest.connectors import BadSource, InferredColumn, Notice
-from ingest.connectors.kobo.cells import as_text, fitting, is_zoned, validation
+from ingest.connectors.kobo.cells import as_text, fitting, in_utc, is_zoned, validation
 from ingest.connectors.kobo.shape import ID, INDEX, LEFT_OUT, PARENT, Field, TableForm
 
 MAX_COLUMNS = 1500
 """PostgreSQL ends at 1600; the load id and what recipes add need room."""
 SHOWN = 5
+_SAID = {"_validation_status": validation, "_submission_time": in_utc}
+"""What the server itself says, as it is meant."""
 
 Stamp = tuple[int, str]
 """A submission's `_id`, and the hash of all that it says, repeats included."""
@@ -91,14 +95,32 @@ class _Table:
         return self.columns[path]
 
 
-class Spool:
-    """Takes submissions one by one, gives tables at the end. Files lie in `folder`."""
+def expected(form: TableForm) -> tuple[InferredColumn, ...]:
+    """The columns of a table, before there are answers."""
+    names = naming.names([one.display for one in form.fields], len(form.fields))
+    return tuple(
+        InferredColumn(
+            display_name=names.display[index],
+            physical_name=names.physical[index],
+            type=one.type,
+            nullable=True,
+        )
+        for index, one in enumerate(form.fields)
+    )
 
-    def __init__(self, form: TableForm, folder: Path) -> None:
+
+class Spool:
+    """Takes submissions one by one, gives tables at the end. Files lie in `folder`.
+
+    Times that say their offset are shown by the clocks of `timezone`, an IANA name.
+    """
+
+    def __init__(self, form: TableForm, folder: Path, timezone: str = "UTC") -> None:
         for one in form.all():
             if len(one.fields) > MAX_COLUMNS:
                 raise _too_many(one)
         self._folder = folder
+        self._zone = ZoneInfo(timezone)
         self._open = ExitStack()
         self._count = 0
         self._tables: list[_Table] = []
@@ -165,7 +187,7 @@ class Spool:
                 continue
             if path not in table.columns and value in ({}, []):
                 continue  # Servers announce features that a form does not use.
-            cell = as_text(validation(value) if path == "_validation_status" else value)
+            cell = as_text(_SAID[path](value) if path in _SAID else value)
             if cell is not None:
                 column = table.column(path).field
                 cells[path] = cell if isinstance(value, dict | list) else column.shown(cell)
@@ -187,9 +209,9 @@ class Spool:
         with path.open("w", encoding="utf-8", newline="") as file:
             file.write(",".join(one.physical_name for one in inferred) + "\n")
             for row in _lines(table.file):
-                cells = (_cell(*pair) for pair in zip_longest(inferred, row))
+                cells = (_cell(*pair, self._zone) for pair in zip_longest(inferred, row))
                 file.write(",".join(cells) + "\n")
-        warnings = [*names.warnings(range(len(columns))), *_warnings(columns, inferred)]
+        warnings = [*names.warnings(range(len(columns))), *_warnings(columns, inferred, self._zone)]
         return Written(table.form, path, inferred, table.rows, tuple(warnings))
 
 
@@ -204,18 +226,20 @@ def _lines(file: IO[str]) -> Iterator[list[str | None]]:
         yield json.loads(line)
 
 
-def _cell(column: InferredColumn, cell: str | None) -> str:
+def _cell(column: InferredColumn, cell: str | None, zone: tzinfo) -> str:
     if cell is None or (column.type != "text" and not cell.strip()):
         return ""
     if column.type in {"text", "json"}:
         quoted = cell.replace('"', '""')
         return f'"{quoted}"'
-    fits = fitting(column.type, cell)
+    fits = fitting(column.type, cell, zone)
     assert fits is not None, "looked at while it was gathered"
     return fits
 
 
-def _warnings(columns: list[_Column], inferred: tuple[InferredColumn, ...]) -> Iterator[Notice]:
+def _warnings(
+    columns: list[_Column], inferred: tuple[InferredColumn, ...], zone: tzinfo
+) -> Iterator[Notice]:
     named = list(zip(columns, (one.display_name for one in inferred), strict=True))
     for column, name in named:
         if column.unfit:
@@ -233,7 +257,8 @@ def _warnings(columns: list[_Column], inferred: tuple[InferredColumn, ...]) -> I
             f"{', '.join(map(repr, extra[:SHOWN]))}{more}.",
         )
     if any(column.zoned and not column.unfit for column, _ in named):
-        yield Notice(code="times_in_utc", message="Times that say their zone are shown in UTC.")
+        message = f"Times that say their offset are shown by the clocks of {zone}."
+        yield Notice(code="times_by_local_clock", message=message)
 
 
 def _too_many(form: TableForm) -> BadSource:

@@ -25,6 +25,14 @@ LEFT_OUT = frozenset(
 """What a server adds that says the same as other columns, or the same in every row."""
 
 
+class Form(Found):
+    """A form that the token's account may read."""
+
+    form_id: str
+    name: str
+    submissions: int
+
+
 class KoboOptions(Found):
     """How a form is read."""
 
@@ -32,6 +40,13 @@ class KoboOptions(Found):
     values: Values = "codes"
     language: str | None = None
     """Of labels; None is the form's first."""
+    timezone: str = "UTC"
+    """Whose clock times are shown by, IANA."""
+
+    def identity(self, origin: str) -> str:
+        """Equal where rows that were read earlier and rows that are read now stand together."""
+        said = json.dumps([origin, *self.model_dump(mode="json").values()])
+        return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
