@@ -12,6 +12,10 @@ from ingest.connectors.kobo.shape import Form, KoboOptions
 from ingest.dialect import CsvOptions
 
 Phase = Literal["reading", "writing", "loading", "counting"]
+LOAD_ID = "_dlt_load_id"
+"""The column that says of every row of a version in which load it came."""
+ORDER = "_dlt_order"
+"""The column that numbers the rows of a table that was loaded `ordered`."""
 Identifier = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 
 
@@ -56,6 +60,8 @@ class Destination(Schema):
     """A table that is to be made there."""
 
     relation: Identifier
+    ordered: bool = False
+    """Number the rows by their places in the file: where they lie in a table says nothing."""
 
 
 class LoadJob(_Job, Destination):

@@ -19,9 +19,8 @@ from dlt.load.exceptions import LoadClientJobException
 from psycopg2 import sql
 
 from ingest.connectors import BadSource, ColumnType, InferredColumn, Unavailable
-from ingest.jobs import Destination, Phase
+from ingest.jobs import LOAD_ID, ORDER, Destination, Phase
 
-LOAD_ID = "_dlt_load_id"
 _CONFIG: dict[str, Any] = {
     "restore_from_destination": False,
     "schema.naming": "direct",
@@ -127,6 +126,13 @@ def _through_dlt(job: Destination, ready: Ready, folder: Path, connection: Any) 
     pipeline.extract(rows, schema=dlt.Schema(job.relation), write_disposition="append")
     pipeline.normalize()
     _prepare(connection, job, pipeline)
+    if job.ordered:
+        pipeline.sync_schema()
+        _execute(
+            connection,
+            f"ALTER TABLE {{}} ADD COLUMN {ORDER} bigint GENERATED ALWAYS AS IDENTITY",
+            _table(job),
+        )
     return pipeline.load().loads_ids[0]
 
 
