@@ -34,6 +34,13 @@ class Objects:
         with contextlib.suppress(FileNotFoundError):
             await obstore.delete_async(self._store, key)
 
+    async def keys(self, prefix: str) -> list[str]:
+        """The keys below a prefix that ends where a `/` would follow."""
+        found: list[str] = []
+        async for page in obstore.list(self._store, prefix):
+            found += [entry["path"] for entry in page]
+        return found
+
     @contextlib.asynccontextmanager
     async def local(self, key: str) -> AsyncIterator[Path]:
         """The object as a file on this machine, for as long as the context lasts.

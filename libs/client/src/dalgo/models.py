@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts.auth import Organization, Role, User
+from contracts.ingest import SourceTable
 from contracts.message import Part
 from contracts.tables import Column, Notice
 from contracts.transform import TracedTable
@@ -33,6 +34,8 @@ class Source(Part):
     column_count: int | None = None
     row_count: int | None = None
     """None until the first sync was published."""
+    other_tables: tuple[SourceTable, ...] = ()
+    """Tables that it fills besides: repeats of a form."""
     columns: tuple[Column, ...] = ()
     warnings: tuple[Notice, ...] = ()
     last_synced_at: datetime | None = None

@@ -209,6 +209,31 @@ class PreviewSource(Request[SourcePreview], _Typed):
     source_id: UUID | None = None
     """A source whose secrets are used where the config has none."""
     limit: int = Field(default=50, ge=1, le=500)
+    timezone: str = "UTC"
+    """The organisation's, IANA."""
+
+
+class Form(Part):
+    """A form that may be read from a KoboToolbox server."""
+
+    form_id: str
+    name: str
+    submissions: int
+
+
+class Forms(Part):
+    """The forms of an account, in the server's order."""
+
+    forms: tuple[Form, ...]
+
+
+class ListForms(Request[Forms]):
+    """Which forms an account on a KoboToolbox server may read; nothing is saved."""
+
+    server_url: str = Field(min_length=1, max_length=2000)
+    api_token: Secret | None = None
+    source_id: UUID | None = None
+    """A source on the same server whose token is used where none is given."""
 
 
 class PlannedSource(Part):

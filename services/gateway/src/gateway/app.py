@@ -22,6 +22,7 @@ from gateway.observe import Observe
 from gateway.routes import (
     auth,
     health,
+    kobo,
     pipelines,
     runs,
     sources,
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         auth.router,
         uploads.router,
         sources.router,
+        kobo.router,
         pipelines.router,
         runs.router,
         warehouse.router,

@@ -7,6 +7,7 @@ from contracts.ingest import (
     CreateSource,
     DeleteSource,
     GetSource,
+    ListForms,
     ListSources,
     PlanSources,
     PreviewSource,
@@ -18,6 +19,7 @@ from contracts.orchestrator import RunCancelRequested
 from ingest.catalogue import Catalogue
 from ingest.handlers import Handlers
 from ingest.pool import WorkerPool
+from ingest.readers.kobo import KoboReader
 from ingest.readers.uploads import UploadReader
 from ingest.removing import Remover
 from ingest.sealing import Sealing
@@ -40,7 +42,8 @@ async def build(service: Service[Settings]) -> None:
     sealing = Sealing(Vault(settings.encryption_key.get_secret_value()))
     store, steps = Store(service.database, sealing), Steps(service.database)
     objects = Objects(settings.object_store_url)
-    readers = {"csv": UploadReader(store, objects, pool)}
+    kobo = KoboReader(service.database, objects, pool, settings.kobo_allowed_origins)
+    readers = {"csv": UploadReader(store, objects, pool), "kobo": kobo}
     catalogue = Catalogue(service.bus, store)
     remover = Remover(service.bus, store, catalogue, readers, settings.tidy_every)
     service.background("remover", remover.run)
@@ -52,6 +55,7 @@ async def build(service: Service[Settings]) -> None:
         readers,
         catalogue,
         remover,
+        kobo,
         settings.max_reads,
     )
     syncer = Syncer(service.database, store, steps, readers, catalogue, settings)
@@ -64,6 +68,7 @@ async def build(service: Service[Settings]) -> None:
     answer(UpdateSource, handlers.update_source)
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
+    answer(ListForms, handlers.list_forms)
     answer(PlanSources, handlers.plan_sources)
     service.jobs.handle(
         SyncSource,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chassis.errors import Reject
 from contracts.envelope import MalformedMessage, Meta
-from contracts.ingest import CONFIGS, SourceConfig, SourceType
+from contracts.ingest import CONFIGS, KoboConfig, SourceConfig, SourceType
 from contracts.problem import ProblemError, problem
 
 
@@ -34,6 +34,16 @@ def type_of(config: SourceConfig) -> SourceType:
     return next(name for name, kind in CONFIGS.items() if type(config) is kind)
 
 
+def is_elsewhere(old: SourceConfig, new: SourceConfig) -> bool:
+    """Whether a config names another server than the one for which the old one's secrets were given.
+
+    To that server they must not go: whoever may change a source may not thereby read its token.
+    """
+    if isinstance(old, KoboConfig) and isinstance(new, KoboConfig):
+        return old.server_url.strip() != new.server_url.strip()
+    return False
+
+
 def upload_key(org_id: UUID, upload_id: UUID) -> str:
     """Where the gateway stores an upload."""
     return f"org/{org_id.hex}/uploads/{upload_id}"
@@ -42,3 +52,13 @@ def upload_key(org_id: UUID, upload_id: UUID) -> str:
 def rejects_key(org_id: UUID, source_id: UUID) -> str:
     """Where ingest stores what the last load of a source set aside."""
     return f"org/{org_id.hex}/rejects/{source_id}.csv"
+
+
+def stamps_prefix(org_id: UUID, source_id: UUID) -> str:
+    """Below which the stamps of a form's versions lie."""
+    return f"org/{org_id.hex}/stamps/{source_id}"
+
+
+def stamps_key(org_id: UUID, source_id: UUID, version_id: UUID) -> str:
+    """Where the stamps of one version of a form lie."""
+    return f"{stamps_prefix(org_id, source_id)}/{version_id}"

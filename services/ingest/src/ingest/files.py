@@ -32,9 +32,14 @@ async def local(objects: Objects, org_id: UUID, upload: Upload) -> AsyncIterator
 async def keep_rejects(objects: Objects, org_id: UUID, source_id: UUID, path: Path) -> None:
     """Store what a load set aside, in place of what the one before did."""
     key = rejects_key(org_id, source_id)
-    if not await asyncio.to_thread(path.exists):
+    if await asyncio.to_thread(path.exists):
+        await put(objects, key, path)
+    else:
         await objects.delete(key)
-        return
+
+
+async def put(objects: Objects, key: str, path: Path) -> None:
+    """Store a file of this machine."""
 
     async def chunks() -> AsyncIterator[bytes]:
         with path.open("rb") as file:

@@ -6,13 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from contracts.ingest import Form
 from ingest.connectors.kobo import changes
 from ingest.connectors.kobo import form as forms
 from ingest.connectors.kobo.client import KoboClient
 from ingest.connectors.kobo.http import HURRIED, Patience
 from ingest.connectors.kobo.reading import Reading, read, sample
 from ingest.connectors.kobo.rows import Written, expected
-from ingest.connectors.kobo.shape import Form
 from ingest.jobs import (
     Destination,
     FormJob,

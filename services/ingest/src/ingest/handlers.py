@@ -17,7 +17,10 @@ from contracts.ingest import (
     Config,
     CreateSource,
     DeleteSource,
+    Forms,
     GetSource,
+    KoboConfig,
+    ListForms,
     ListSources,
     PlannedSource,
     PlanSources,
@@ -38,6 +41,7 @@ from ingest.catalogue import Catalogue, merged, others_of
 from ingest.connectors import BadSource, Unavailable
 from ingest.domain import organization_of, type_of
 from ingest.readers import Asked, Inspected, Readers
+from ingest.readers.kobo import KoboReader
 from ingest.removing import Remover
 from ingest.steps import Steps
 from ingest.store import Store, require_unchanged
@@ -55,6 +59,7 @@ class Handlers:
         readers: Readers,
         catalogue: Catalogue,
         remover: Remover,
+        kobo: KoboReader,
         max_reads: int,
     ) -> None:
         self._bus = bus
@@ -64,6 +69,7 @@ class Handlers:
         self._readers = readers
         self._catalogue = catalogue
         self._remover = remover
+        self._kobo = kobo
         self._reading = asyncio.Semaphore(max_reads)
 
     async def register_upload(self, request: RegisterUpload, meta: Meta) -> Upload:
@@ -132,9 +138,20 @@ class Handlers:
         if request.source_id is not None:
             kept = await self._store.kept(org_id, request.source_id)
             config = kept.opened(config)
-        asked = Asked(org_id, request.source_id or new_id(), config)
+        asked = Asked(org_id, request.source_id or new_id(), config, request.timezone)
         async with self._looking():
             return await self._readers[request.source_type].preview(asked, request.limit)
+
+    async def list_forms(self, request: ListForms, meta: Meta) -> Forms:
+        """ListForms."""
+        token = request.api_token
+        if request.source_id is not None:
+            kept = await self._store.kept(organization_of(meta), request.source_id)
+            said = {"server_url": request.server_url, "api_token": token}
+            opened = kept.opened(kept.source.config.model_copy(update=said))
+            token = opened.api_token if isinstance(opened, KoboConfig) else token
+        async with self._looking():
+            return Forms(forms=await self._kobo.forms(request.server_url, token))
 
     async def plan_sources(self, request: PlanSources, meta: Meta) -> SourcesPlan:
         """PlanSources."""

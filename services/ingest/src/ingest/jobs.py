@@ -5,10 +5,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
+from contracts.ingest import Form
 from ingest.connectors import Found, InferredColumn, Notice
 from ingest.connectors.csv import Inspection, Preview
 from ingest.connectors.kobo.changes import Counts
-from ingest.connectors.kobo.shape import Form, KoboOptions
+from ingest.connectors.kobo.shape import KoboOptions
 from ingest.dialect import CsvOptions
 
 Phase = Literal["reading", "writing", "loading", "counting"]

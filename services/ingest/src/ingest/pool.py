@@ -14,9 +14,9 @@ from tempfile import mkdtemp
 from types import TracebackType
 from typing import Self
 
+from contracts.ingest import Form
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.csv import Inspection, Preview
-from ingest.connectors.kobo.shape import Form
 from ingest.jobs import (
     FormJob,
     FormResult,

@@ -9,7 +9,7 @@ from chassis.telemetry import log
 from contracts.ingest import Source
 from contracts.orchestrator import FindPipelineUsers
 from contracts.problem import ProblemError
-from contracts.transform import GetTable
+from contracts.transform import ListTables
 from ingest.catalogue import Catalogue
 from ingest.domain import source_in_use
 from ingest.readers import Asked, Readers
@@ -41,7 +41,7 @@ class Remover:
                 FindPipelineUsers(target_id=source.id), org_id=org_id, actor=actor
             )
             if users.names:
-                readers = await self._recipes(org_id, source.table_id, actor)
+                readers = await self._recipes(org_id, source, actor)
                 raise source_in_use(source.name, readers, users.names)
             await self._catalogue.drop(org_id, source, actor)
         except ProblemError as error:
@@ -52,15 +52,12 @@ class Remover:
         await self._readers[source.source_type].forget(asked)
         await self._store.delete(org_id, source.id)
 
-    async def _recipes(self, org_id: UUID, table_id: UUID, actor: str) -> tuple[str, ...]:
-        """Names of the transformations that read a table."""
-        try:
-            asked = GetTable(name=str(table_id))
-            return (await self._bus.ask(asked, org_id=org_id, actor=actor)).used_by
-        except ProblemError as error:
-            if error.problem.status == 404:
-                return ()
-            raise
+    async def _recipes(self, org_id: UUID, source: Source, actor: str) -> tuple[str, ...]:
+        """Names of the transformations that read one of a source's tables."""
+        ids = (source.table_id, *(table.table_id for table in source.other_tables))
+        asked = ListTables(table_ids=ids, limit=len(ids))
+        tables = (await self._bus.ask(asked, org_id=org_id, actor=actor)).tables
+        return tuple(dict.fromkeys(name for table in tables for name in table.used_by))
 
     async def take_back(self, org_id: UUID, source_id: UUID, actor: str) -> None:
         """Forget a source that was begun and not finished, and free its name."""

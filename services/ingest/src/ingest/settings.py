@@ -1,6 +1,9 @@
 """Settings of ingest: how many files are read at once, and how much memory each may take."""
 
+from typing import Annotated
+
 from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
 from chassis.crypto import Vault
 from chassis.settings import ServiceSettings
@@ -20,6 +23,24 @@ class Settings(ServiceSettings):
     """Processes that wait with dlt imported, which takes 1.5 s."""
     tidy_every: float = Field(default=30.0, gt=0)
     """Seconds between two looks for sources whose making or deleting was interrupted."""
+
+    kobo_allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Comma-separated origins of KoboToolbox servers that need be neither public nor encrypted."""
+
+    @field_validator("kobo_allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("kobo_allowed_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not origin.startswith(("http://", "https://")) or "*" in origin:
+                raise ValueError(f"'{origin}' is no origin; example: https://kobo.example.org")
+        return value
 
     @field_validator("encryption_key")
     @classmethod

@@ -21,6 +21,7 @@ from contracts.ingest import (
 )
 from contracts.problem import not_found, problem
 from contracts.tables import Notice
+from ingest.domain import is_elsewhere
 from ingest.sealing import Sealing
 
 _queries = queries("ingest")
@@ -40,8 +41,9 @@ class Kept:
 
         Raises a 422 problem `secret_lost`.
         """
-        wanted = config or self.source.config
-        sealed = self.sealed if type(wanted) is type(self.source.config) else {}
+        old, wanted = self.source.config, config or self.source.config
+        fits = type(wanted) is type(old) and not is_elsewhere(old, wanted)
+        sealed = self.sealed if fits else {}
         return self.sealing.opened(self.org_id, self.source.id, wanted, sealed)
 
 

@@ -106,6 +106,7 @@ class Syncer:
                 schema_name=data_schema(org_id),
             ),
             begin=begin,
+            names={table.table_id: table.name for table in kept.source.other_tables},
         )
         try:
             loaded = await self._readers[kept.source.source_type].sync(sync)

@@ -46,7 +46,7 @@ def add(
     typer.echo(
         f"Source '{source.name}' has {output.some(source.column_count or 0, 'column')} ({source.id})."
     )
-    _warn(source)
+    warn(source)
 
 
 @app.command()
@@ -92,7 +92,7 @@ def show(ctx: typer.Context, source: Name, as_json: Json = False) -> None:
         ("column", "physical name", "type"),
         [(column.name, column.physical, column.type) for column in found.columns],
     )
-    _warn(found)
+    warn(found)
 
 
 @app.command()
@@ -135,6 +135,7 @@ def send(dalgo: Dalgo, file: Path, *, quiet: bool = False) -> Upload:
         return dalgo.uploads.create(file, progress)
 
 
-def _warn(source: Source) -> None:
+def warn(source: Source) -> None:
+    """Say what a person should know of a source."""
     for warning in source.warnings:
         typer.echo(f"note: {warning.message}", err=True)

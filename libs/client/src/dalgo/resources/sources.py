@@ -4,9 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from contracts.ingest import CsvConfig, SourcePreview
+import httpx
+from pydantic import TypeAdapter
+
+from contracts.ingest import CsvConfig, Form, SourcePreview
 from contracts.orchestrator import Run
-from dalgo.call import Call, Listing, listing, model, nothing, once
+from dalgo.call import Call, Listing, listing, model, nothing, once, present
 from dalgo.models import Source
 from dalgo.resource import D, Resource, endpoint, listed
 
@@ -60,6 +63,20 @@ class Sources(Resource[D]):
         """The first rows and columns as they would arrive; nothing is saved."""
         body = {"type": source_type, "config": _config(config)}
         return Call("POST", "/sources/preview", model(SourcePreview), json=body)
+
+    @endpoint
+    @staticmethod
+    def forms(
+        server_url: str, api_token: str | None = None, *, source_id: UUID | None = None
+    ) -> Call[tuple[Form, ...]]:
+        """The forms of a KoboToolbox account; with `source_id`, by the token of that source."""
+        given = str(source_id) if source_id else None
+        body = present(server_url=server_url, api_token=api_token, source_id=given)
+        return Call("POST", "/sources/kobo/forms", _forms, json=body)
+
+
+def _forms(response: httpx.Response) -> tuple[Form, ...]:
+    return TypeAdapter(tuple[Form, ...]).validate_json(response.content)
 
 
 def _config(config: Config) -> object:

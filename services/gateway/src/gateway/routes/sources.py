@@ -4,6 +4,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
+from contracts.auth import GetOrganization
 from contracts.ingest import (
     CreateSource,
     DeleteSource,
@@ -73,8 +74,13 @@ async def create(
 @router.post("/preview")
 async def preview(body: PreviewBody, edge: EdgeDep, caller: Editor) -> SourcePreview:
     """The first rows and the columns as they would arrive; nothing is saved."""
+    organization = await edge.ask(caller, GetOrganization())
     asked = PreviewSource(
-        source_type=body.type, config=body.config, source_id=body.source_id, limit=body.limit
+        source_type=body.type,
+        config=body.config,
+        source_id=body.source_id,
+        limit=body.limit,
+        timezone=organization.timezone,
     )
     return await edge.ask(caller, asked, timeout=READING)
 

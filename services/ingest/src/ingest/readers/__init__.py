@@ -1,7 +1,7 @@
 """What ingest needs to know of every kind of source: one Reader for each, and what they say."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -20,6 +20,8 @@ class Asked(Generic[C]):
     org_id: UUID
     source_id: UUID
     config: C
+    timezone: str = "UTC"
+    """The organisation's, IANA."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Sync(Generic[C]):
     """Where the organisation's versions are written, and as whom."""
     begin: Callable[[], Awaitable[UUID]]
     """Id of a new version; it is remembered, and dropped unless the sync succeeds."""
+    names: dict[UUID, str] = field(default_factory=dict)
+    """Of the source's other tables, as they were known before."""
 
     @property
     def own(self) -> TableVersion | None:
@@ -61,7 +65,7 @@ class Sync(Generic[C]):
 
 @dataclass(frozen=True)
 class Loaded:
-    """New versions of all tables of a source, its own first."""
+    """New versions of a source's tables, its own first; what is not among them stays as it is."""
 
     tables: tuple[TableVersion, ...]
     names: dict[UUID, str]

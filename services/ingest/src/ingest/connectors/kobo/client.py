@@ -11,9 +11,9 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
+from contracts.ingest import Form
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.kobo.http import Patience, Server
-from ingest.connectors.kobo.shape import Form
 
 PAGE = 1000
 """The most submissions that a server gives at once."""

@@ -25,14 +25,6 @@ LEFT_OUT = frozenset(
 """What a server adds that says the same as other columns, or the same in every row."""
 
 
-class Form(Found):
-    """A form that the token's account may read."""
-
-    form_id: str
-    name: str
-    submissions: int
-
-
 class KoboOptions(Found):
     """How a form is read."""
 
@@ -47,6 +39,11 @@ class KoboOptions(Found):
         """Equal where rows that were read earlier and rows that are read now stand together."""
         said = json.dumps([origin, *self.model_dump(mode="json").values()])
         return hashlib.sha256(said.encode()).hexdigest()[:32]
+
+
+def table_id(source_id: UUID, path: str) -> UUID:
+    """The table of the repeat with this path; the same for the same repeat of the same source."""
+    return uuid5(source_id, path) if path else source_id
 
 
 @dataclass(frozen=True)
@@ -103,7 +100,7 @@ class TableForm:
 
     def table_id(self, source_id: UUID) -> UUID:
         """The same for the same repeat of the same source."""
-        return uuid5(source_id, self.path) if self.path else source_id
+        return table_id(source_id, self.path)
 
     def fingerprint(self) -> str:
         """Equal for equal columns, types and labels."""

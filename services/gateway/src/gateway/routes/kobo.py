@@ -1,0 +1,32 @@
+"""KoboToolbox: which forms an account may read, before one of them becomes a source."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import Field
+
+from contracts.ingest import Form, ListForms
+from contracts.message import Secret
+from gateway.conventions import Body
+from gateway.edge import EdgeDep, Editor
+from gateway.routes.sources import READING
+
+router = APIRouter(prefix="/sources/kobo", tags=["sources"])
+
+
+class FormsBody(Body):
+    """A server, and the account that is asked for."""
+
+    server_url: str = Field(min_length=1, max_length=2000)
+    api_token: Secret | None = None
+    source_id: UUID | None = None
+    """A source on the same server whose token is used where none is given."""
+
+
+@router.post("/forms")
+async def forms(body: FormsBody, edge: EdgeDep, caller: Editor) -> list[Form]:
+    """The forms that the token's account may read; nothing is saved."""
+    asked = ListForms(
+        server_url=body.server_url, api_token=body.api_token, source_id=body.source_id
+    )
+    return list((await edge.ask(caller, asked, timeout=READING)).forms)
