@@ -58,7 +58,7 @@ async def build(service: Service[Settings]) -> None:
         kobo,
         settings.max_reads,
     )
-    syncer = Syncer(service.database, store, steps, readers, catalogue, settings)
+    syncer = Syncer(service.bus, service.database, store, steps, readers, catalogue, settings)
 
     answer = service.answers.answer
     answer(RegisterUpload, handlers.register_upload)

@@ -21,8 +21,8 @@ from ingest.jobs import (
     FormTable,
     ListFormsJob,
     LoadResult,
-    Phase,
     SampleFormJob,
+    Tell,
 )
 from ingest.loader import Ready, drop, into_table
 
@@ -30,7 +30,7 @@ Place = Callable[[Mapping[str, str]], Mapping[str, str]]
 """Asks for relations by path, given the tables' names by path."""
 
 
-def load(job: FormJob, work: Path, progress: Callable[[Phase], None], place: Place) -> FormResult:
+def load(job: FormJob, work: Path, progress: Tell, place: Place) -> FormResult:
     """Read the form and write its tables. Everything temporary lies in `work`.
 
     Raises BadSource and Unavailable; tables that were written until then are dropped.
@@ -39,10 +39,15 @@ def load(job: FormJob, work: Path, progress: Callable[[Phase], None], place: Pla
     with TemporaryDirectory(dir=work) as name:
         folder = Path(name)
         with _client(job) as client:
-            reading = read(client, job.options, folder, after=job.after)
+            reading = read(
+                client,
+                job.options,
+                folder,
+                after=job.after,
+                seen=lambda rows: progress("reading", rows=rows),
+            )
         loaded: dict[str, LoadResult] = {}
         if reading.fingerprint != job.published:
-            progress("loading")
             relations = place({table.form.path: table.form.name for table in reading.tables})
             try:
                 for table in reading.tables:
@@ -123,7 +128,7 @@ def _table(
     relation: str,
     fingerprint: str,
     folder: Path,
-    progress: Callable[[Phase], None],
+    progress: Tell,
 ) -> LoadResult:
     ready = Ready(table.path, ",", table.columns, table.rows)
     rows, size = into_table(_destination(job, relation), ready, folder / relation, progress)

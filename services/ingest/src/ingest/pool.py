@@ -28,8 +28,8 @@ from ingest.jobs import (
     LoadJob,
     LoadResult,
     Order,
-    Phase,
     Places,
+    Progress,
     SampleFormJob,
     SampleJob,
 )
@@ -128,7 +128,7 @@ class WorkerPool:
         return answer
 
     async def load(
-        self, job: LoadJob, progress: Callable[[Phase], None] | None = None
+        self, job: LoadJob, progress: Callable[[Progress], None] | None = None
     ) -> LoadResult:
         """Write a version. Cancelled, the process is killed. Raises BadSource, Unavailable."""
         answer = (await self._run(job, progress)).loaded
@@ -136,7 +136,7 @@ class WorkerPool:
         return answer
 
     async def load_form(
-        self, job: FormJob, place: Place, progress: Callable[[Phase], None] | None = None
+        self, job: FormJob, place: Place, progress: Callable[[Progress], None] | None = None
     ) -> FormResult:
         """Write a form's versions. Cancelled, the process is killed. Raises BadSource, Unavailable."""
         answer = (await self._run(job, progress, place)).form
@@ -158,7 +158,7 @@ class WorkerPool:
     async def _run(
         self,
         job: Job,
-        progress: Callable[[Phase], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
         place: Place | None = None,
     ) -> Line:
         worker = await self._take()

@@ -19,6 +19,7 @@ from typing import IO
 
 from pydantic import BaseModel
 
+from contracts.ingest import SyncPhase
 from ingest.connectors import BadSource, Unavailable
 from ingest.jobs import (
     Failure,
@@ -28,8 +29,8 @@ from ingest.jobs import (
     ListFormsJob,
     LoadJob,
     Order,
-    Phase,
     Places,
+    Progress,
     SampleFormJob,
     SampleJob,
 )
@@ -65,11 +66,15 @@ def _answer(order: str, said: SimpleQueue[str], answers: IO[str]) -> Line:
     job = Order.model_validate_json(order).job
     work = Path.cwd()
 
-    def progress(phase: Phase) -> None:
-        _say(answers, Line(progress=phase))
+    saying = threading.Lock()
+
+    def progress(phase: SyncPhase, **more: int | None) -> None:
+        with saying:
+            _say(answers, Line(progress=Progress.model_validate({"phase": phase, **more})))
 
     def place(names: Mapping[str, str]) -> Mapping[str, str]:
-        _say(answers, Line(places=dict(names)))
+        with saying:
+            _say(answers, Line(places=dict(names)))
         return Places.model_validate_json(said.get()).relations
 
     try:

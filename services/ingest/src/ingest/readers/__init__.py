@@ -1,14 +1,14 @@
 """What ingest needs to know of every kind of source: one Reader for each, and what they say."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from contracts.ingest import SourceConfig, SourcePreview
 from contracts.tables import Column, Notice, TableVersion
 from ingest.connectors import InferredColumn
-from ingest.jobs import LoadResult, Schema
+from ingest.jobs import LoadResult, Progress, Schema
 
 C = TypeVar("C", bound=SourceConfig)
 
@@ -54,8 +54,10 @@ class Sync(Generic[C]):
     """Where the organisation's versions are written, and as whom."""
     begin: Callable[[], Awaitable[UUID]]
     """Id of a new version; it is remembered, and dropped unless the sync succeeds."""
-    names: dict[UUID, str] = field(default_factory=dict)
+    names: dict[UUID, str]
     """Of the source's other tables, as they were known before."""
+    tell: Callable[[Progress], None]
+    """Says how far the sync has come."""
 
     @property
     def own(self) -> TableVersion | None:

@@ -108,7 +108,7 @@ class KoboReader:
                 stamps_before=stamps_before,
                 stamps=folder / "stamps",
             )
-            read = await self._pool.load_form(job, place)
+            read = await self._pool.load_form(job, place, sync.tell)
             if not read.tables:
                 return None
             versions, warnings = _versions(asked.source_id, begun, read), _told(names, read)

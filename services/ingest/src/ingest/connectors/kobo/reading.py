@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,11 +39,13 @@ def read(
     *,
     after: int | None = None,
     limit: int | None = None,
+    seen: Callable[[int], None] = lambda _: None,
 ) -> Reading:
     """Read all submissions; those with an `_id` above `after`; or the first `limit` of them.
 
     With `after` (0 for all), the fingerprint tells only whether there were later submissions or
-    another form. Memory holds one page. Raises BadSource and Unavailable.
+    another form. `seen` hears after every page how many there were. Memory holds one page. Raises
+    BadSource and Unavailable.
     """
     asset = client.definition(options.form_id)
     shape = forms.tables(asset, options.values, options.language)
@@ -53,15 +55,16 @@ def read(
             for submission in page[: None if limit is None else limit - read]:
                 last, _ = spool.add(submission)
                 read += 1
+            seen(read)
             if limit is not None and read >= limit:
                 break
-        seen = spool.fingerprint() if after is None else f"{shape.fingerprint()} to {last}"
+        said = spool.fingerprint() if after is None else f"{shape.fingerprint()} to {last}"
         return Reading(
             name=str(asset.get("name") or options.form_id),
             tables=spool.finish(),
             stamps=spool.stamps,
             submissions=read,
-            fingerprint=_fingerprint(options.identity(client.origin), seen),
+            fingerprint=_fingerprint(options.identity(client.origin), said),
         )
 
 
