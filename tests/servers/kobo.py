@@ -63,7 +63,7 @@ class KoboServer:
         self.url = ""
         self.token = TOKEN
         self.assets: dict[str, Asset] = {}
-        self.faults: deque[Fault] = deque()
+        self.faults: deque[Fault | None] = deque()
         self.calls: list[str] = []
         """Path and query of every call, in order."""
         self.hidden: set[int] = set()
@@ -136,10 +136,15 @@ class KoboServer:
         named = {key.replace("_", "-"): one for key, one in headers.items()}
         self.faults.extend(Fault(status, named) for _ in range(times))
 
+    def fail_after(self, calls: int, status: int, **headers: str) -> None:
+        """Answer as many of the next calls as ever, and the one after them with an error."""
+        self.faults.extend([None] * calls)
+        self.fail(status, **headers)
+
     def _refusal(self, request: Request) -> Response | None:
         self.calls.append(f"{request.url.path}?{request.url.query}")
-        if self.faults:
-            fault = self.faults.popleft()
+        fault = self.faults.popleft() if self.faults else None
+        if fault is not None:
             return Response(fault.body, fault.status, fault.headers, "application/json")
         if request.headers.get("Authorization") != f"Token {self.token}":
             return JSONResponse(
