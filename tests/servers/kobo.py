@@ -139,7 +139,7 @@ class KoboServer:
     def fail_after(self, calls: int, status: int, **headers: str) -> None:
         """Answer as many of the next calls as ever, and the one after them with an error."""
         self.faults.extend([None] * calls)
-        self.fail(status, **headers)
+        self.fail(status, 1, **headers)
 
     def _refusal(self, request: Request) -> Response | None:
         self.calls.append(f"{request.url.path}?{request.url.query}")

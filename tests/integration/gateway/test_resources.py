@@ -13,13 +13,19 @@ from contracts.envelope import new_id
 from contracts.ingest import (
     CreateSource,
     DeleteSource,
+    Form,
+    Forms,
     GetSource,
+    ListForms,
     ListSources,
     PlannedSource,
     PlanSources,
+    PreviewedTable,
+    PreviewSource,
     RegisterUpload,
     Source,
     SourceList,
+    SourcePreview,
     SourcesPlan,
     UpdateSource,
     Upload,
@@ -103,6 +109,15 @@ class Owners:
         self.note(request, meta)
         return Done()
 
+    async def list_forms(self, request: ListForms, meta) -> Forms:
+        self.note(request, meta)
+        return Forms(forms=(Form(form_id="aXY", name="Households", submissions=3),))
+
+    async def preview_source(self, request: PreviewSource, meta) -> SourcePreview:
+        self.note(request, meta)
+        repeat = PreviewedTable(name="members", columns=(), rows=())
+        return SourcePreview(columns=(), rows=(), other_tables=(repeat,), warnings=())
+
     async def plan_sources(self, request: PlanSources, meta) -> SourcesPlan:
         self.note(request, meta)
         for source_id in request.source_ids:
@@ -161,6 +176,8 @@ async def owners(stand_in, member, make_source) -> Owners:
             UpdateSource: owners.update_source,
             DeleteSource: owners.delete_source,
             PlanSources: owners.plan_sources,
+            ListForms: owners.list_forms,
+            PreviewSource: owners.preview_source,
             RegisterUpload: owners.register_upload,
         },
     )
@@ -233,6 +250,26 @@ async def test_the_same_key_names_the_same_source(client, owners):
     first = await create("k")
     assert await create("k") == first
     assert len({first, await create("other"), await create(None), await create(None)}) == 4
+
+
+async def test_forms_are_listed_by_a_token_that_is_said_to_ingest_alone(client, owners):
+    body = {"server_url": "https://kf.kobotoolbox.org", "api_token": "3f1c0b7a"}
+    response = await client.post("/sources/kobo/forms", json=body)
+    form = {"form_id": "aXY", "name": "Households", "submissions": 3}
+    assert (response.status_code, response.json()) == (200, [form])
+    (asked,) = owners.asked
+    assert asked.api_token.get_secret_value() == "3f1c0b7a"
+    refused = await client.post("/sources/kobo/forms", json={"api_token": "3f1c0b7a"})
+    assert refused.status_code == 422
+    assert "3f1c0b7a" not in refused.text
+
+
+async def test_a_preview_is_shown_by_the_clocks_of_the_organisation(client, owners, member):
+    config = {"server_url": "https://kf.kobotoolbox.org", "form_id": "aXY", "api_token": "3f1c"}
+    body = {"type": "kobo", "config": config}
+    response = await client.post("/sources/preview", json=body)
+    assert response.json()["other_tables"][0]["name"] == "members"
+    assert owners.asked[0].timezone == member.session["organization"]["timezone"]
 
 
 async def test_a_tag_that_was_read_guards_the_write(client, owners):

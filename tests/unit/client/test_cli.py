@@ -168,6 +168,48 @@ def test_adding_a_file_uploads_it_and_makes_a_source(gateway, answer, dalgo, hom
     assert "Source 'Donations' has 2 columns" in result.stdout
 
 
+FORMS = [{"form_id": "aXY", "name": "Households", "submissions": 1204}]
+KOBO = "https://kf.kobotoolbox.org"
+
+
+def test_forms_are_listed_by_a_token_that_is_typed(gateway, answer, dalgo):
+    gateway.on("POST /sources/kobo/forms", answer(json=FORMS))
+    result = dalgo("sources", "forms", KOBO, input="3f1c\n")
+    assert result.exit_code == 0, result.output
+    assert re.split(r"\s{2,}", result.stdout.splitlines()[-1]) == ["aXY", "1204", "Households"]
+    assert "3f1c" not in result.output
+    (seen,) = gateway.requests("POST /sources/kobo/forms")
+    assert seen.json == {"server_url": KOBO, "api_token": "3f1c"}
+
+
+@pytest.mark.parametrize("place", ["file", "environment"])
+def test_adding_a_form_makes_a_source_by_its_name(gateway, answer, dalgo, home, monkeypatch, place):
+    repeat = {"table_id": str(new_id()), "name": "members"}
+    gateway.on("POST /sources/kobo/forms", answer(json=FORMS))
+    gateway.on("POST /sources", answer(201, {**SOURCE, "other_tables": [repeat]}))
+    words = ["sources", "add-form", KOBO, "aXY", "--labels", "--append"]
+    if place == "file":
+        (home / "token").write_text("3f1c\n")
+        words += ["--token-file", str(home / "token")]
+    else:
+        monkeypatch.setenv("KOBO_TOKEN", "3f1c")
+    result = dalgo(*words)
+    assert result.exit_code == 0, result.output
+    assert gateway.requests("POST /sources")[0].json == {
+        "type": "kobo",
+        "name": "Households",
+        "config": {
+            "server_url": KOBO,
+            "form_id": "aXY",
+            "api_token": "3f1c",
+            "values": "labels",
+            "mode": "append",
+        },
+    }
+    assert "It fills 'Donations / members' too." in result.stdout
+    assert "3f1c" not in result.output
+
+
 def test_deleting_what_is_used_says_by_whom(gateway, answer, refusal, dalgo):
     gateway.on("GET /sources", answer(json=[SOURCE]))
     gateway.on(

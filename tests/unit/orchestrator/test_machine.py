@@ -39,7 +39,7 @@ from orchestrator.machine import EDGES, Ignored, IllegalMessage, Moved, transiti
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PROBLEM = Problem(title="Broken", status=422, code="broken", detail="The file is broken.")
-DONATIONS, DONORS, CLEAN, SUMMARY = (new_id() for _ in range(4))
+DONATIONS, DONORS, CLEAN, SUMMARY, REPEAT = (new_id() for _ in range(5))
 
 
 def version(table_id: UUID, rows: int = 3) -> TableVersion:
@@ -206,6 +206,76 @@ def test_a_run_publishes_all_its_tables_at_once_and_succeeds_on_transforms_word(
     walk.tell(RunPublished(run_id=walk.run_id, table_ids=()))
     assert walk.status == "succeeded"
     assert isinstance(walk.said[-1], RunSucceeded)
+
+
+def with_a_repeat(published: tuple[TableVersion, ...] = ()) -> tuple[Walk, SyncSource]:
+    """A run of a source with two tables and of a recipe that reads the second."""
+    walk = Walk().start()
+    walk.tell(
+        RunPlanned(
+            sources=(
+                PlannedSource(
+                    source_id=DONATIONS, name="form", table_id=DONATIONS, other_table_ids=(REPEAT,)
+                ),
+            ),
+            transformations=(
+                PlannedTransformation(
+                    transformation_id=CLEAN,
+                    name="clean",
+                    recipe_version=1,
+                    table_id=CLEAN,
+                    reads=(REPEAT,),
+                ),
+            ),
+            published=published,
+            table_names={},
+            timezone="UTC",
+        )
+    )
+    (sync,) = walk.commands(SyncSource)
+    assert walk.commands(BuildTransformation) == []
+    return walk, sync
+
+
+@pytest.mark.parametrize("unchanged", [False, True])
+def test_a_recipe_that_reads_another_table_of_a_source_waits_for_it(unchanged: bool) -> None:
+    published = version(DONATIONS), version(REPEAT)
+    walk, sync = with_a_repeat(published)
+    assert (sync.published, sync.other_published) == (published[0], (published[1],))
+    tables = published if unchanged else (version(DONATIONS), version(REPEAT))
+    walk.tell(
+        SourceSynced(
+            run_id=walk.run_id,
+            step_id=sync.step_id,
+            lease=1,
+            tables=tables,
+            unchanged=unchanged,
+        )
+    )
+    (build,) = walk.commands(BuildTransformation)
+    assert build.inputs == (tables[1],)
+    walk.built(build)
+    (publish,) = walk.commands(PublishRun)
+    assert {one.table_id for one in publish.tables} == (
+        {CLEAN} if unchanged else {DONATIONS, REPEAT, CLEAN}
+    )
+
+
+def test_a_table_that_its_source_fills_no_more_is_read_as_it_was() -> None:
+    published = version(DONATIONS), version(REPEAT)
+    walk, sync = with_a_repeat(published)
+    walk.synced(sync)
+    (build,) = walk.commands(BuildTransformation)
+    assert build.inputs == (published[1],)
+
+
+def test_a_table_that_was_never_filled_fails_the_run_that_reads_it() -> None:
+    walk, sync = with_a_repeat()
+    walk.synced(sync)
+    (end,) = walk.commands(RunFailed)
+    assert end.run.error is not None
+    assert end.run.error.code == "never_filled"
+    assert "'clean'" in end.run.error.detail
 
 
 def test_a_failed_source_fails_the_run_after_the_others_have_reported() -> None:

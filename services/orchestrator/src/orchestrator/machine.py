@@ -34,7 +34,7 @@ from contracts.orchestrator import (
     StepFinished,
     StepStarted,
 )
-from contracts.problem import Problem
+from contracts.problem import Problem, problem
 from contracts.tables import TableVersion
 from contracts.transform import (
     AbortPublish,
@@ -263,6 +263,10 @@ def _go_on(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
 def _build_ready(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
     """Begin every transformation whose inputs are ready; after the last one, publish."""
     for step in [step for step in state.steps if _is_ready(state, step)]:
+        if not _known(state).keys() >= set(step.reads):
+            why = _never_filled(step)
+            state, messages = _finish(state, step, at, status="failed", error=why)
+            return _fail(state, why, at, [*told, *messages])
         state, messages = _begin(state, step, at, _build_command(state, step))
         told += messages
     if any(step.is_open for step in state.steps if step.view.kind == "transform"):
@@ -428,8 +432,7 @@ def _build_command(state: RunState, step: StepState) -> BuildTransformation:
     assert step.view.transformation_id is not None
     assert step.recipe_version is not None
     assert state.started_at is not None
-    made = {table.table_id: table for own in state.steps for table in own.output}
-    known = {table.table_id: table for table in state.published} | made
+    known = _known(state)
     return BuildTransformation(
         run_id=state.run_id,
         step_id=step.view.id,
@@ -441,6 +444,21 @@ def _build_command(state: RunState, step: StepState) -> BuildTransformation:
         timezone=state.timezone,
         force=state.force,
     )
+
+
+def _known(state: RunState) -> dict[UUID, TableVersion]:
+    """The newest version of every table that has one, those of this run among them."""
+    made = {table.table_id: table for own in state.steps for table in own.output}
+    return {table.table_id: table for table in state.published} | made
+
+
+def _never_filled(step: StepState) -> Problem:
+    """What to say of a recipe that reads a table which its source was to fill and did not."""
+    detail = (
+        f"'{step.view.name}' reads a table that its source has no more and that never held data, a "
+        "repeat that was taken out of a form. Change the recipe."
+    )
+    return problem(422, "never_filled", detail).problem
 
 
 def _published_version(state: RunState, table_id: UUID | None) -> TableVersion | None:
