@@ -1,6 +1,7 @@
 """Schedules on the days when clocks change, in the zones where the users are."""
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -157,10 +158,10 @@ ZONES = ["Africa/Nairobi", "Asia/Kolkata", "Europe/Berlin", "America/New_York"]
 @given(
     zone=st.sampled_from([*ZONES, "Australia/Lord_Howe"]),
     at=st.times().map(lambda one: time(one.hour, one.minute)),
-    start=st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1)),
+    start=st.integers(0, 6 * 365 * 24 * 60).map(lambda n: utc("2024-01-01") + timedelta(minutes=n)),
 )
 def test_every_day_has_its_time_once(zone, at, start):
-    found = next_times(rule("daily", zone, at.isoformat()), start.replace(tzinfo=UTC), 30)
+    found = next_times(rule("daily", zone, at.isoformat()), start, 30)
     assert list(found) == sorted(set(found))
-    gaps = {later - earlier for earlier, later in zip(found, found[1:], strict=False)}
+    gaps = {later - earlier for earlier, later in pairwise(found)}
     assert all(22 <= gap.total_seconds() / 3600 <= 26 for gap in gaps)
