@@ -199,6 +199,61 @@ def test_following_a_pipeline_tells_each_step_and_the_end(gateway, answer, live,
     assert end == f"Run {RUN_ID} succeeded in 2.00 s."
 
 
+SCHEDULE = {
+    "frequency": "weekly",
+    "run_at_time": "06:00:00",
+    "run_at_day": 0,
+    "cron": None,
+    "timezone": "Africa/Nairobi",
+    "is_active": True,
+    "overlap": "skip",
+    "grace_minutes": 60,
+    "next_run_at": "2026-11-30T03:00:00Z",
+    "next_runs": ["2026-11-30T03:00:00Z"],
+}
+
+
+def test_scheduling_a_pipeline_says_its_next_times(gateway, answer, dalgo):
+    gateway.on("GET /pipelines", answer(json=[PIPELINE]))
+    address = f"PUT /pipelines/{PIPELINE_ID}/schedule"
+    gateway.on(address, answer(json=SCHEDULE))
+    result = dalgo("pipelines", "schedule", "Monthly", "--weekly", "mon", "--at", "06:00")
+    assert result.exit_code == 0, result.output
+    first, second = result.stdout.splitlines()
+    assert first == "'Monthly' runs by itself (weekly, Africa/Nairobi). Next:"
+    assert "2026-11-30" in second
+    assert gateway.requests(address)[0].json == {
+        "frequency": "weekly",
+        "run_at": "06:00",
+        "day_of_week": 0,
+        "is_active": True,
+        "overlap": "skip",
+        "grace_minutes": 60,
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ((), "Choose one of"),
+        (("--daily", "--hourly"), "Choose one of"),
+        (("--weekly", "t"), "no day"),
+    ],
+    ids=["nothing", "two", "which of two days"],
+)
+def test_a_schedule_that_is_not_clear_is_asked_back(dalgo, said, hint):
+    result = dalgo("pipelines", "schedule", "Monthly", *said)
+    assert result.exit_code == 2
+    assert hint in result.stderr
+
+
+def test_what_came_of_a_schedule_is_listed(gateway, answer, dalgo):
+    gateway.on("GET /pipelines", answer(json=[PIPELINE]))
+    skipped = {"scheduled_for": NOW, "run_id": None, "reason": "skipped: it runs", "at": NOW}
+    gateway.on(f"GET /pipelines/{PIPELINE_ID}/firings", answer(json=[skipped]))
+    assert "skipped: it runs" in dalgo("pipelines", "firings", "Monthly").stdout
+
+
 def test_a_failed_run_exits_1_with_its_problem(gateway, answer, live, dalgo):
     failed = {**STEP, "status": "failed", "rows": None, "error": BROKEN}
     gateway.on("GET /sources", answer(json=[SOURCE]))

@@ -118,6 +118,8 @@ def test_every_route_of_the_issue_is_there(document):
         ("DELETE", "/pipelines/{pipeline_id}"),
         ("POST", "/pipelines/{pipeline_id}/run"),
         ("GET", "/pipelines/{pipeline_id}/runs"),
+        ("PUT", "/pipelines/{pipeline_id}/schedule"),
+        ("GET", "/pipelines/{pipeline_id}/firings"),
         ("GET", "/runs"),
         ("GET", "/runs/{run_id}"),
         ("POST", "/runs/{run_id}/cancel"),

@@ -161,6 +161,8 @@ SERVICES = (
             orchestrator.ListPipelines,
             orchestrator.UpdatePipeline,
             orchestrator.DeletePipeline,
+            orchestrator.SetSchedule,
+            orchestrator.ListFirings,
             orchestrator.GetRun,
             orchestrator.ListRuns,
             orchestrator.ListRunEvents,

@@ -24,6 +24,7 @@ from gateway.routes import (
     health,
     pipelines,
     runs,
+    schedules,
     sources,
     transformations,
     uploads,
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         uploads.router,
         sources.router,
         pipelines.router,
+        schedules.router,
         runs.router,
         warehouse.router,
     ):
