@@ -82,11 +82,15 @@ class Store:
         self,
         org_id: UUID,
         request: CreateSource,
+        config: Config,
         other_tables: Sequence[SourceTable],
         warnings: Sequence[Notice],
     ) -> None:
-        """Insert once, for nobody to see yet; raises 422 `idempotency_mismatch`."""
-        config, sealed = self._sealing.seal(org_id, request.source_id, request.config, {})
+        """Insert once, for nobody to see yet; raises 422 `idempotency_mismatch`.
+
+        `config` is the request's, with what it left open.
+        """
+        config, sealed = self._sealing.seal(org_id, request.source_id, config, {})
         async with self._database.organization(org_id) as connection:
             await _queries.begin_source(
                 connection,
