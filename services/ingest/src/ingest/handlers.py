@@ -77,8 +77,9 @@ class Handlers:
         if made is not None:
             return _not_deleting(made)
         found = await self._inspect(Asked(org_id, request.source_id, request.config))
-        config = request.config.model_copy(update=found.settled)
-        await self._store.begin(org_id, request, config, others_of(found.tables), found.warnings)
+        await self._store.begin(
+            org_id, request, others_of(found.tables), found.warnings, found.settled
+        )
         try:
             await self._bus.ask(EnsureOrganization(), org_id=org_id, actor=meta.actor)
             await self._catalogue.declare(org_id, request.name, found.tables, meta.actor)
