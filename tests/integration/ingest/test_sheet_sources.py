@@ -1,6 +1,7 @@
 """Google Sheets as sources: found by their tab, loaded when their values change, in words when not."""
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -183,13 +184,14 @@ async def test_without_any_key_both_ways_to_give_one_are_told(stand, transform, 
 
 
 @pytest.fixture
-def spans() -> InMemorySpanExporter:
+def spans() -> Iterator[InMemorySpanExporter]:
     """What is traced from now on."""
     provider = trace.get_tracer_provider()
     if not isinstance(provider, TracerProvider):
         trace.set_tracer_provider(provider := TracerProvider())
     provider.add_span_processor(SimpleSpanProcessor(exporter := InMemorySpanExporter()))
-    return exporter
+    yield exporter
+    exporter.shutdown()
 
 
 async def test_a_key_of_a_source_is_used_and_shown_nowhere(
