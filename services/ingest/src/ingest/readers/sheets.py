@@ -91,7 +91,9 @@ class SheetReader:
                 **sync.schema.model_dump(),
                 relation=version_relation(version_id),
             )
-            loaded = (await self._pool.load(job, sync.tell)).model_copy(update={"fingerprint": said})
+            loaded = (await self._pool.load(job, sync.tell)).model_copy(
+                update={"fingerprint": said}
+            )
         version = version_of(sync.asked.source_id, version_id, loaded)
         return Loaded((version,), {}, (*fetched.warnings, *loaded.warnings))
 
