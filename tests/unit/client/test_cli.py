@@ -168,6 +168,48 @@ def test_adding_a_file_uploads_it_and_makes_a_source(gateway, answer, dalgo, hom
     assert "Source 'Donations' has 2 columns" in result.stdout
 
 
+SHEET = {"sheet_id": 7, "title": "Visits", "rows": 40, "columns": 5, "hidden": False}
+KEY = '{"type": "service_account"}\n'
+
+
+def test_a_sheet_is_named_for_its_tab_and_read_with_a_key_from_a_file(gateway, answer, dalgo, home):
+    tabs = [SHEET | {"sheet_id": 0, "title": "Notes"}, SHEET | {"chosen": True}]
+    gateway.on("POST /sources/google-sheets/sheets", answer(json=tabs))
+    gateway.on("POST /sources", answer(201, SOURCE | {"source_type": "google_sheets"}))
+    key = home / "key.json"
+    key.write_text(KEY)
+    result = dalgo("sources", "add-sheet", "https://x/d/1#gid=7", "--credentials", str(key))
+    assert result.exit_code == 0, result.output
+    asked = {"spreadsheet": "https://x/d/1#gid=7", "credentials": KEY}
+    assert gateway.requests("POST /sources/google-sheets/sheets")[0].json == asked
+    body = {"type": "google_sheets", "name": "Visits", "config": asked | {"sheet_id": 7}}
+    assert gateway.requests("POST /sources")[0].json == body
+    assert "has 2 columns" in result.stdout
+    assert "note: 1 row was short." in result.stderr
+    assert "service_account" not in result.output
+
+
+def test_a_tab_may_be_said_and_read_as_text(gateway, answer, dalgo):
+    gateway.on("POST /sources", answer(201, SOURCE))
+    result = dalgo("sources", "add-sheet", "id", "--tab", "Visits", "--text")
+    assert result.exit_code == 0, result.output
+    config = {"spreadsheet": "id", "sheet_name": "Visits", "types": "text"}
+    body = {"type": "google_sheets", "name": "Visits", "config": config}
+    assert gateway.requests("POST /sources")[0].json == body
+
+
+def test_tabs_are_a_table_and_a_refusal_one_line(gateway, answer, refusal, dalgo):
+    told = "Share the sheet with sync@example.org as a viewer, then try again."
+    refused = refusal(422, "not_shared", told)
+    gateway.on("POST /sources/google-sheets/sheets", answer(json=[SHEET]), refused)
+    assert re.split(r"\s{2,}", dalgo("sources", "sheets", "id").stdout.splitlines()[1]) == [
+        *("Visits", "40", "5", "no", "7")
+    ]
+    result = dalgo("sources", "sheets", "id")
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {told}\n"
+
+
 def test_deleting_what_is_used_says_by_whom(gateway, answer, refusal, dalgo):
     gateway.on("GET /sources", answer(json=[SOURCE]))
     gateway.on(

@@ -89,6 +89,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("GET", "/sources"),
         ("POST", "/sources"),
         ("POST", "/sources/preview"),
+        ("POST", "/sources/google-sheets/sheets"),
         ("GET", "/sources/{source_id}"),
         ("PATCH", "/sources/{source_id}"),
         ("DELETE", "/sources/{source_id}"),

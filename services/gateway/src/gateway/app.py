@@ -21,6 +21,7 @@ from gateway.limits import ENVELOPE, BodyLimit
 from gateway.observe import Observe
 from gateway.routes import (
     auth,
+    google_sheets,
     health,
     pipelines,
     runs,
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (
         auth.router,
         uploads.router,
+        google_sheets.router,
         sources.router,
         pipelines.router,
         schedules.router,

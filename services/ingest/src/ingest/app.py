@@ -7,6 +7,7 @@ from contracts.ingest import (
     CreateSource,
     DeleteSource,
     GetSource,
+    ListSheets,
     ListSources,
     PlanSources,
     PreviewSource,
@@ -16,12 +17,16 @@ from contracts.ingest import (
 )
 from contracts.orchestrator import RunCancelRequested
 from ingest.catalogue import Catalogue
+from ingest.connectors.google.accounts import Accounts
+from ingest.connectors.google.quota import SharedQuota
 from ingest.handlers import Handlers
 from ingest.pool import WorkerPool
+from ingest.readers.sheets import SheetReader
 from ingest.readers.uploads import UploadReader
 from ingest.removing import Remover
 from ingest.sealing import Sealing
 from ingest.settings import Settings
+from ingest.sheet_handlers import SheetHandlers
 from ingest.steps import Steps
 from ingest.store import Store
 from ingest.syncing import Syncer
@@ -40,7 +45,18 @@ async def build(service: Service[Settings]) -> None:
     sealing = Sealing(Vault(settings.encryption_key.get_secret_value()))
     store, steps = Store(service.database, sealing), Steps(service.database)
     objects = Objects(settings.object_store_url)
-    readers = {"csv": UploadReader(store, objects, pool)}
+    accounts = Accounts(
+        SharedQuota(service.database),
+        settings.google_credentials_json,
+        settings.google_sheets_url,
+        settings.google_token_url,
+    )
+    service.on_close(accounts.close)
+    sheets = SheetReader(accounts, pool)
+    readers = {
+        "csv": UploadReader(store, objects, pool),
+        "google_sheets": sheets,
+    }
     catalogue = Catalogue(service.bus, store)
     remover = Remover(service.bus, store, catalogue, readers, settings.tidy_every)
     service.background("remover", remover.run)
@@ -54,6 +70,7 @@ async def build(service: Service[Settings]) -> None:
         remover,
         settings.max_reads,
     )
+    sheet_handlers = SheetHandlers(store, sheets)
     syncer = Syncer(service.bus, service.database, store, steps, readers, catalogue, settings)
 
     answer = service.answers.answer
@@ -64,6 +81,7 @@ async def build(service: Service[Settings]) -> None:
     answer(UpdateSource, handlers.update_source)
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
+    answer(ListSheets, sheet_handlers.list_sheets)
     answer(PlanSources, handlers.plan_sources)
     service.jobs.handle(
         SyncSource,
