@@ -21,10 +21,12 @@ from gateway.limits import ENVELOPE, BodyLimit
 from gateway.observe import Observe
 from gateway.routes import (
     auth,
+    google_sheets,
     health,
     kobo,
     pipelines,
     runs,
+    schedules,
     sources,
     transformations,
     uploads,
@@ -52,9 +54,11 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (
         auth.router,
         uploads.router,
+        google_sheets.router,
         sources.router,
         kobo.router,
         pipelines.router,
+        schedules.router,
         runs.router,
         warehouse.router,
     ):

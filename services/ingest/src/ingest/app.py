@@ -8,6 +8,7 @@ from contracts.ingest import (
     DeleteSource,
     GetSource,
     ListForms,
+    ListSheets,
     ListSources,
     PlanSources,
     PreviewSource,
@@ -17,13 +18,18 @@ from contracts.ingest import (
 )
 from contracts.orchestrator import RunCancelRequested
 from ingest.catalogue import Catalogue
+from ingest.connectors.google.accounts import Accounts
+from ingest.connectors.google.quota import SharedQuota
+from ingest.form_handlers import FormHandlers
 from ingest.handlers import Handlers
 from ingest.pool import WorkerPool
 from ingest.readers.kobo import KoboReader
+from ingest.readers.sheets import SheetReader
 from ingest.readers.uploads import UploadReader
 from ingest.removing import Remover
 from ingest.sealing import Sealing
 from ingest.settings import Settings
+from ingest.sheet_handlers import SheetHandlers
 from ingest.steps import Steps
 from ingest.store import Store
 from ingest.syncing import Syncer
@@ -42,8 +48,20 @@ async def build(service: Service[Settings]) -> None:
     sealing = Sealing(Vault(settings.encryption_key.get_secret_value()))
     store, steps = Store(service.database, sealing), Steps(service.database)
     objects = Objects(settings.object_store_url)
+    accounts = Accounts(
+        SharedQuota(service.database),
+        settings.google_credentials_json,
+        settings.google_sheets_url,
+        settings.google_token_url,
+    )
+    service.on_close(accounts.close)
+    sheets = SheetReader(accounts, pool)
     kobo = KoboReader(service.database, objects, pool, settings.kobo_allowed_origins)
-    readers = {"csv": UploadReader(store, objects, pool), "kobo": kobo}
+    readers = {
+        "csv": UploadReader(store, objects, pool),
+        "google_sheets": sheets,
+        "kobo": kobo,
+    }
     catalogue = Catalogue(service.bus, store)
     remover = Remover(service.bus, store, catalogue, readers, settings.tidy_every)
     service.background("remover", remover.run)
@@ -55,9 +73,10 @@ async def build(service: Service[Settings]) -> None:
         readers,
         catalogue,
         remover,
-        kobo,
         settings.max_reads,
     )
+    form_handlers = FormHandlers(store, kobo, settings.max_reads)
+    sheet_handlers = SheetHandlers(store, sheets)
     syncer = Syncer(service.bus, service.database, store, steps, readers, catalogue, settings)
 
     answer = service.answers.answer
@@ -68,7 +87,8 @@ async def build(service: Service[Settings]) -> None:
     answer(UpdateSource, handlers.update_source)
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
-    answer(ListForms, handlers.list_forms)
+    answer(ListForms, form_handlers.list_forms)
+    answer(ListSheets, sheet_handlers.list_sheets)
     answer(PlanSources, handlers.plan_sources)
     service.jobs.handle(
         SyncSource,

@@ -17,10 +17,7 @@ from contracts.ingest import (
     Config,
     CreateSource,
     DeleteSource,
-    Forms,
     GetSource,
-    KoboConfig,
-    ListForms,
     ListSources,
     PlannedSource,
     PlanSources,
@@ -38,10 +35,8 @@ from contracts.orchestrator import RunCancelRequested
 from contracts.problem import ProblemError, problem
 from contracts.transform import EnsureOrganization
 from ingest.catalogue import Catalogue, merged, others_of
-from ingest.connectors import BadSource, Unavailable
 from ingest.domain import organization_of, type_of
-from ingest.readers import Asked, Inspected, Readers
-from ingest.readers.kobo import KoboReader
+from ingest.readers import Asked, Inspected, Readers, in_words
 from ingest.removing import Remover
 from ingest.steps import Steps
 from ingest.store import Store, require_unchanged
@@ -59,7 +54,6 @@ class Handlers:
         readers: Readers,
         catalogue: Catalogue,
         remover: Remover,
-        kobo: KoboReader,
         max_reads: int,
     ) -> None:
         self._bus = bus
@@ -69,7 +63,6 @@ class Handlers:
         self._readers = readers
         self._catalogue = catalogue
         self._remover = remover
-        self._kobo = kobo
         self._reading = asyncio.Semaphore(max_reads)
 
     async def register_upload(self, request: RegisterUpload, meta: Meta) -> Upload:
@@ -84,7 +77,9 @@ class Handlers:
         if made is not None:
             return _not_deleting(made)
         found = await self._inspect(Asked(org_id, request.source_id, request.config))
-        await self._store.begin(org_id, request, others_of(found.tables), found.warnings)
+        await self._store.begin(
+            org_id, request, others_of(found.tables), found.warnings, found.settled
+        )
         try:
             await self._bus.ask(EnsureOrganization(), org_id=org_id, actor=meta.actor)
             await self._catalogue.declare(org_id, request.name, found.tables, meta.actor)
@@ -113,6 +108,7 @@ class Handlers:
             _require_same_type(old, request.config)
             config = request.config
             found = await self._inspect(Asked(org_id, old.id, kept.opened(config)))
+            config = config.model_copy(update=found.settled)
             # A table that is not expected any more keeps its data until the source goes.
             others = merged(old.other_tables, others_of(found.tables))
             warnings = found.warnings
@@ -141,17 +137,6 @@ class Handlers:
         asked = Asked(org_id, request.source_id or new_id(), config, request.timezone)
         async with self._looking():
             return await self._readers[request.source_type].preview(asked, request.limit)
-
-    async def list_forms(self, request: ListForms, meta: Meta) -> Forms:
-        """ListForms."""
-        token = request.api_token
-        if request.source_id is not None:
-            kept = await self._store.kept(organization_of(meta), request.source_id)
-            said = {"server_url": request.server_url, "api_token": token}
-            opened = kept.opened(kept.source.config.model_copy(update=said))
-            token = opened.api_token if isinstance(opened, KoboConfig) else token
-        async with self._looking():
-            return Forms(forms=await self._kobo.forms(request.server_url, token))
 
     async def plan_sources(self, request: PlanSources, meta: Meta) -> SourcesPlan:
         """PlanSources."""
@@ -208,13 +193,9 @@ class Handlers:
     @asynccontextmanager
     async def _looking(self) -> AsyncIterator[None]:
         """A turn to read a source; what is wrong with it becomes a problem in words."""
-        try:
+        with in_words():
             async with self._reading:
                 yield
-        except BadSource as error:
-            raise problem(422, error.code, error.message) from error
-        except Unavailable as error:
-            raise problem(503, error.code, error.message) from error
 
 
 def _not_deleting(source: Source) -> Source:

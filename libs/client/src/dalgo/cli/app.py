@@ -14,6 +14,7 @@ from dalgo.cli import (
     pipelines,
     recipes,
     runs,
+    sheets,
     sources,
     tables,
 )
@@ -67,6 +68,10 @@ for command in (machine.up, machine.down, machine.status, demo.demo):
     app.command(rich_help_panel="This machine")(command)
 for command in (account.login, account.signup, account.logout, account.whoami):
     app.command(rich_help_panel="You")(command)
+sources.app.command()(sheets.add_sheet)
+sources.app.command()(sheets.sheets)
+sources.app.command()(kobo.add_form)
+sources.app.command()(kobo.forms)
 for name, group in (
     ("sources", sources.app),
     ("recipe", recipes.app),
@@ -76,8 +81,6 @@ for name, group in (
 ):
     app.add_typer(group, name=name, rich_help_panel="Your data")
 app.command(rich_help_panel="Your data")(sources.sync)
-sources.app.command("forms")(kobo.forms)
-sources.app.command("add-form")(kobo.add_form)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ import typer
 
 from dalgo.cli import output
 from dalgo.cli.options import Json, connect
-from dalgo.cli.sources import warn
+from dalgo.cli.sources import tell_made
 
 ServerUrl = Annotated[
     str, typer.Argument(help="Where you see your forms, as in https://kf.kobotoolbox.org.")
@@ -67,15 +67,7 @@ def add_form(
             known = {one.form_id: one.name for one in dalgo.sources.forms(server_url, token)}
             name = known.get(form_id, form_id)
         source = dalgo.sources.create(name, config, source_type="kobo")
-    if as_json:
-        output.as_json(source)
-        return
-    typer.echo(
-        f"Source '{source.name}' has {output.some(source.column_count or 0, 'column')} ({source.id})."
-    )
-    for table in source.other_tables:
-        typer.echo(f"It fills '{source.name} / {table.name}' too.")
-    warn(source)
+    tell_made(source, as_json=as_json)
 
 
 def _token(file: Path | None) -> str:

@@ -40,13 +40,7 @@ def add(
         config |= {"encoding": encoding} if encoding else {}
         config |= {"types": "text"} if text else {}
         source = dalgo.sources.create(name or file.stem, config)
-    if as_json:
-        output.as_json(source)
-        return
-    typer.echo(
-        f"Source '{source.name}' has {output.some(source.column_count or 0, 'column')} ({source.id})."
-    )
-    warn(source)
+    tell_made(source, as_json=as_json)
 
 
 @app.command()
@@ -92,7 +86,7 @@ def show(ctx: typer.Context, source: Name, as_json: Json = False) -> None:
         ("column", "physical name", "type"),
         [(column.name, column.physical, column.type) for column in found.columns],
     )
-    warn(found)
+    _warn(found)
 
 
 @app.command()
@@ -109,6 +103,18 @@ def sync(ctx: typer.Context, source: Name, follow: Follow = False, as_json: Json
     with connect(ctx) as dalgo:
         run = dalgo.sources.sync(named(dalgo, source).id)
         start_or_follow(dalgo, run, stay=follow, as_json=as_json)
+
+
+def tell_made(source: Source, *, as_json: bool) -> None:
+    """Show a source that was made, with what a person should know of it."""
+    if as_json:
+        output.as_json(source)
+        return
+    columns = output.some(source.column_count or 0, "column")
+    typer.echo(f"Source '{source.name}' has {columns} ({source.id}).")
+    for table in source.other_tables:
+        typer.echo(f"It fills '{source.name} / {table.name}' too.")
+    _warn(source)
 
 
 def named(dalgo: Dalgo, text: str) -> Source:
@@ -135,7 +141,6 @@ def send(dalgo: Dalgo, file: Path, *, quiet: bool = False) -> Upload:
         return dalgo.uploads.create(file, progress)
 
 
-def warn(source: Source) -> None:
-    """Say what a person should know of a source."""
+def _warn(source: Source) -> None:
     for warning in source.warnings:
         typer.echo(f"note: {warning.message}", err=True)

@@ -4,17 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-import httpx
-from pydantic import TypeAdapter
-
-from contracts.ingest import CsvConfig, Form, SourcePreview
+from contracts.ingest import CsvConfig, Form, Sheet, SourcePreview
 from contracts.orchestrator import Run
-from dalgo.call import Call, Listing, listing, model, nothing, once, present
+from dalgo.call import Call, Listing, listing, model, models, nothing, once, present
 from dalgo.models import Source
 from dalgo.resource import D, Resource, endpoint, listed
 
 Config = CsvConfig | Mapping[str, Any]
-"""How a source is read; for a CSV at least {"upload_id": ...}."""
+"""How a source is read: a CSV by {"upload_id": ...}, a Google Sheet by {"spreadsheet": ...}."""
 
 
 class Sources(Resource[D]):
@@ -72,11 +69,22 @@ class Sources(Resource[D]):
         """The forms of a KoboToolbox account; with `source_id`, by the token of that source."""
         given = str(source_id) if source_id else None
         body = present(server_url=server_url, api_token=api_token, source_id=given)
-        return Call("POST", "/sources/kobo/forms", _forms, json=body)
+        return Call("POST", "/sources/kobo/forms", models(Form), json=body)
 
+    @endpoint
+    @staticmethod
+    def sheets(
+        spreadsheet: str, *, credentials: str | None = None, source_id: UUID | None = None
+    ) -> Call[tuple[Sheet, ...]]:
+        """The tabs of a Google Sheet, by its id or address.
 
-def _forms(response: httpx.Response) -> tuple[Form, ...]:
-    return TypeAdapter(tuple[Form, ...]).validate_json(response.content)
+        `credentials`: the JSON key of a service account; without one, that of the source or else
+        the installation's is used. A refusal says with whom the sheet is to be shared.
+        """
+        body = {"spreadsheet": spreadsheet} | present(
+            credentials=credentials, source_id=str(source_id) if source_id else None
+        )
+        return Call("POST", "/sources/google-sheets/sheets", models(Sheet), json=body)
 
 
 def _config(config: Config) -> object:
