@@ -315,7 +315,9 @@ async def test_a_server_that_fails_half_way_leaves_what_readers_see(stand, add, 
     assert notices(await reading.sync())["submissions_changed"] == "1 new submission."
 
 
-async def test_a_run_that_is_called_off_leaves_no_table_of_a_form(stand, add, server, form):
+async def test_a_run_that_is_called_off_leaves_nothing_nor_does_a_source_that_is_deleted(
+    stand, add, server, form, orchestrator
+):
     server.submit_all(form, ANSWERS)
     reading = await add()
     await reading.sync()
@@ -329,6 +331,9 @@ async def test_a_run_that_is_called_off_leaves_no_table_of_a_form(stand, add, se
         await stand.idle()
     assert await stand.versions() == shown
     assert await reading.stamps() == {str(reading.versions[""].version_id)}
+    await stand.ask(DeleteSource(source_id=reading.source.id))
+    assert await stand.versions() == await reading.stamps() == set()
+    assert (await stand.ask(ListTables())).tables == ()
 
 
 async def test_recipes_read_repeats_in_a_run_and_hold_the_source(

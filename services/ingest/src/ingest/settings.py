@@ -28,7 +28,6 @@ class Settings(ServiceSettings):
     """Processes that wait with dlt imported, which takes 1.5 s."""
     tidy_every: float = Field(default=30.0, gt=0)
     """Seconds between two looks for sources whose making or deleting was interrupted."""
-
     kobo_allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated origins of KoboToolbox servers that need be neither public nor encrypted."""
 
