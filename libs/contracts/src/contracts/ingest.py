@@ -13,6 +13,8 @@ from recipe.tables import ColumnType
 
 SourceType = Literal["csv"]
 SourceStatus = Literal["ready", "deleting"]
+ColumnMask = Literal["hash", "redact", "partial"]
+"""As the mask step of recipes: a keyed hash; stars; stars and the last four characters."""
 
 
 class Upload(Part):
@@ -34,9 +36,18 @@ class RegisterUpload(Request[Upload]):
 
 
 class ColumnOption(Part):
-    """A user's word on one column, by display name; it wins over what was found."""
+    """The rule for one column, by display name; it wins over what was found.
+
+    It holds before anything reaches the warehouse: a column that is skipped is not there, of one
+    that is masked only the mask, as text.
+    """
 
     type: ColumnType | None = None
+    """Every value has to fit it."""
+    format: str | None = Field(default=None, min_length=1, max_length=60)
+    """How its dates are written, in the words of the recipe language: `DD/MM/YYYY`."""
+    mask: ColumnMask | None = None
+    skip: bool = False
 
 
 class CsvConfig(Part):

@@ -38,7 +38,15 @@ async def build(service: Service[Settings]) -> None:
     remover = Remover(service.bus, store, objects, settings.tidy_every)
     service.background("remover", remover.run)
     handlers = Handlers(
-        service.bus, service.jobs, store, steps, objects, pool, remover, settings.max_reads
+        service.bus,
+        service.jobs,
+        store,
+        steps,
+        objects,
+        pool,
+        remover,
+        settings.mask_key,
+        settings.max_reads,
     )
     syncer = Syncer(service.database, store, steps, objects, pool, settings)
 

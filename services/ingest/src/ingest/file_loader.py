@@ -17,7 +17,8 @@ def load(job: LoadJob, work: Path, progress: Callable[[Phase], None]) -> LoadRes
     away). A table that was begun and not finished is dropped.
     """
     progress("reading")
-    with opened(job.path, job.options, work) as file, TemporaryDirectory(dir=work) as folder:
+    reading = opened(job.path, job.options, work, mask_key=job.mask_key, known=job.known)
+    with reading as file, TemporaryDirectory(dir=work) as folder:
         progress("writing")
         clean = Path(folder) / "clean.csv"
         file.write(clean)
@@ -35,6 +36,6 @@ def load(job: LoadJob, work: Path, progress: Callable[[Phase], None]) -> LoadRes
         columns=inspection.columns,
         rows=rows,
         bytes=size,
-        fingerprint=fingerprint(inspection.sha256, job.options),
+        fingerprint=fingerprint(inspection.sha256, job.options, job.mask_key),
         warnings=inspection.warnings,
     )

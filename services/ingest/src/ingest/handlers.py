@@ -7,6 +7,7 @@ from pathlib import Path
 from uuid import UUID
 
 from nats.aio.msg import Msg
+from pydantic import SecretStr
 
 from chassis.bus import Bus
 from chassis.database import AWAY
@@ -45,6 +46,7 @@ from ingest.pool import WorkerPool
 from ingest.removing import Remover
 from ingest.steps import Steps
 from ingest.store import Store, require_unchanged
+from warehouse.mask_key import mask_key
 
 
 class Handlers:
@@ -59,6 +61,7 @@ class Handlers:
         objects: Objects,
         pool: WorkerPool,
         remover: Remover,
+        mask_key: SecretStr,
         max_reads: int,
     ) -> None:
         self._bus = bus
@@ -68,6 +71,7 @@ class Handlers:
         self._objects = objects
         self._pool = pool
         self._remover = remover
+        self._mask_key = mask_key
         self._reading = asyncio.Semaphore(max_reads)
 
     async def register_upload(self, request: RegisterUpload, meta: Meta) -> Upload:
@@ -124,10 +128,11 @@ class Handlers:
 
     async def preview_source(self, request: PreviewSource, meta: Meta) -> SourcePreview:
         """PreviewSource."""
-        options = options_of(request.config)
-        async with self._file(organization_of(meta), request.config) as path:
+        org_id, options = organization_of(meta), options_of(request.config)
+        key = mask_key(self._mask_key, org_id)
+        async with self._file(org_id, request.config) as path:
             preview = await self._pool.sample(
-                SampleJob(path=path, options=options, limit=request.limit)
+                SampleJob(path=path, options=options, mask_key=key, limit=request.limit)
             )
         found = preview.inspection
         return SourcePreview(
@@ -177,7 +182,9 @@ class Handlers:
 
     async def _inspect(self, org_id: UUID, config: CsvConfig) -> Inspection:
         async with self._file(org_id, config) as path:
-            return await self._pool.inspect(InspectJob(path=path, options=options_of(config)))
+            key = mask_key(self._mask_key, org_id)
+            job = InspectJob(path=path, options=options_of(config), mask_key=key)
+            return await self._pool.inspect(job)
 
     async def _declare(
         self, meta: Meta, table_id: UUID, name: str, inspection: Inspection | None

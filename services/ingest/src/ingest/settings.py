@@ -1,6 +1,6 @@
 """Settings of ingest: how many files are read at once, and how much memory each may take."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from chassis.settings import ServiceSettings
 
@@ -9,6 +9,8 @@ class Settings(ServiceSettings):
     """What an operator may turn."""
 
     object_store_url: str
+    mask_key: SecretStr = Field(min_length=16)
+    """The one of transform: what masks that hash are keyed with."""
     max_syncs: int = Field(default=2, ge=1)
     """Syncs of this replica at once; each is a process of its own."""
     max_reads: int = Field(default=4, ge=1)

@@ -32,6 +32,7 @@ from ingest.steps import Outcome, Steps, written
 from ingest.store import Store
 from warehouse import versions
 from warehouse.access import as_org
+from warehouse.mask_key import mask_key
 from warehouse.names import data_schema, org_role, version_relation
 
 
@@ -53,6 +54,7 @@ class Syncer:
         self._objects = objects
         self._pool = pool
         self._database_url = settings.database_url
+        self._mask_key = settings.mask_key
 
     async def sync_source(self, command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
         """SyncSource: loads, or says the known outcome again."""
@@ -96,7 +98,7 @@ class Syncer:
         options = options_of(source.config)
         published = command.published
         same = published is not None and published.fingerprint == fingerprint(
-            upload.sha256, options
+            upload.sha256, options, mask_key(self._mask_key, org_id)
         )
         if published is not None and same and not command.force:
             log.info("source_unchanged", source_id=str(source.id))
@@ -108,7 +110,7 @@ class Syncer:
     async def _load(
         self, org_id: UUID, command: SyncSource, upload: Upload, options: CsvOptions
     ) -> tuple[TableVersion, tuple[Notice, ...]]:
-        version_id = new_id()
+        version_id, published = new_id(), command.published
         relation = version_relation(version_id)
         await self._steps.begin_version(org_id, command.step_id, relation)
         try:
@@ -118,6 +120,8 @@ class Syncer:
                     LoadJob(
                         path=path,
                         options=options,
+                        mask_key=mask_key(self._mask_key, org_id),
+                        known=published and tuple(one.name for one in published.columns),
                         database_url=self._database_url,
                         role=org_role(org_id),
                         schema_name=data_schema(org_id),

@@ -58,9 +58,12 @@ def _answer(order: str, load: Any, load_form: Any, answers: IO[str]) -> Line:
             case FormJob():
                 return Line(form=load_form(job, work, progress))
             case SampleJob():
-                return Line(sampled=csv.sample(job.path, job.options, job.limit, work))
+                preview = csv.sample(job.path, job.options, job.limit, work, mask_key=job.mask_key)
+                return Line(sampled=preview)
             case InspectJob():
-                return Line(inspected=csv.inspect(job.path, job.options, work))
+                return Line(
+                    inspected=csv.inspect(job.path, job.options, work, mask_key=job.mask_key)
+                )
     except BadSource as error:
         failure = Failure(code=error.code, message=error.message, transient=False)
     except Unavailable as error:

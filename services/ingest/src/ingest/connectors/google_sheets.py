@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.ingest import ColumnOption
 from ingest.connectors import BadSource, Notice, Unavailable
 from ingest.connectors.google.client import SheetsClient
 from ingest.connectors.google.grid import (
@@ -19,7 +20,7 @@ from ingest.connectors.google.grid import (
     table,
 )
 from ingest.connectors.google.spreadsheet import Sheet, Spreadsheet, place
-from ingest.dialect import ColumnOption, CsvOptions
+from ingest.dialect import CsvOptions
 
 READINGS = 3
 
