@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from contracts.ingest import PreviewSource, SourceSyncFailed, UpdateSource
+from contracts.envelope import new_id
+from contracts.ingest import ListRejects, PreviewSource, SourceSyncFailed, UpdateSource
 from contracts.problem import ProblemError
 from contracts.tables import TableVersion
 from ingest.domain import rejects_key
@@ -139,3 +140,26 @@ async def test_what_is_set_aside_is_masked_too(stand, ingest):
         ["26", "4 cells for 3 columns", ""],
         ["28", "below the table", "***,"],
     ]
+    listed = await stand.ask(ListRejects(source_id=source.id, limit=1))
+    assert (listed.total, [one.line for one in listed.rejects]) == (2, [26])
+
+
+async def test_what_is_set_aside_is_listed_of_ones_own_sources_only(stand, other, ingest):
+    source = await stand.source()
+    await stand.synced(source)
+    none = await stand.ask(ListRejects(source_id=source.id))
+    assert (none.rejects, none.total, none.stored_at) == ((), 0, None)
+    for asker, source_id in ((other, source.id), (stand, new_id())):
+        with pytest.raises(ProblemError) as caught:
+            await asker.ask(ListRejects(source_id=source_id))
+        assert caught.value.problem.status == 404
+
+
+async def test_records_of_any_size_fit_into_an_answer(stand, ingest):
+    content = "a,b\n" + "1,2\n" * 100_000 + f"1,{chr(1) * 3000},3\n" * 300
+    source = await stand.source(content.encode())
+    await stand.synced(source)
+    listed = await stand.ask(ListRejects(source_id=source.id, limit=500))
+    assert listed.total == 300
+    assert 10 < len(listed.rejects) < 300
+    assert all(len(one.text) < 3000 for one in listed.rejects)

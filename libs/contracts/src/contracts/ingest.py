@@ -222,6 +222,36 @@ class PreviewSource(Request[SourcePreview], _Typed):
     limit: int = Field(default=50, ge=1, le=500)
 
 
+class Reject(Part):
+    """A record that the last load set aside: it is not in the table."""
+
+    line: int
+    reason: str
+    text: str
+    """As it stands in the file, shortened; masked where the source's columns are, or empty then."""
+
+
+class Rejects(Part):
+    """The first of the records that were set aside."""
+
+    rejects: tuple[Reject, ...]
+    total: int
+
+
+class StoredRejects(Rejects):
+    """With the place of all of them."""
+
+    stored_at: str | None
+    """Key in the object store of a CSV file (line, reason, text); None when there are none."""
+
+
+class ListRejects(Request[StoredRejects]):
+    """What the last load of a source set aside."""
+
+    source_id: UUID
+    limit: int = Field(default=100, ge=1, le=500)
+
+
 class PlannedSource(Part):
     """What a run must know of a source before it starts."""
 

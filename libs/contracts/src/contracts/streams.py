@@ -135,6 +135,7 @@ SERVICES = (
             ingest.UpdateSource,
             ingest.DeleteSource,
             ingest.PreviewSource,
+            ingest.ListRejects,
             ingest.PlanSources,
             transform.ListTables,
             transform.GetTable,

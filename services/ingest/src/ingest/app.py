@@ -9,6 +9,7 @@ from contracts.ingest import (
     CreateSource,
     DeleteSource,
     GetSource,
+    ListRejects,
     ListSources,
     PlanSources,
     PreviewSource,
@@ -56,6 +57,7 @@ async def build(service: Service[Settings]) -> None:
         readers,
         catalogue,
         remover,
+        objects,
         settings.max_reads,
     )
     syncer = Syncer(service.database, store, steps, readers, catalogue, settings)
@@ -68,6 +70,7 @@ async def build(service: Service[Settings]) -> None:
     answer(UpdateSource, handlers.update_source)
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
+    answer(ListRejects, handlers.list_rejects)
     answer(PlanSources, handlers.plan_sources)
     service.jobs.handle(
         SyncSource,

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from contracts.ingest import CsvConfig, SourcePreview
+import httpx
+
+from contracts.ingest import CsvConfig, Rejects, SourcePreview
 from contracts.orchestrator import Run
 from dalgo.call import Call, Listing, listing, model, nothing, once
 from dalgo.models import Source
@@ -60,6 +62,23 @@ class Sources(Resource[D]):
         """The first rows and columns as they would arrive; nothing is saved."""
         body = {"type": source_type, "config": _config(config)}
         return Call("POST", "/sources/preview", model(SourcePreview), json=body)
+
+    @endpoint
+    @staticmethod
+    def rejects(source_id: UUID, *, limit: int = 100) -> Call[Rejects]:
+        """The first of the records that the last load set aside, and how many there are."""
+        path = f"/sources/{source_id}/rejects"
+        return Call("GET", path, model(Rejects), params={"limit": limit})
+
+    @endpoint
+    @staticmethod
+    def rejects_csv(source_id: UUID) -> Call[bytes]:
+        """All records that the last load set aside, as CSV: line, reason, text."""
+        return Call("GET", f"/sources/{source_id}/rejects", _content, params={"format": "csv"})
+
+
+def _content(response: httpx.Response) -> bytes:
+    return response.content
 
 
 def _config(config: Config) -> object:

@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 
 from chassis.objects import Objects
 from contracts.ingest import CsvConfig, SourcePreview
-from ingest import files
+from ingest import files, rejects
 from ingest.connectors.csv import Inspection, fingerprint
 from ingest.dialect import CsvOptions
 from ingest.domain import rejects_key, upload_key
@@ -82,7 +82,7 @@ class UploadReader:
             return None
         version_id = await sync.begin()
         async with self._file(asked) as path, temporary() as folder:
-            rejects = folder / "rejects.csv"
+            aside = folder / "rejects.csv"
             job = LoadJob(
                 path=path,
                 options=options,
@@ -90,10 +90,10 @@ class UploadReader:
                 known=sync.known,
                 **sync.schema.model_dump(),
                 relation=version_relation(version_id),
-                rejects=rejects,
+                rejects=aside,
             )
             loaded = await self._pool.load(job)
-            await files.keep_rejects(self._objects, asked.org_id, asked.source_id, rejects)
+            await rejects.keep(self._objects, asked.org_id, asked.source_id, aside)
         return Loaded((version_of(asked.source_id, version_id, loaded),), {}, loaded.warnings)
 
     async def forget(self, asked: Asked[CsvConfig]) -> None:
