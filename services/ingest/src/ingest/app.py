@@ -60,7 +60,7 @@ async def build(service: Service[Settings]) -> None:
         objects,
         settings.max_reads,
     )
-    syncer = Syncer(service.database, store, steps, readers, catalogue, settings)
+    syncer = Syncer(service.bus, service.database, store, steps, readers, catalogue, settings)
 
     answer = service.answers.answer
     answer(RegisterUpload, handlers.register_upload)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from contracts.ingest import SourceConfig, SourcePreview
 from contracts.tables import Column, Notice, TableVersion
 from ingest.connectors import InferredColumn
-from ingest.jobs import LoadResult, Schema
+from ingest.jobs import LoadResult, Progress, Schema
 
 C = TypeVar("C", bound=SourceConfig)
 
@@ -57,6 +57,9 @@ class Sync(Generic[C]):
     """Where the organisation's versions are written, and as whom."""
     begin: Callable[[], Awaitable[UUID]]
     """Id of a new version; it is remembered, and dropped unless the sync succeeds."""
+
+    tell: Callable[[Progress], None]
+    """Says how far the sync has come."""
 
     @property
     def own(self) -> TableVersion | None:

@@ -92,7 +92,7 @@ class UploadReader:
                 relation=version_relation(version_id),
                 rejects=aside,
             )
-            loaded = await self._pool.load(job)
+            loaded = await self._pool.load(job, sync.tell)
             await rejects.keep(self._objects, asked.org_id, asked.source_id, aside)
         return Loaded((version_of(asked.source_id, version_id, loaded),), {}, loaded.warnings)
 
