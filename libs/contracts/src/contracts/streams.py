@@ -80,7 +80,7 @@ SERVICES = (
             orchestrator.FindPipelineUsers,
         ),
         handles=(ingest.SyncSource,),
-        follows=(orchestrator.RunCancelRequested,),
+        follows=(orchestrator.RunCancelRequested, transform.RunPublished),
         watches=(orchestrator.RunCancelRequested.pattern(),),
     ),
     Service(

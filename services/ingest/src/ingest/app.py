@@ -18,8 +18,10 @@ from contracts.ingest import (
     UpdateSource,
 )
 from contracts.orchestrator import RunCancelRequested
+from contracts.transform import RunPublished
 from ingest.catalogue import Catalogue
 from ingest.handlers import Handlers
+from ingest.letting_go import LettingGo
 from ingest.pool import WorkerPool
 from ingest.readers.uploads import UploadReader
 from ingest.removing import Remover
@@ -60,6 +62,7 @@ async def build(service: Service[Settings]) -> None:
         objects,
         settings.max_reads,
     )
+    letting_go = LettingGo(service.bus, store, objects, mask_keys)
     syncer = Syncer(service.bus, service.database, store, steps, readers, catalogue, settings)
 
     answer = service.answers.answer
@@ -80,5 +83,6 @@ async def build(service: Service[Settings]) -> None:
         key=lambda command: command.run_id,
         stop_asked=syncer.is_cancelled,
     )
+    service.jobs.handle(RunPublished, letting_go.run_published)
     service.jobs.handle(RunCancelRequested, handlers.run_cancel_requested)
     await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_heard)

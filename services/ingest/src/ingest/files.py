@@ -22,6 +22,7 @@ async def local(objects: Objects, org_id: UUID, upload: Upload) -> AsyncIterator
         except FileNotFoundError as error:
             raise BadSource(
                 "upload_gone",
-                f"The file {upload.filename} is not stored any more. Upload it again.",
+                f"The file {upload.filename} is not stored any more (where columns are masked or "
+                "left out, it is deleted once it is published). Upload it again.",
             ) from error
         yield path

@@ -157,14 +157,19 @@ def sample(
         return Preview(inspection=file.inspection, rows=file.sample(limit))
 
 
-def fingerprint(sha256: str, options: CsvOptions, mask_key: SecretStr | None = None) -> str:
+def fingerprint(
+    sha256: str,
+    options: CsvOptions,
+    mask_key: SecretStr | None = None,
+    version: str = CONNECTOR_VERSION,
+) -> str:
     """Equal for equal content read in the same way by the same version of this connector.
 
     It tells whether masks have another key, and does not tell the key.
     """
     said = json.dumps(options.model_dump(mode="json"), sort_keys=True)
     said += key_mark(options.columns, mask_key)
-    return hashlib.sha256(f"{CONNECTOR_VERSION}\n{sha256}\n{said}".encode()).hexdigest()
+    return hashlib.sha256(f"{version}\n{sha256}\n{said}".encode()).hexdigest()
 
 
 def escaped(path: Path) -> str:

@@ -7,8 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+from pydantic import SecretStr
+
 from chassis.objects import Objects
-from contracts.ingest import CsvConfig, SourcePreview
+from contracts.ingest import CsvConfig, SourcePreview, Upload
 from ingest import files, rejects
 from ingest.connectors.csv import Inspection, fingerprint
 from ingest.dialect import CsvOptions
@@ -80,6 +82,11 @@ class UploadReader:
         said = fingerprint(upload.sha256, options, mask_key)
         if sync.own is not None and sync.own.fingerprint == said and not sync.force:
             return None
+        if sync.own is not None and not sync.force:
+            # What another version of the connector would make of it, nobody can know any more.
+            let_go = await self._store.what_is_let_go(asked.org_id, asked.source_id)
+            if let_go == reading(upload, asked.config, mask_key):
+                return None
         version_id = await sync.begin()
         async with self._file(asked) as path, temporary() as folder:
             aside = folder / "rejects.csv"
@@ -114,6 +121,11 @@ class UploadReader:
 def options_of(config: CsvConfig) -> CsvOptions:
     """How a file is read, without which file it is and what becomes of what was read."""
     return CsvOptions.model_validate(config.model_dump(exclude={"upload_id"}))
+
+
+def reading(upload: Upload, config: CsvConfig, mask_key: SecretStr) -> str:
+    """Equal for equal content read in the same way, by whatever version of the connector."""
+    return fingerprint(upload.sha256, options_of(config), mask_key, version="any")
 
 
 @asynccontextmanager
