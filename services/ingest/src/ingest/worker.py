@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import IO, Any
 
@@ -84,9 +85,10 @@ def _answer(order: str, load: Any, load_form: Any, answers: IO[str]) -> Line:
                 transient=False,
             )
         else:
-            # The type only: messages of the database and of dlt may hold data.
-            sys.excepthook(type(error), error, error.__traceback__)
+            # The type only: messages of DuckDB, the database and dlt may hold data.
+            traceback.print_tb(error.__traceback__)
             name = type(error).__name__
+            print(name, file=sys.stderr)
             failure = Failure(
                 code="worker_failed",
                 message=f"The file could not be loaded ({name}). Report this with the file.",
