@@ -15,9 +15,9 @@ from contracts.ingest import ColumnOption
 from ingest.connectors import BadSource
 from ingest.connectors.csv import fingerprint, inspect, opened, sample
 from ingest.dialect import CsvOptions
-from ingest.infer import said
 from ingest.masks import Masker, masked_sql
 from ingest.rules import missing
+from ingest.said import said
 from ingest.scan import connect
 from recipe.date_format import date_format
 from recipe.mask_key import setting_value
@@ -171,7 +171,16 @@ def test_a_format_says_how_dates_are_written(write, format, type, cells, shown):
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.sampled_from(["DD/MM/YYYY", "YY-MON-DD", "MONTH DD YYYY HH24:MI:SS", "YYYYMMDD"]),
+    st.sampled_from(
+        [
+            "DD/MM/YYYY",
+            "YYYY%MM",
+            "SS DD.MM.YYYY HH24:MI",
+            "YY-MON-DD",
+            "MONTH DD YYYY HH24:MI:SS",
+            "YYYYMMDD",
+        ]
+    ),
     st.lists(
         st.one_of(
             st.dates().map(lambda day: f"{day:%d/%m/%Y}"),

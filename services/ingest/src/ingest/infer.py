@@ -13,13 +13,12 @@ A blank cell is null; in a text column, blank space is kept as it is.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ingest.connectors import ColumnType
-from recipe.date_format import ABSENT, ISO, MEANS, MONTHS, OLD_DECADES, Token, date_format
 
-_BLANKS = "' \t\r\n\v\f\u00a0\ufeff'"
+BLANKS = "' \t\r\n\v\f\u00a0\ufeff'"
 POSTGRES = {
     "text": "text",
     "integer": "bigint",
@@ -81,7 +80,7 @@ _ID_ENDS = ("code", "phone", "uuid")
 
 def filled(column: str) -> str:
     """SQL: the cell holds more than blank space. Most cells are told by their first byte."""
-    trimmed = f"coalesce(trim({column}, {_BLANKS}) <> '', false)"
+    trimmed = f"coalesce(trim({column}, {BLANKS}) <> '', false)"
     return f"CASE WHEN {column} >= '!' AND {column} < '~' THEN true ELSE {trimmed} END"
 
 
@@ -153,82 +152,12 @@ READINGS: tuple[Reading, ...] = (
 )
 ZONED = Reading("timestamp", f"{_ISO_DATE}{_ISO_TIME} ?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)")
 """Times with a zone: no reading of its own, but a warning."""
-_SAID: Mapping[ColumnType, tuple[Reading, ...]] = {
-    "text": (TEXT,),
-    "integer": (
-        Reading(
-            "integer",
-            " *[+-]?[0-9]+ *",
-            "try_cast(trim({v}) AS BIGINT) IS NOT NULL",
-            "try_cast(trim({v}) AS BIGINT)::VARCHAR",
-        ),
-    ),
-    "decimal": (
-        Reading(
-            "decimal",
-            " *[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})? *",
-            value="trim({v})",
-        ),
-    ),
-    "boolean": (
-        Reading(
-            "boolean",
-            ".{1,40}",
-            "lower(trim({v})) IN ('true','false','t','f','yes','no','y','n','1','0')",
-            "(lower(trim({v})) IN ('true','t','yes','y','1'))::VARCHAR",
-        ),
-    ),
-    "date": tuple(reading for reading in READINGS if reading.type == "date"),
-    "timestamp": (
-        *(reading for reading in READINGS if reading.type == "timestamp"),
-        Reading(
-            "timestamp",
-            ".*",
-            "try_cast({v} AS TIMESTAMPTZ) IS NOT NULL",
-            "strftime(try_cast({v} AS TIMESTAMPTZ) AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S.%f')",
-        ),
-    ),
-    "json": (Reading("json", ".*", "json_valid({v})"),),
-}
-
-
-def said(type: ColumnType, format: str | None) -> tuple[Reading, ...]:
-    """The readings that a user's word admits, best first; the format is that of recipes."""
-    return (_worded(type, format),) if format else _SAID[type]
 
 
 def in_words(format: str) -> str:
     """A format as the recipe language writes it."""
     words = {"Y": "YYYY", "m": "MM", "d": "DD", "b": "MON", "B": "MONTH", "H": "HH24", "M": "MI"}
     return re.sub("%(.)", lambda found: words.get(found[1], "SS"), format)
-
-
-def _worded(type: ColumnType, format: str) -> Reading:
-    """Dates in a format of recipes, which is put into the order of ISO 8601."""
-    dates = date_format(format)
-    cell, shape = f"trim({{v}}, {_BLANKS})", dates.shape.replace("'", "''")
-    parts = {
-        MEANS[token]: _iso_part(token, f"regexp_extract({cell}, '{shape}', {place})")
-        for place, token in enumerate(dates.tokens, start=1)
-    }
-    joined = [f"'{sign}' || {parts.get(part, repr(ABSENT.get(part)))}" for part, sign in ISO]
-    moment = f"try_cast({' || '.join(joined)} AS TIMESTAMP)"
-    target = "%Y-%m-%d" if type == "date" else "%Y-%m-%d %H:%M:%S"
-    return Reading(
-        type,
-        ".*",
-        f"regexp_matches({cell}, '{shape}') AND {moment} >= TIMESTAMP '0001-01-01'",
-        f"strftime({moment}, '{target}')",
-    )
-
-
-def _iso_part(token: Token, found: str) -> str:
-    if token == "YY":  # noqa: S105  a word of a format
-        return f"CASE WHEN {found} >= '{OLD_DECADES[0]}' THEN '19' ELSE '20' END || {found}"
-    if token in {"MON", "MONTH"}:
-        names = (f"WHEN '{name[:3]}' THEN '{n:02}'" for n, name in enumerate(MONTHS, start=1))
-        return f"CASE lower(left({found}, 3)) {' '.join(names)} END"
-    return f"lpad({found}, {4 if token == 'YYYY' else 2}, '0')"  # noqa: S105  another word
 
 
 def kept_as_text(header: str) -> bool:

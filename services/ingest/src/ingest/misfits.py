@@ -10,7 +10,8 @@ from contracts.ingest import ColumnOption
 from ingest.cells import records
 from ingest.connectors import BadSource, ColumnType
 from ingest.dialect import Layout
-from ingest.infer import filled, said
+from ingest.infer import filled
+from ingest.said import said
 
 EXAMPLES = 5
 LONGEST = 40

@@ -21,10 +21,10 @@ from ingest.infer import (
     filled,
     in_words,
     kept_as_text,
-    said,
 )
 from ingest.masks import masked_sql
 from ingest.rules import rule
+from ingest.said import said
 
 SAMPLE_ROWS = 1000
 SHOWN = 64
