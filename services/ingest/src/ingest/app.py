@@ -10,6 +10,7 @@ from contracts.ingest import (
     DeleteSource,
     GetSource,
     ListRejects,
+    ListSheets,
     ListSources,
     PlanSources,
     PreviewSource,
@@ -20,13 +21,17 @@ from contracts.ingest import (
 from contracts.orchestrator import RunCancelRequested
 from contracts.transform import RunPublished
 from ingest.catalogue import Catalogue
+from ingest.connectors.google.accounts import Accounts
+from ingest.connectors.google.quota import SharedQuota
 from ingest.handlers import Handlers
 from ingest.letting_go import LettingGo
 from ingest.pool import WorkerPool
+from ingest.readers.sheets import SheetReader
 from ingest.readers.uploads import UploadReader
 from ingest.removing import Remover
 from ingest.sealing import Sealing
 from ingest.settings import Settings
+from ingest.sheet_handlers import SheetHandlers
 from ingest.steps import Steps
 from ingest.store import Store
 from ingest.syncing import Syncer
@@ -47,7 +52,18 @@ async def build(service: Service[Settings]) -> None:
     store, steps = Store(service.database, sealing), Steps(service.database)
     objects = Objects(settings.object_store_url)
     mask_keys = partial(mask_key, settings.mask_key)
-    readers = {"csv": UploadReader(store, objects, pool, mask_keys)}
+    accounts = Accounts(
+        SharedQuota(service.database),
+        settings.google_credentials_json,
+        settings.google_sheets_url,
+        settings.google_token_url,
+    )
+    service.on_close(accounts.close)
+    sheets = SheetReader(accounts, pool, mask_keys)
+    readers = {
+        "csv": UploadReader(store, objects, pool, mask_keys),
+        "google_sheets": sheets,
+    }
     catalogue = Catalogue(service.bus, store)
     remover = Remover(service.bus, store, catalogue, readers, settings.tidy_every)
     service.background("remover", remover.run)
@@ -63,6 +79,7 @@ async def build(service: Service[Settings]) -> None:
         settings.max_reads,
     )
     letting_go = LettingGo(service.bus, store, objects, mask_keys)
+    sheet_handlers = SheetHandlers(store, sheets)
     syncer = Syncer(service.bus, service.database, store, steps, readers, catalogue, settings)
 
     answer = service.answers.answer
@@ -74,6 +91,7 @@ async def build(service: Service[Settings]) -> None:
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
     answer(ListRejects, handlers.list_rejects)
+    answer(ListSheets, sheet_handlers.list_sheets)
     answer(PlanSources, handlers.plan_sources)
     service.jobs.handle(
         SyncSource,
