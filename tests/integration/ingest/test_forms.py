@@ -319,8 +319,11 @@ async def test_a_run_that_is_called_off_leaves_nothing_nor_does_a_source_that_is
     stand, add, server, form, orchestrator
 ):
     server.submit_all(form, ANSWERS)
-    reading = await add()
+    rules = {"members/name": {"mask": "redact"}, "village": {"skip": True}}
+    reading = await add(columns=rules)
     await reading.sync()
+    assert await reading.live("members", "members/name") == [("***",), ("***",)]
+    assert "village" not in {one.name for one in reading.versions[""].columns}
     shown = await stand.versions()
     server.submit_all(form, ANSWERS)
     others = tuple(one for name, one in reading.versions.items() if name)

@@ -81,7 +81,7 @@ SERVICES = (
             orchestrator.FindPipelineUsers,
         ),
         handles=(ingest.SyncSource,),
-        follows=(orchestrator.RunCancelRequested,),
+        follows=(orchestrator.RunCancelRequested, transform.RunPublished),
         watches=(orchestrator.RunCancelRequested.pattern(),),
     ),
     Service(
@@ -137,6 +137,7 @@ SERVICES = (
             ingest.DeleteSource,
             ingest.PreviewSource,
             ingest.ListForms,
+            ingest.ListRejects,
             ingest.ListSheets,
             ingest.PlanSources,
             transform.ListTables,

@@ -1,5 +1,7 @@
 """Composition root of ingest, shared by the process and the tests."""
 
+from functools import partial
+
 from chassis.crypto import Vault
 from chassis.objects import Objects
 from chassis.service import Service
@@ -8,6 +10,7 @@ from contracts.ingest import (
     DeleteSource,
     GetSource,
     ListForms,
+    ListRejects,
     ListSheets,
     ListSources,
     PlanSources,
@@ -17,11 +20,13 @@ from contracts.ingest import (
     UpdateSource,
 )
 from contracts.orchestrator import RunCancelRequested
+from contracts.transform import RunPublished
 from ingest.catalogue import Catalogue
 from ingest.connectors.google.accounts import Accounts
 from ingest.connectors.google.quota import SharedQuota
 from ingest.form_handlers import FormHandlers
 from ingest.handlers import Handlers
+from ingest.letting_go import LettingGo
 from ingest.pool import WorkerPool
 from ingest.readers.kobo import KoboReader
 from ingest.readers.sheets import SheetReader
@@ -33,6 +38,7 @@ from ingest.sheet_handlers import SheetHandlers
 from ingest.steps import Steps
 from ingest.store import Store
 from ingest.syncing import Syncer
+from warehouse.mask_key import mask_key
 
 
 async def build(service: Service[Settings]) -> None:
@@ -48,6 +54,7 @@ async def build(service: Service[Settings]) -> None:
     sealing = Sealing(Vault(settings.encryption_key.get_secret_value()))
     store, steps = Store(service.database, sealing), Steps(service.database)
     objects = Objects(settings.object_store_url)
+    mask_keys = partial(mask_key, settings.mask_key)
     accounts = Accounts(
         SharedQuota(service.database),
         settings.google_credentials_json,
@@ -55,10 +62,11 @@ async def build(service: Service[Settings]) -> None:
         settings.google_token_url,
     )
     service.on_close(accounts.close)
-    sheets = SheetReader(accounts, pool)
-    kobo = KoboReader(service.database, objects, pool, settings.kobo_allowed_origins)
+    sheets = SheetReader(accounts, pool, mask_keys)
+    allowed = settings.kobo_allowed_origins
+    kobo = KoboReader(service.database, objects, pool, mask_keys, allowed)
     readers = {
-        "csv": UploadReader(store, objects, pool),
+        "csv": UploadReader(store, objects, pool, mask_keys),
         "google_sheets": sheets,
         "kobo": kobo,
     }
@@ -73,9 +81,11 @@ async def build(service: Service[Settings]) -> None:
         readers,
         catalogue,
         remover,
+        objects,
         settings.max_reads,
     )
     form_handlers = FormHandlers(store, kobo, settings.max_reads)
+    letting_go = LettingGo(service.bus, store, objects, mask_keys)
     sheet_handlers = SheetHandlers(store, sheets)
     syncer = Syncer(service.bus, service.database, store, steps, readers, catalogue, settings)
 
@@ -88,6 +98,7 @@ async def build(service: Service[Settings]) -> None:
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
     answer(ListForms, form_handlers.list_forms)
+    answer(ListRejects, handlers.list_rejects)
     answer(ListSheets, sheet_handlers.list_sheets)
     answer(PlanSources, handlers.plan_sources)
     service.jobs.handle(
@@ -98,5 +109,6 @@ async def build(service: Service[Settings]) -> None:
         key=lambda command: command.run_id,
         stop_asked=syncer.is_cancelled,
     )
+    service.jobs.handle(RunPublished, letting_go.run_published)
     service.jobs.handle(RunCancelRequested, handlers.run_cancel_requested)
     await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_heard)

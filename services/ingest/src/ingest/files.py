@@ -9,7 +9,7 @@ from uuid import UUID
 from chassis.objects import Objects
 from contracts.ingest import Upload
 from ingest.connectors import BadSource
-from ingest.domain import rejects_key, upload_key
+from ingest.domain import upload_key
 from ingest.encoding import CHUNK
 
 
@@ -24,18 +24,10 @@ async def local(objects: Objects, org_id: UUID, upload: Upload) -> AsyncIterator
         except FileNotFoundError as error:
             raise BadSource(
                 "upload_gone",
-                f"The file {upload.filename} is not stored any more. Upload it again.",
+                f"The file {upload.filename} is not stored any more (where columns are masked or "
+                "left out, it is deleted once it is published). Upload it again.",
             ) from error
         yield path
-
-
-async def keep_rejects(objects: Objects, org_id: UUID, source_id: UUID, path: Path) -> None:
-    """Store what a load set aside, in place of what the one before did."""
-    key = rejects_key(org_id, source_id)
-    if await asyncio.to_thread(path.exists):
-        await put(objects, key, path)
-    else:
-        await objects.delete(key)
 
 
 async def put(objects: Objects, key: str, path: Path) -> None:

@@ -12,7 +12,7 @@ from ingest.connectors.kobo import form as forms
 from ingest.connectors.kobo.client import KoboClient
 from ingest.connectors.kobo.http import HURRIED, Patience
 from ingest.connectors.kobo.reading import Reading, read, sample
-from ingest.connectors.kobo.rows import Written, expected
+from ingest.connectors.kobo.writing import Column, Ruling, Writer, Written
 from ingest.jobs import (
     Destination,
     FormJob,
@@ -45,6 +45,8 @@ def load(job: FormJob, work: Path, progress: Tell, place: Place) -> FormResult:
                 folder,
                 after=job.after,
                 seen=lambda rows: progress("reading", rows=rows),
+                mask_key=job.mask_key,
+                known=job.known,
             )
         loaded: dict[str, LoadResult] = {}
         if reading.fingerprint != job.published:
@@ -79,12 +81,18 @@ def show(job: SampleFormJob, work: Path) -> FormSample:
         if not job.limit:
             asset = client.definition(job.options.form_id)
             shape = forms.tables(asset, job.options.values, job.options.language)
-            found = [
-                FormTable(path=one.path, name=one.name, columns=expected(one))
-                for one in shape.all()
-            ]
-            return FormSample(tables=tuple(found))
-        tables = read(client, job.options, Path(name), limit=job.limit).tables
+            ruling = Ruling(job.options.columns, job.mask_key, whole=False)
+            found: list[FormTable] = []
+            asked: list[str] = []
+            for one in shape.all():
+                writer = Writer(one, [Column(field) for field in one.fields], 1)
+                columns = writer.expected(ruling)
+                found.append(FormTable(path=one.path, name=one.name, columns=columns))
+                asked += writer.names.display
+            return FormSample(tables=tuple(found), warnings=tuple(ruling.meet(asked)))
+        tables = read(
+            client, job.options, Path(name), limit=job.limit, mask_key=job.mask_key
+        ).tables
         return FormSample(
             tables=tuple(
                 FormTable(

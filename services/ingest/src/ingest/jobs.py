@@ -45,9 +45,20 @@ class Tell(Protocol):
         ...
 
 
-class _Job(BaseModel):
+class Masking(BaseModel):
+    """The organisation's key of masks, as a session of the database would hold it."""
+
     model_config = ConfigDict(frozen=True)
 
+    mask_key: SecretStr | None = None
+    """Needed where a column is hashed."""
+
+    @field_serializer("mask_key")
+    def _reveal_mask_key(self, key: SecretStr | None) -> str | None:
+        return None if key is None else key.get_secret_value()
+
+
+class _Job(Masking):
     path: Path
     """A file on this machine; it is only read."""
     options: CsvOptions = CsvOptions()
@@ -94,6 +105,8 @@ class LoadJob(_Job, Destination):
     """Load a file into a new table of an organisation's data schema, as the organisation."""
 
     kind: Literal["load"] = "load"
+    known: tuple[str, ...] | None = None
+    """Display names of the columns that readers see now; None before the first load."""
     rejects: Path | None = None
     """Where to put the records that are set aside, with their lines and reasons, if any are."""
 
@@ -119,7 +132,7 @@ class ListFormsJob(_Account):
     kind: Literal["list_forms"] = "list_forms"
 
 
-class SampleFormJob(_Account):
+class SampleFormJob(_Account, Masking):
     """Say what a form asks; with a `limit`, show its first rows too."""
 
     kind: Literal["sample_form"] = "sample_form"
@@ -127,13 +140,15 @@ class SampleFormJob(_Account):
     limit: int = Field(default=0, ge=0, le=500)
 
 
-class FormJob(_Account, Schema):
+class FormJob(_Account, Masking, Schema):
     """Read a KoboToolbox form into a new table for its submissions and for each repeat."""
 
     kind: Literal["form"] = "form"
     options: KoboOptions
     published: str | None = None
     """The fingerprint of what readers see: a reading that gives it is not loaded."""
+    known: tuple[str, ...] | None = None
+    """As of a file, over all of the form's tables."""
     after: int | None = None
     """Take submissions with an `_id` above this only."""
     stamps_before: Path | None = None

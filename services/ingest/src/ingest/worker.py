@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from queue import SimpleQueue
@@ -88,9 +89,12 @@ def _answer(order: str, said: SimpleQueue[str], answers: IO[str]) -> Line:
             case ListFormsJob():
                 return Line(forms=form_loader.forms_of(job))
             case SampleJob():
-                return Line(sampled=csv.sample(job.path, job.options, job.limit, work))
+                preview = csv.sample(job.path, job.options, job.limit, work, mask_key=job.mask_key)
+                return Line(sampled=preview)
             case InspectJob():
-                return Line(inspected=csv.inspect(job.path, job.options, work))
+                return Line(
+                    inspected=csv.inspect(job.path, job.options, work, mask_key=job.mask_key)
+                )
     except BadSource as error:
         failure = Failure(code=error.code, message=error.message, transient=False)
     except Unavailable as error:
@@ -107,12 +111,14 @@ def _answer(order: str, said: SimpleQueue[str], answers: IO[str]) -> Line:
                 transient=False,
             )
         else:
-            # The type only: messages of the database and of dlt may hold data.
-            sys.excepthook(type(error), error, error.__traceback__)
+            # The type only: messages of DuckDB, the database and dlt may hold data.
+            traceback.print_tb(error.__traceback__)
             name = type(error).__name__
+            print(name, file=sys.stderr)
             failure = Failure(
                 code="worker_failed",
-                message=f"What was read could not be loaded ({name}). Report this with the file or form.",
+                message=f"What was read could not be loaded ({name}). Report this with the "
+                "file or form.",
                 transient=False,
             )
     return Line(error=failure)

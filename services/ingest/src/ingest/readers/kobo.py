@@ -20,7 +20,16 @@ from ingest.connectors.kobo.shape import ID, KoboOptions, table_id
 from ingest.domain import stamps_key, stamps_prefix
 from ingest.jobs import FormJob, FormResult, FormSample, ListFormsJob, SampleFormJob
 from ingest.pool import WorkerPool
-from ingest.readers import Asked, ExpectedTable, Inspected, Loaded, Sync, columns_of, version_of
+from ingest.readers import (
+    Asked,
+    ExpectedTable,
+    Inspected,
+    Loaded,
+    MaskKeys,
+    Sync,
+    columns_of,
+    version_of,
+)
 from ingest.readers.uploads import temporary
 from warehouse.access import as_org
 from warehouse.names import data_schema, qualified, quoted, version_relation
@@ -34,12 +43,14 @@ class KoboReader:
         database: Database,
         objects: Objects,
         pool: WorkerPool,
+        mask_keys: MaskKeys,
         allowed_origins: tuple[str, ...],
     ) -> None:
         """`allowed_origins`: servers that need be neither public nor encrypted."""
         self._database = database
         self._objects = objects
         self._pool = pool
+        self._mask_keys = mask_keys
         self._allowed = allowed_origins
 
     async def forms(self, server_url: str, api_token: SecretStr | None) -> tuple[Form, ...]:
@@ -83,8 +94,8 @@ class KoboReader:
         """
         asked, config = sync.asked, sync.asked.config
         options = _options(config, sync.timezone)
-        own = sync.own
-        if own is not None and not continues(own.fingerprint, options, config.server_url):
+        own, mask_key = sync.own, self._mask_keys(asked.org_id)
+        if own is not None and not continues(own.fingerprint, options, config.server_url, mask_key):
             own = None
         after: int | None = None
         if config.mode == "append":
@@ -103,6 +114,8 @@ class KoboReader:
                 **sync.schema.model_dump(),
                 **self._account(config),
                 options=options,
+                mask_key=mask_key,
+                known=sync.known,
                 published=None if sync.force or sync.own is None else sync.own.fingerprint,
                 after=after,
                 stamps_before=stamps_before,
@@ -131,8 +144,13 @@ class KoboReader:
 
     async def _shown(self, asked: Asked[KoboConfig], limit: int) -> FormSample:
         options = _options(asked.config, asked.timezone)
-        account = self._account(asked.config)
-        return await self._pool.sample_form(SampleFormJob(**account, options=options, limit=limit))
+        job = SampleFormJob(
+            **self._account(asked.config),
+            options=options,
+            mask_key=self._mask_keys(asked.org_id),
+            limit=limit,
+        )
+        return await self._pool.sample_form(job)
 
     def _account(self, config: KoboConfig) -> dict[str, Any]:
         return {
@@ -146,7 +164,9 @@ class KoboReader:
         column = next(one.physical for one in published.columns if one.name == ID)
         table = qualified(data_schema(org_id), published.relation)
         async with self._database.organization(org_id) as connection, as_org(connection, org_id):
-            found = await connection.fetchval(f"SELECT max({quoted(column)}) FROM {table}")
+            # A person may have had it kept as text.
+            query = f"SELECT max({quoted(column)}::bigint) FROM {table}"
+            found = await connection.fetchval(query)
         return found or 0
 
     async def _appended(
@@ -209,9 +229,8 @@ class KoboReader:
 
 
 def _options(config: KoboConfig, timezone: str) -> KoboOptions:
-    return KoboOptions(
-        form_id=config.form_id, values=config.values, language=config.language, timezone=timezone
-    )
+    said = config.model_dump(include={"form_id", "values", "language", "columns"})
+    return KoboOptions.model_validate(said | {"timezone": timezone})
 
 
 def _required(api_token: SecretStr | None, field: str) -> SecretStr:

@@ -2,18 +2,22 @@
 
 import csv
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import SecretStr
 
 from ingest import profile
 from ingest.connectors.kobo import form as forms
 from ingest.connectors.kobo.address import server_of
 from ingest.connectors.kobo.client import PAGE, KoboClient
-from ingest.connectors.kobo.rows import Spool, Written
+from ingest.connectors.kobo.rows import Spool
 from ingest.connectors.kobo.shape import KoboOptions
+from ingest.connectors.kobo.writing import Ruling, Written
 from ingest.dialect import CELL_LIMIT
+from ingest.masks import key_mark
 
 CONNECTOR_VERSION = "kobo-2"
 
@@ -40,13 +44,17 @@ def read(
     after: int | None = None,
     limit: int | None = None,
     seen: Callable[[int], None] = lambda _: None,
+    mask_key: SecretStr | None = None,
+    known: Collection[str] | None = None,
 ) -> Reading:
     """Read all submissions; those with an `_id` above `after`; or the first `limit` of them.
 
     With `after` (0 for all), the fingerprint tells only whether there were later submissions or
-    another form. `seen` hears after every page how many there were. Memory holds one page. Raises
-    BadSource and Unavailable.
+    another form. `seen` hears after every page how many there were. `mask_key` is needed where a
+    column is hashed; `known` are the columns that readers see already, if any (see
+    `rules.missing`). Memory holds one page. Raises BadSource and Unavailable.
     """
+    ruling = Ruling(options.columns, mask_key, known, whole=limit is None)
     asset = client.definition(options.form_id)
     shape = forms.tables(asset, options.values, options.language)
     read, last = 0, after or 0
@@ -61,16 +69,19 @@ def read(
         said = spool.fingerprint() if after is None else f"{shape.fingerprint()} to {last}"
         return Reading(
             name=str(asset.get("name") or options.form_id),
-            tables=spool.finish(),
+            tables=spool.finish(ruling),
             stamps=spool.stamps,
             submissions=read,
-            fingerprint=_fingerprint(options.identity(client.origin), said),
+            fingerprint=_fingerprint(_identity(options, client.origin, mask_key), said),
         )
 
 
-def continues(fingerprint: str, options: KoboOptions, server_url: str) -> bool:
+def continues(
+    fingerprint: str, options: KoboOptions, server_url: str, mask_key: SecretStr | None
+) -> bool:
     """Whether later submissions may be added to what was read with this fingerprint."""
-    return fingerprint.partition("-")[0] == options.identity(server_of(server_url))
+    identity = _identity(options, server_of(server_url), mask_key)
+    return fingerprint.partition("-")[0] == identity
 
 
 def sample(table: Written, limit: int) -> tuple[Mapping[str, Any], ...]:
@@ -89,6 +100,10 @@ def sample(table: Written, limit: int) -> tuple[Mapping[str, Any], ...]:
             )
     finally:
         csv.field_size_limit(before)
+
+
+def _identity(options: KoboOptions, origin: str, mask_key: SecretStr | None) -> str:
+    return options.identity(origin, key_mark(options.columns, mask_key))
 
 
 def _fingerprint(identity: str, seen: str) -> str:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID, uuid5
 
+import pydantic
+
+from contracts.ingest import ColumnOption
 from ingest.connectors import ColumnType, Found
 
 Values = Literal["codes", "labels"]
@@ -34,10 +37,15 @@ class KoboOptions(Found):
     """Of labels; None is the form's first."""
     timezone: str = "UTC"
     """Whose clock times are shown by, IANA."""
+    columns: dict[str, ColumnOption] = pydantic.Field(default_factory=dict)
+    """By display name, in every table of the form that has such a column."""
 
-    def identity(self, origin: str) -> str:
-        """Equal where rows that were read earlier and rows that are read now stand together."""
-        said = json.dumps([origin, *self.model_dump(mode="json").values()])
+    def identity(self, origin: str, key: str) -> str:
+        """Equal where rows that were read earlier and rows that are read now stand together.
+
+        `key` marks the key of masks.
+        """
+        said = json.dumps([origin, key, self.model_dump(mode="json")], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
