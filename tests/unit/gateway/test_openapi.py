@@ -95,6 +95,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("DELETE", "/sources/{source_id}"),
         ("POST", "/sources/{source_id}/sync"),
         ("GET", "/sources/{source_id}/schema"),
+        ("GET", "/sources/{source_id}/rejects"),
         ("GET", "/transformations"),
         ("POST", "/transformations"),
         ("POST", "/transformations/validate"),

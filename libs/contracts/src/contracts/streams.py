@@ -80,7 +80,7 @@ SERVICES = (
             orchestrator.FindPipelineUsers,
         ),
         handles=(ingest.SyncSource,),
-        follows=(orchestrator.RunCancelRequested,),
+        follows=(orchestrator.RunCancelRequested, transform.RunPublished),
         watches=(orchestrator.RunCancelRequested.pattern(),),
     ),
     Service(
@@ -135,6 +135,7 @@ SERVICES = (
             ingest.UpdateSource,
             ingest.DeleteSource,
             ingest.PreviewSource,
+            ingest.ListRejects,
             ingest.ListSheets,
             ingest.PlanSources,
             transform.ListTables,
