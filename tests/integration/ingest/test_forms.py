@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 
 from contracts.auth import GetOrganization, Organization
 from contracts.envelope import new_id
@@ -143,7 +144,7 @@ async def test_a_form_becomes_tables_and_its_token_is_told_to_nobody_but_its_ser
     stand, add, server, form, capfd
 ):
     number = server.submit_all(form, ANSWERS)
-    listed = await stand.ask(ListForms(server_url=server.url, api_token=kobo.TOKEN))
+    listed = await stand.ask(ListForms(server_url=server.url, api_token=SecretStr(kobo.TOKEN)))
     assert [(one.name, one.form_id, one.submissions) for one in listed.forms] == [
         ("Households", form.uid, 1)
     ]
@@ -230,7 +231,7 @@ async def test_what_cannot_be_read_is_told_with_the_way_out(stand, server, form)
     inside = await refused(stand, creation(server, form, server_url="https://localhost"))
     assert (inside.status, inside.code) == (422, "address_refused")
     server.fail(503, Retry_After="900")
-    away = await refused(stand, ListForms(server_url=server.url, api_token=kobo.TOKEN))
+    away = await refused(stand, ListForms(server_url=server.url, api_token=SecretStr(kobo.TOKEN)))
     assert (away.status, away.code) == (503, "kobo_away")
     assert (await stand.ask(ListTables())).tables == ()
 
@@ -348,7 +349,7 @@ async def test_recipes_read_repeats_in_a_run_and_hold_the_source(
     await stand_in("auth", {GetOrganization: organization})
     reading = await add()
     source_id, recipe_id = reading.source.id, new_id()
-    recipe = {
+    recipe: dict[str, object] = {
         "steps": [
             {"type": "source", "table": "Survey / members"},
             {"type": "select", "columns": ["members/name", "_parent_id"]},

@@ -1,6 +1,6 @@
 """Forms of KoboToolbox: read by a worker, each repeat a table, later versions from earlier ones."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from contracts.ingest import Form, KoboConfig, PreviewedTable, SourcePreview
 from contracts.problem import FieldProblem, problem
 from contracts.tables import Notice, TableVersion
 from ingest import files, merging
-from ingest.connectors.kobo.changes import Counts
+from ingest import form_notices as notices
 from ingest.connectors.kobo.reading import continues
 from ingest.connectors.kobo.shape import ID, KoboOptions, table_id
 from ingest.domain import stamps_key, stamps_prefix
@@ -124,19 +124,19 @@ class KoboReader:
             read = await self._pool.load_form(job, place, sync.tell)
             if not read.tables:
                 return None
-            versions, warnings = _versions(asked.source_id, begun, read), _told(names, read)
+            versions, warnings = _versions(asked.source_id, begun, read), notices.told(names, read)
             if after is not None and own is not None:
                 versions, widened = await self._appended(sync, versions)
                 warnings = (*warnings, *widened)
             if own is not None and read.changes is not None:
-                warnings = (*_said(read.changes), *warnings)
+                warnings = (*notices.changed(read.changes), *warnings)
             if after is None:
                 key = stamps_key(asked.org_id, asked.source_id, begun[""])
                 await files.put(self._objects, key, folder / "stamps")
         await self._keep_stamps(asked, {begun[""], *({sync.own.version_id} if sync.own else ())})
         others = {table_id(asked.source_id, path): name for path, name in names.items() if path}
         gone = (sync.names.get(one) for one in sync.published if one not in others)
-        return Loaded(versions, others, (*warnings, *_vanished(filter(None, gone))))
+        return Loaded(versions, others, (*warnings, *notices.gone(filter(None, gone))))
 
     async def forget(self, asked: Asked[KoboConfig]) -> None:
         """Remove the stamps of its versions."""
@@ -255,40 +255,3 @@ def _versions(
     return tuple(
         version_of(table_id(source_id, path), begun[path], one) for path, one in read.tables.items()
     )
-
-
-def _told(names: Mapping[str, str], read: FormResult) -> tuple[Notice, ...]:
-    """What was noticed in each table, that of a repeat with its name; nothing twice."""
-    said: dict[Notice, Notice] = {}
-    for path, one in read.tables.items():
-        for notice in one.warnings:
-            message = f"{names[path]}: {notice.message}" if path else notice.message
-            said.setdefault(notice, notice.model_copy(update={"message": message}))
-    return tuple(said.values())
-
-
-def _said(changes: Counts) -> tuple[Notice, ...]:
-    """What came, changed and went, if anything did."""
-    parts = [
-        f"{count:,} {what}"
-        for count, what in (
-            (changes.inserts, "new"),
-            (changes.updates, "edited"),
-            (changes.deletes, "deleted"),
-        )
-        if count
-    ]
-    if not parts:
-        return ()
-    first, *rest = parts
-    one = (changes.inserts or changes.updates or changes.deletes) == 1
-    listed = ", ".join([f"{first} submission{'' if one else 's'}", *rest])
-    return (Notice(code="submissions_changed", message=f"{listed}."),)
-
-
-def _vanished(names: Iterable[str]) -> tuple[Notice, ...]:
-    listed = ", ".join(f"'{name}'" for name in names)
-    if not listed:
-        return ()
-    message = f"The form has no {listed} any more: what was read of it last stays."
-    return (Notice(code="repeat_gone", message=message),)
