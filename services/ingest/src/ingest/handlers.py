@@ -133,9 +133,7 @@ class Handlers:
         return SourcePreview(
             columns=tuple(column.as_column() for column in found.columns),
             rows=preview.rows,
-            delimiter=found.dialect.delimiter,
-            encoding=found.dialect.encoding,
-            header_row=found.dialect.header_row,
+            **found.dialect.model_dump(),
             warnings=found.warnings,
         )
 

@@ -5,7 +5,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import duckdb
 
 from ingest import profile
 from ingest.connectors import BadSource, Found, InferredColumn, Notice
+from ingest.connectors.opening import as_plain
 from ingest.dialect import CsvOptions, Dialect, Layout, detect
 from ingest.encoding import Text, as_text
 from ingest.mend import Mended, has_notes_below, mend
@@ -51,6 +52,8 @@ class CsvFile:
     inspection: Inspection
     scan: Scan
     plan: tuple[profile.Planned, ...]
+    cut_by: str
+    """What separates cells of the file itself."""
     clean_from: int | None
     """Bytes before the first data row, when the rest may go to PostgreSQL as it is."""
     rejects: Path | None
@@ -59,7 +62,7 @@ class CsvFile:
     @property
     def delimiter(self) -> str:
         """What separates cells in the file that `write` makes."""
-        return self.inspection.dialect.delimiter if self.clean_from is not None else ","
+        return self.cut_by if self.clean_from is not None else ","
 
     def write(self, target: Path) -> None:
         """Write UTF-8 CSV whose header is the physical names and whose cells PostgreSQL reads."""
@@ -101,8 +104,9 @@ class CsvFile:
 def opened(path: Path, options: CsvOptions, work: Path | None = None) -> Iterator[CsvFile]:
     """Inspect a local file and keep it open. Raises BadSource. Temporary files go to `work`."""
     with tempfile.TemporaryDirectory(prefix="csv-", dir=work) as folder:
-        text = as_text(path, options.encoding, Path(folder))
-        layout = detect(text.path, options)
+        plain = as_plain(path, options, Path(folder))
+        text = plain.as_given(as_text(plain.path, plain.options.encoding, Path(folder)))
+        layout = detect(text.path, plain.options)
         if layout.width > MAX_COLUMNS:
             raise BadSource(
                 "too_many_columns",
@@ -110,7 +114,10 @@ def opened(path: Path, options: CsvOptions, work: Path | None = None) -> Iterato
             )
         connection = connect(Path(folder))
         try:
-            yield _inspected(connection, text, layout, options, Path(folder))
+            file = _inspected(connection, text, layout, plain.options, Path(folder))
+            dialect = plain.shown(file.inspection.dialect)
+            told = file.inspection.model_copy(update={"dialect": dialect})
+            yield replace(file, inspection=told)
         finally:
             connection.close()
 
@@ -129,7 +136,9 @@ def sample(path: Path, options: CsvOptions, limit: int, work: Path | None = None
 
 def fingerprint(sha256: str, options: CsvOptions) -> str:
     """Equal for equal content read in the same way by the same version of this connector."""
-    said = json.dumps(options.model_dump(mode="json"), sort_keys=True)
+    # Options that came later count only where they are used: what was loaded before is the same.
+    unused = {name for name in ("escape", "sheet") if getattr(options, name) is None}
+    said = json.dumps(options.model_dump(mode="json", exclude=unused), sort_keys=True)
     return hashlib.sha256(f"{CONNECTOR_VERSION}\n{sha256}\n{said}".encode()).hexdigest()
 
 
@@ -198,6 +207,7 @@ def _inspected(
             escape=layout.cutter.escape,
             encoding=text.encoding,
             header_row=layout.header_row,
+            footer_rows=mended.footer if mended else 0,
         ),
         columns=columns,
         rows=scanned.rows,
@@ -215,7 +225,7 @@ def _inspected(
     )
     clean_from = scanned.header_bytes if simple else None
     rejects = mended.rejects if mended else None
-    return CsvFile(connection, inspection, scanned, plan, clean_from, rejects)
+    return CsvFile(connection, inspection, scanned, plan, layout.delimiter, clean_from, rejects)
 
 
 def _scanned(
