@@ -112,7 +112,7 @@ def opened(path: Path, options: CsvOptions, work: Path | None = None) -> Iterato
                 "too_many_columns",
                 f"The file has {layout.width} columns; a table holds {MAX_COLUMNS} at most.",
             )
-        connection = connect(Path(folder))
+        connection = connect(Path(folder), layout.width)
         try:
             file = _inspected(connection, text, layout, plain.options, Path(folder))
             dialect = plain.shown(file.inspection.dialect)

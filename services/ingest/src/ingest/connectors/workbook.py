@@ -30,6 +30,8 @@ and a worker may take 3 GB."""
 SHOWN = 20
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """How files of the old Office begin, and every one that a password protects."""
+_TABLE = "Upload a CSV file or a workbook."
+_FEWER = "Delete cells far from the table, or save the sheet as CSV and upload that."
 _AGAIN = "Open it in Excel or LibreOffice, save it again as XLSX and upload that."
 
 Row = list[Any]
@@ -66,9 +68,6 @@ def kind_of_zip(archive: zipfile.ZipFile) -> Kind | None:
         if part in names:
             raise BadSource("not_csv", f"This is {what}, not a table. {_TABLE}")
     return None
-
-
-_TABLE = "Upload a CSV file or a workbook."
 
 
 def require_xls(path: Path) -> None:
@@ -244,8 +243,7 @@ def _measured(path: Path, sheet: str) -> Marks:
         raise BadSource(
             "too_large",
             f"The sheet {sheet!r} reaches over {found.rows:,} rows and {found.columns:,} columns; "
-            f"{MOST_CELLS:,} cells are read at most. Delete cells far from the table, or save the "
-            "sheet as CSV and upload that.",
+            f"{MOST_CELLS:,} cells are read at most. {_FEWER}",
         )
     return found
 
@@ -322,6 +320,8 @@ def _understood() -> Iterator[None]:
         StopIteration,
         ValueError,
     ) as error:
+        if "Cell limit" in str(error):
+            raise BadSource("too_large", f"The sheet is too large ({error}). {_FEWER}") from None
         raise _damaged(error) from None
     except BaseException as error:
         # calamine's own faults: a class that is in no module, and no Exception.
