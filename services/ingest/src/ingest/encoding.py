@@ -127,8 +127,9 @@ def _refuse_binary(head: bytes, *, wide: bool) -> None:
             raise BadSource("not_csv", f"This is {what}, not a CSV file. {_AS_CSV}")
     if wide:
         return
-    controls = sum(1 for byte in head if byte < 32 and byte not in _TEXT_CONTROLS)
-    if controls * 20 > len(head):
+    text = head.rstrip(b"\0")  # Some loggers fill their last block.
+    controls = sum(1 for byte in text if byte < 32 and byte not in _TEXT_CONTROLS)
+    if controls * 20 > len(text):
         raise BadSource("not_csv", f"This is a binary file, not a CSV file. {_AS_CSV}")
 
 
