@@ -12,7 +12,7 @@ from ingest.encoding import CHUNK
 
 KEPT = 5
 """Failed formulas whose places are kept."""
-_CELL = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
+_CELL = re.compile(r"([A-Z]{1,3})[0-9]{1,7}")
 _PADDED = re.compile(r"0{2,30}")
 _COLUMNS_BITS = 14
 
@@ -51,46 +51,54 @@ def marks(archive: zipfile.ZipFile, sheet: str) -> Marks:
     """
     padded = _padded_styles(archive)
     found = Marks()
-    row = column = -1
-    digits = 0
-    kind: str | None = None
+    row = count = 0
+    cell: dict[str, str] = {}
+    last: tuple[dict[str, str], int] | None = None
     failed: list[str] = []
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal row, column, digits, kind
-        name = name.rpartition(":")[2]
+        # Called for every cell twice: what only some need comes last.
+        nonlocal row, count, cell, last
+        if ":" in name:
+            name = name.rpartition(":")[2]
         if name == "c":
-            place = _CELL.fullmatch(attributes.get("r", ""))
-            if place:
-                row, column = int(place[2]) - 1, _number(place[1])
-            else:
-                column += 1
-            kind = attributes.get("t")
-            digits = padded.get(attributes.get("s", ""), 0) if padded else 0
-        elif name == "row":
-            row, column = int(attributes.get("r", row + 2)) - 1, -1
+            cell = attributes
+            count += 1
         elif name in {"v", "is"}:
             found.cells += 1
-            found.rows = max(found.rows, row + 1)
-            found.columns = max(found.columns, column + 1)
+            last = cell, count
+            kind = cell.get("t")
             if kind == "e":
                 found.errors += 1
                 if len(found.first_errors) < KEPT:
                     failed.clear()
                     parser.CharacterDataHandler = failed.append
                     parser.EndElementHandler = end
-            elif digits and kind in {None, "n"}:
-                found.pad(row, column, digits)
+            elif padded and kind in {None, "n"} and (digits := padded.get(cell.get("s", ""))):
+                found.pad(row - 1, _column(cell, count), digits)
+        elif name == "row":
+            finish()
+            row = int(attributes.get("r", row + 1))
+            count = 0
 
     def end(_: str) -> None:
-        found.first_errors[row, column] = "".join(failed)
+        found.first_errors[row - 1, _column(cell, count)] = "".join(failed)
         parser.CharacterDataHandler = parser.EndElementHandler = None
+
+    def finish() -> None:
+        """A row is over; its last cell with a value tells how far it reaches."""
+        nonlocal last
+        if last is not None:
+            found.rows = max(found.rows, row)
+            found.columns = max(found.columns, _column(*last) + 1)
+            last = None
 
     parser = _parser(start)
     with archive.open(_member(archive, sheet)) as source:
         while chunk := source.read(CHUNK):
             parser.Parse(chunk, False)
         parser.Parse(b"", True)
+    finish()
     return found
 
 
@@ -147,8 +155,12 @@ def _padded_styles(archive: zipfile.ZipFile) -> dict[str, int]:
     return {str(index): formats[one] for index, one in enumerate(styles) if one in formats}
 
 
-def _number(letters: str) -> int:
+def _column(cell: dict[str, str], count: int) -> int:
+    """The column of a cell, from 0: by its place (`AB12`), else the next of its row."""
+    place = _CELL.fullmatch(cell.get("r", ""))
+    if place is None:
+        return count - 1
     number = 0
-    for letter in letters:
+    for letter in place[1]:
         number = number * 26 + ord(letter) - 64
     return number - 1
