@@ -12,6 +12,7 @@ def test_what_is_no_google_key_is_named_with_an_example_and_not_repeated(monkeyp
     for name in ("DATABASE_URL", "NATS_URL", "OBJECT_STORE_URL"):
         monkeypatch.setenv(name, "x://y")
     monkeypatch.setenv("ENCRYPTION_KEY", KEY)
+    monkeypatch.setenv("MASK_KEY", KEY)
     monkeypatch.setenv("GOOGLE_CREDENTIALS_JSON", "/etc/secrets/key.json")
     with pytest.raises(SystemExit):
         load(Settings)
