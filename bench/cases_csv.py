@@ -1,8 +1,8 @@
 """CSV cases run through the product over HTTP: uploaded, synced as text, read again, scored.
 
-`python -m bench.cases_csv [DIR] [--direct] [--scorer PATH]`; DIR defaults to $SHARED_CASES and is
+`python -m bench.cases_csv [DIR] [--own] [--direct] [--scorer PATH]`; DIR defaults to $SHARED_CASES and is
 a folder of cases (with `manifest.json`), one of such folders, or the one above a folder `csv`.
-`--direct` reads files with the connector alone, without services: quicker, for work on detection.
+`--own` takes our own cases instead (`tests/cases/csv_files.py`). `--direct` reads files with the connector alone, without services: quicker, for work on detection.
 `--scorer` (or $CSV_SCORER) names a Python file whose `score(cases, results)` is used instead of
 ours.
 """
@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 from bench import csv_scorer
 from bench.ground import Ground, running, signed_up
+from tests.cases import csv_files
 
 from ingest.connectors import BadSource
 from ingest.connectors.csv import sample
@@ -148,15 +149,21 @@ def main() -> None:
     """Read all cases, score them, and report by folder; the means are of the required ones."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("dir", nargs="?", default=os.environ.get("SHARED_CASES"))
+    parser.add_argument("--own", action="store_true")
     parser.add_argument("--direct", action="store_true")
     parser.add_argument("--scorer", default=os.environ.get("CSV_SCORER"))
     said = parser.parse_args()
-    if not said.dir:
+    if not said.dir and not said.own:
         raise SystemExit("Where are the cases? Name their folder, or set SHARED_CASES.")
-    found, score = folders(Path(said.dir)), scorer(said.scorer)
+    score = scorer(said.scorer)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="csv-cases-") as temporary:
-        results = Path(temporary)
+        results = Path(temporary, "results")
+        results.mkdir()
+        given = results.with_name("own") if said.own else Path(said.dir)
+        if said.own:
+            csv_files.write(given)
+        found = folders(given)
         cases = [case for folder in found for case in cases_of(folder, results)]
         if said.direct:
             read_directly(cases)

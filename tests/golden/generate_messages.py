@@ -36,6 +36,7 @@ _WORDS: Mapping[str, object] = {
     "delimiter": ";",
     "email": "asha@example.org",
     "encoding": "utf-8",
+    "escape": '"',
     "filename": "beneficiaries.csv",
     "quote": '"',
     "recipe": _RECIPE,

@@ -232,3 +232,11 @@ async def test_a_file_of_very_many_columns_fits_into_a_worker(pool, job):
     lines = [",".join(f"{name}{index}" for index in range(1400)) for name in ("name", "x")]
     loaded = await pool.load(job("\n".join(lines) + "\n"))
     assert (loaded.rows, len(loaded.columns)) == (1, 1400)
+
+
+async def test_a_row_that_no_page_of_the_database_holds_is_refused(pool, job, as_organization):
+    names = ",".join(f"n{index}" for index in range(1100))
+    with pytest.raises(BadSource) as caught:
+        await pool.load(job(f"{names}\n{','.join(['12345'] * 1100)}\n"))
+    assert caught.value.code == "row_too_wide"
+    assert await versions(as_organization) == []

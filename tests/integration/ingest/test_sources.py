@@ -1,7 +1,10 @@
 """Sources over the bus: made once or not at all, renamed with their table, gone with it."""
 
 import asyncio
+import gzip
+import io
 
+import openpyxl
 import pytest
 
 from contracts.envelope import new_id
@@ -208,6 +211,27 @@ async def test_an_upload_that_was_never_used_stays_usable(stand):
     )
     assert seen.rows == ({"name": "Asha", "age": 31},)
     assert (await stand.ask(creation(upload))).config.upload_id == upload.upload_id
+
+
+async def test_a_workbook_is_seen_before_it_is_saved_and_loaded_only_once(stand):
+    book = openpyxl.Workbook()
+    book.worksheets[0].append(["unused"])
+    sheet = book.create_sheet("People")
+    for row in (["List of 2024"], [], ["name", "age"], ["Asha", 31], ["Ben", 17]):
+        sheet.append(row)
+    content = io.BytesIO()
+    book.save(content)
+    upload = await stand.upload(gzip.compress(content.getvalue()), "anything.txt")
+    config = CsvConfig(upload_id=upload.upload_id, sheet="People")
+    seen = await stand.ask(PreviewSource(source_type="csv", config=config))
+    assert seen.rows == ({"name": "Asha", "age": 31}, {"name": "Ben", "age": 17})
+    assert (seen.compression, seen.sheet, seen.sheets) == ("gzip", "People", ("Sheet", "People"))
+    assert (seen.header_row, seen.delimiter, seen.quote, seen.escape) == (2, "", "", "")
+    assert {warning.code for warning in seen.warnings} == {"sheet_chosen", "lines_before_header"}
+    source = await stand.ask(creation(upload, sheet="People"))
+    version = await stand.published(source)
+    assert await stand.live(source) == [("Asha", 31), ("Ben", 17)]
+    assert (await stand.synced(source, published=version)).unchanged
 
 
 async def test_two_sources_may_read_one_file_in_two_ways(stand):

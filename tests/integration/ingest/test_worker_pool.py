@@ -80,6 +80,15 @@ async def test_a_worker_that_is_killed_is_worth_another_try(endless):
         assert "signal 9" in caught.value.message
 
 
+async def test_a_worker_that_aborts_for_want_of_memory_is_not_tried_again(endless):
+    async with WorkerPool(spares=0) as pool:
+        task = await started(pool, endless)
+        workers()[0].send_signal(signal.SIGABRT)
+        with pytest.raises(BadSource) as caught:
+            await task
+        assert caught.value.code == "too_large"
+
+
 async def test_a_spare_that_died_while_waiting_is_replaced(tmp_path):
     path = tmp_path / "a.csv"
     path.write_text("a,b\n1,2\n")

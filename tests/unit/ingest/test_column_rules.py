@@ -89,7 +89,7 @@ def test_a_file_of_which_nothing_would_be_left_is_refused(write):
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))))
 def test_duckdb_and_python_mask_alike(cells):
     masker = Masker(MASK_KEY, {"c": ColumnOption(mask="hash")})
-    with connect(Path()) as connection:
+    with connect(Path(), 1) as connection:
         masker.into(connection)
         for mask in ("hash", "redact", "partial"):
             connection.execute("CREATE OR REPLACE TEMP TABLE t (n INTEGER, c VARCHAR)")
@@ -191,7 +191,7 @@ def test_a_format_says_how_dates_are_written(write, format, type, cells, shown):
 def test_python_reads_a_format_as_duckdb_does(format, cells):
     (reading,) = said("timestamp", format)
     dates = date_format(format)
-    with connect(Path()) as connection:
+    with connect(Path(), 1) as connection:
         for cell in cells:
             ((fits, value),) = connection.execute(
                 f"SELECT {reading.fits_sql('c')}, {reading.value_sql('c')} FROM (SELECT $1 AS c)",

@@ -92,7 +92,12 @@ def test_an_unknown_encoding_is_refused(write):
 
 @pytest.mark.parametrize(
     "content",
-    [b"\x89PNG\r\n\x1a\n" + b"\0" * 30, b"PK\x03\x04rest", b"%PDF-1.7\n", bytes(range(256)) * 9],
+    [
+        b"\x89PNG\r\n\x1a\n" + b"\0" * 30,
+        b"7z\xbc\xaf\x27\x1c",
+        b"%PDF-1.7\n",
+        bytes(range(256)) * 9,
+    ],
 )
 def test_a_binary_file_is_refused_with_the_way_out(write, content):
     error = refusal(write(content))

@@ -1,10 +1,12 @@
 """Delimiters with spaces, quotes of other kinds, and which record is the header, if any."""
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
 
-from ingest.connectors.csv import inspect, opened, sample
+from ingest.connectors.csv import CONNECTOR_VERSION, fingerprint, inspect, opened, sample
 from ingest.dialect import CsvOptions
 
 
@@ -142,3 +144,67 @@ def test_blank_space_in_a_column_without_a_name_is_kept(write):
 def test_a_second_table_below_does_not_hide_the_first(write):
     path = write("what,sum\nfees,5\nTotal\n,\nname,place\nAsha,Pune\n")
     assert names(path) == ["what", "sum"]
+
+
+def said(path: Path, **options) -> list[list[object]]:
+    """All rows, the header too."""
+    return rows(path, header_row=-1, **options)
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "expected"),
+    [
+        ("a;b,c\n1;2,3\n", {"delimiter": ","}, [["a;b", "c"], ["1;2", "3"]]),
+        ("a, b\n1, 2\n", {"delimiter": ","}, [["a", " b"], ["1", " 2"]]),
+        ("a,b\n1,2\n", {"delimiter": ";"}, [["a,b"], ["1,2"]]),
+        ("a\tb\n1\t2\n", {"delimiter": "\t"}, [["a", "b"], ["1", "2"]]),
+        ("a,b\n\"1\",'x,y'\n", {"quote": "'"}, [["a", "b"], ['"1"', "x,y"]]),
+        ("a,b\n'1','2'\n'3','4'\n", {"quote": '"'}, [["a", "b"], ["'1'", "'2'"], ["'3'", "'4'"]]),
+        ('a,b\n"x\\",y",1\n', {"escape": "\\"}, [["a", "b"], ['x",y', "1"]]),
+        ('a,b\n"x^"y",1\n', {"escape": "^"}, [["a", "b"], ['x"y', "1"]]),
+        (
+            'a,b\n"C:\\dir\\","x"\n"say ""\\""",1\n',
+            {"escape": '"'},
+            [["a", "b"], ["C:\\dir\\", "x"], ['say "\\"', "1"]],
+        ),
+        ("a,b\né,2\n".encode(), {"encoding": "latin-1"}, [["a", "b"], ["Ã©", "2"]]),
+        (b"a,b\n\x81\x85,2\n", {"encoding": "latin-1"}, [["a", "b"], ["\x81\x85", "2"]]),
+        (b"a,b\n\x81,2\n", {"encoding": "cp437"}, [["a", "b"], ["ü", "2"]]),
+        ("a,b\n1,2\n".encode("utf-16-be"), {"encoding": "utf-16-be"}, [["a", "b"], ["1", "2"]]),
+    ],
+)
+def test_what_is_said_wins_over_what_would_be_detected(write, content, options, expected):
+    path = write(content)
+    assert said(path, **options) == expected
+    dialect = inspect(path, CsvOptions(header_row=-1, **options)).dialect
+    told = {name: getattr(dialect, name) for name in options}
+    assert told == options | ({"encoding": told["encoding"]} if "encoding" in options else {})
+
+
+@pytest.mark.parametrize(("row", "header"), [(0, "t"), (1, "a"), (2, "1"), (-1, "column_1")])
+def test_the_row_of_the_header_that_is_said_wins(write, row, header):
+    path = write("t,\na,b\n1,2\n3,4\n")
+    found = inspect(path, CsvOptions(header_row=row))
+    assert found.columns[0].display_name == header
+    assert found.dialect.header_row == row
+    assert found.rows == 3 - row
+
+
+def test_lines_below_the_table_are_counted(write):
+    path = write("a,b,c\n1,2,3\n4,5,6\n,,\nSource: us,,\nAll rights,,\n")
+    assert inspect(path, CsvOptions()).dialect.footer_rows == 2
+
+
+def test_options_that_came_later_do_not_change_what_was_loaded_before():
+    older = {
+        "delimiter": None,
+        "quote": None,
+        "encoding": None,
+        "header_row": None,
+        "types": "infer",
+        "columns": {},
+    }
+    told = f"{CONNECTOR_VERSION}\nabc\n{json.dumps(older, sort_keys=True)}"
+    assert fingerprint("abc", CsvOptions()) == hashlib.sha256(told.encode()).hexdigest()
+    assert fingerprint("abc", CsvOptions(sheet="x")) != fingerprint("abc", CsvOptions())
+    assert fingerprint("abc", CsvOptions(escape="x")) != fingerprint("abc", CsvOptions())

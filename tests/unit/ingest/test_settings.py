@@ -12,6 +12,7 @@ def test_what_is_no_google_key_is_named_with_an_example_and_not_repeated(monkeyp
     for name in ("DATABASE_URL", "NATS_URL", "OBJECT_STORE_URL"):
         monkeypatch.setenv(name, "x://y")
     monkeypatch.setenv("ENCRYPTION_KEY", KEY)
+    monkeypatch.setenv("MASK_KEY", KEY)
     monkeypatch.setenv("GOOGLE_CREDENTIALS_JSON", "/etc/secrets/key.json")
     with pytest.raises(SystemExit):
         load(Settings)
@@ -19,3 +20,20 @@ def test_what_is_no_google_key_is_named_with_an_example_and_not_repeated(monkeyp
     assert told.startswith("Setting GOOGLE_CREDENTIALS_JSON does not fit")
     assert "the file's content" in told
     assert "/etc/secrets" not in told
+
+
+@pytest.mark.parametrize("given", ["kobo.example.org", "https://*.example.org"])
+def test_an_allowed_origin_is_one_server(monkeypatch, capsys, given):
+    for name in ("DATABASE_URL", "NATS_URL", "OBJECT_STORE_URL"):
+        monkeypatch.setenv(name, "x://y")
+    for name in ("ENCRYPTION_KEY", "MASK_KEY"):
+        monkeypatch.setenv(name, KEY)
+    monkeypatch.setenv("KOBO_ALLOWED_ORIGINS", "http://10.0.0.7:8000, https://kobo.example.org/")
+    assert load(Settings).kobo_allowed_origins == (
+        "http://10.0.0.7:8000",
+        "https://kobo.example.org",
+    )
+    monkeypatch.setenv("KOBO_ALLOWED_ORIGINS", given)
+    with pytest.raises(SystemExit):
+        load(Settings)
+    assert "KOBO_ALLOWED_ORIGINS" in capsys.readouterr().err

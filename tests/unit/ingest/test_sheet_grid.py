@@ -6,9 +6,9 @@ import pytest
 from tests.servers.sheets import Cell, Shown, Tab, Workbook
 
 from ingest.connectors import BadSource
-from ingest.connectors.google import cells
-from ingest.connectors.google.grid import Grid, disagree, may_hold_dates, table
-from ingest.connectors.google.spreadsheet import Merge
+from ingest.connectors.google.grid import disagree, may_hold_dates, table
+from ingest.connectors.sheets import cells
+from ingest.connectors.sheets.grid import Grid, Merge
 
 HEADER: list[Cell] = ["name", "value"]
 

@@ -16,6 +16,12 @@ def test_names_are_transliterated_and_told_apart() -> None:
     ]
 
 
+def test_no_column_is_called_like_one_that_every_table_has() -> None:
+    assert physical_names(["ctid", "XMIN", "tableoid", "oid"]) == [
+        *("ctid_2", "xmin_2", "tableoid_2", "oid")
+    ]
+
+
 @given(NAMES)
 def test_names_are_short_different_and_never_the_loaders_own(names: list[str]) -> None:
     physical = physical_names(names)

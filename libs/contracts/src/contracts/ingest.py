@@ -62,15 +62,19 @@ class SourceConfig(Part):
 
 
 class CsvConfig(SourceConfig):
-    """How a delimited text file is read; what is absent is detected."""
+    """How a file is read: delimited text or a workbook; what is absent is detected."""
 
     upload_id: UUID
     delimiter: str | None = Field(default=None, min_length=1, max_length=4)
     quote: str | None = Field(default=None, min_length=1, max_length=1)
+    escape: str | None = Field(default=None, min_length=1, max_length=1)
+    """What stands before a quote inside quotes; the quote itself where it is doubled."""
     encoding: str | None = None
     header_row: int | None = Field(default=None, ge=-1)
     """Lines before the header; None: detected; -1: there is no header."""
     types: Literal["infer", "text"] = "infer"
+    sheet: str | None = Field(default=None, min_length=1, max_length=100)
+    """Of a workbook, by name; None: the first visible one that holds cells."""
 
 
 class GoogleSheetsConfig(SourceConfig):
@@ -204,7 +208,10 @@ class PreviewedTable(Part):
 
 
 class SourcePreview(Part):
-    """The first rows as they would arrive, with what was detected."""
+    """The first rows as they would arrive, with what was detected.
+
+    A workbook has no delimiter, quote, escape or encoding: they are empty.
+    """
 
     columns: tuple[Column, ...]
     rows: tuple[dict[str, object], ...]
@@ -214,6 +221,15 @@ class SourcePreview(Part):
     encoding: str | None = None
     header_row: int | None = None
     warnings: tuple[Notice, ...]
+    quote: str | None = None
+    escape: str | None = None
+    footer_rows: int = 0
+    """Lines below the table that are left out."""
+    compression: str | None = None
+    """`gzip` or `zip`, where the file came in one."""
+    sheet: str | None = None
+    sheets: tuple[str, ...] = ()
+    """All of a workbook that can be chosen."""
 
 
 class PreviewSource(Request[SourcePreview], _Typed):

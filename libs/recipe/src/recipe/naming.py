@@ -17,6 +17,8 @@ MAX_BYTES = 63
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER = re.compile(r"[^a-z0-9]+")
 _RESERVED = "_dlt"
+_SYSTEM = frozenset(("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"))
+"""Columns that every table of PostgreSQL has already."""
 
 
 def physical_names(display_names: Sequence[str]) -> list[str]:
@@ -39,7 +41,7 @@ def physical_name(display: str, position: int, taken: Collection[str]) -> str:
     stem = _snake(display) or f"column_{position}"
     name = _cut(stem, MAX_BYTES)
     count = 1
-    while name in taken:
+    while name in taken or name in _SYSTEM:
         count += 1
         suffix = f"_{count}"
         name = _cut(stem, MAX_BYTES - len(suffix)) + suffix

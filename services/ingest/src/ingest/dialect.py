@@ -34,22 +34,34 @@ class CsvOptions(BaseModel):
 
     delimiter: str | None = None
     quote: str | None = None
+    escape: str | None = None
+    """What stands before a quote inside quotes; the quote itself where it is doubled."""
     encoding: str | None = None
     header_row: int | None = Field(default=None, ge=-1)
     """Records before the header, blank lines included; -1: there is no header."""
     types: str = "infer"
     """`infer`, or `text`: every column as text."""
     columns: dict[str, ColumnOption] = Field(default_factory=dict)
+    sheet: str | None = None
+    """Of a workbook, by name."""
 
 
 class Dialect(Found):
-    """What was detected, or said; `delimiter` is empty for a file of one column."""
+    """What was detected, or said; `delimiter` is empty for a file of one column.
+
+    What a workbook does not have (delimiter, quote, escape, encoding) is empty for it.
+    """
 
     delimiter: str
     quote: str
     escape: str
     encoding: str
     header_row: int
+    footer_rows: int = 0
+    """Lines below the table that were left out."""
+    compression: str | None = None
+    sheet: str | None = None
+    sheets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,9 +115,13 @@ def detect(path: Path, options: CsvOptions) -> Layout:
     skip, said = _separator_line(sample)
     quote = options.quote or _quote(sample)
     delimiter = options.delimiter or said or _delimiter(sample, quote)
-    spaced = _spaced(sample, delimiter, quote)
+    if options.delimiter is None:
+        spaced = _spaced(sample, delimiter, quote)
+    else:
+        spaced = len(delimiter) > 1 and delimiter.endswith(" ")
     delimiter = delimiter.rstrip(" ") or delimiter
-    cutter = Cutter(delimiter, quote, _escape(sample, delimiter, quote), spaced)
+    escape = options.escape or _escape(sample, delimiter, quote)
+    cutter = Cutter(delimiter, quote, escape, spaced)
     found = [record.cells for record in cut(io.StringIO(sample, newline=""), cutter)]
     widths = Counter(len(record) for record in found[skip:] if any(record))
     modal = max(widths, key=lambda width: (widths[width], width), default=1)
@@ -220,8 +236,6 @@ def _quote(sample: str) -> str:
 
 def _spaced(sample: str, delimiter: str, quote: str) -> bool:
     """A space follows every delimiter (but for a few) outside quotes: it belongs to it."""
-    if len(delimiter) > 1:
-        return delimiter.endswith(" ")
     q = re.escape(quote)
     bare = re.sub(rf"{q}[^{q}]*{q}", quote, sample)
     cells = bare.count(delimiter)

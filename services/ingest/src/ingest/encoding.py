@@ -18,13 +18,15 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _MAGIC = (
-    (b"PK\x03\x04", "an Excel workbook or a ZIP archive"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook (XLS)"),
     (b"%PDF-", "a PDF document"),
     (b"\x89PNG", "a PNG picture"),
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"GIF8", "a GIF picture"),
-    (b"\x1f\x8b", "a gzip archive"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
+    (b"Rar!\x1a\x07", "a RAR archive"),
+    (b"BZh", "a bzip2 archive"),
+    (b"\xfd7zXZ\x00", "an xz archive"),
+    (b"\x28\xb5\x2f\xfd", "a Zstandard archive"),
     (b"PAR1", "a Parquet file"),
     (b"SQLite format 3", "an SQLite database"),
 )
@@ -125,8 +127,9 @@ def _refuse_binary(head: bytes, *, wide: bool) -> None:
             raise BadSource("not_csv", f"This is {what}, not a CSV file. {_AS_CSV}")
     if wide:
         return
-    controls = sum(1 for byte in head if byte < 32 and byte not in _TEXT_CONTROLS)
-    if controls * 20 > len(head):
+    text = head.rstrip(b"\0")  # Some loggers fill their last block.
+    controls = sum(1 for byte in text if byte < 32 and byte not in _TEXT_CONTROLS)
+    if controls * 20 > len(text):
         raise BadSource("not_csv", f"This is a binary file, not a CSV file. {_AS_CSV}")
 
 

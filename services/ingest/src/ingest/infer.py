@@ -15,6 +15,7 @@ A blank cell is null; in a text column, blank space is kept as it is.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from ingest.connectors import ColumnType
 
@@ -107,7 +108,11 @@ class Reading:
 
     def may_fit(self, cell: str) -> bool:
         """Whether the cell has the shape; cheap, and never too strict."""
-        return re.fullmatch(self.shape, cell, re.DOTALL | re.ASCII) is not None
+        return self._pattern.fullmatch(cell) is not None
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile(self.shape, re.DOTALL | re.ASCII)
 
     @property
     def native(self) -> bool:

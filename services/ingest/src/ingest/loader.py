@@ -17,11 +17,14 @@ from dlt.destinations.exceptions import DatabaseTransientException, DestinationC
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.load.exceptions import LoadClientJobException
 from psycopg2 import sql
+from psycopg2.errors import ProgramLimitExceeded
 
 from ingest.connectors import BadSource, ColumnType, InferredColumn, Unavailable
 from ingest.jobs import LOAD_ID, ORDER, Destination, Tell
 from ingest.watching import watched
 
+ANALYZED = 10_000
+"""Columns times their statistics target (PostgreSQL's own is 100, a sample of 30,000 rows)."""
 _CONFIG: dict[str, Any] = {
     "restore_from_destination": False,
     "schema.naming": "direct",
@@ -83,7 +86,7 @@ def into_table(job: Destination, ready: Ready, folder: Path, progress: Tell) -> 
             with watched(job, ready.rows, ready.path.stat().st_size, progress):
                 load_id = _through_dlt(job, ready, folder, connection)
             progress("counting", total_rows=ready.rows)
-            rows, size = _finish(connection, job, load_id)
+            rows, size = _finish(connection, job, load_id, len(ready.columns))
             if rows != ready.rows:
                 raise BadSource(
                     "rows_lost",
@@ -170,7 +173,7 @@ def _dlt_is_there(connection: Any, job: Destination) -> bool:
     return found[0] == 2
 
 
-def _finish(connection: Any, job: Destination, load_id: str) -> tuple[int, int]:
+def _finish(connection: Any, job: Destination, load_id: str, width: int) -> tuple[int, int]:
     """Stamp the rows, forget dlt's schema of this version, count. A default costs no rewrite."""
     table = _table(job)
     _execute(
@@ -185,6 +188,13 @@ def _finish(connection: Any, job: Destination, load_id: str) -> tuple[int, int]:
         "DELETE FROM {} WHERE schema_name = %s",
         sql.Identifier(job.schema_name, "_dlt_version"),
         values=(job.relation,),
+    )
+    # Time goes with sample times columns: that of a wide table may not be longer than a load.
+    target = max(5, min(100, ANALYZED // width))
+    _execute(
+        connection,
+        "SELECT set_config('default_statistics_target', %s, false)",
+        values=(str(target),),
     )
     _execute(connection, "ANALYZE {}", table)
     (rows,) = _execute(connection, "SELECT count(*) FROM {}", table)
@@ -242,6 +252,13 @@ def _translated() -> Iterator[None]:
         if refused is not None:
             told = str(refused).partition("\n")[0]
             raise BadSource("refused", f"The database did not take the data: {told}") from error
+        if any(isinstance(cause, ProgramLimitExceeded) for cause in causes):
+            raise BadSource(
+                "row_too_wide",
+                "A row does not fit into the database: it holds 8,160 bytes of numbers, dates and "
+                "short texts, and 18 bytes for each long text. Split the file into tables of fewer "
+                "columns.",
+            ) from error
         if any(isinstance(cause, _AWAY) for cause in causes):
             raise Unavailable("database_away", "The database does not answer.") from error
         raise

@@ -55,6 +55,8 @@ class Mended:
     """Rows in the copy: what must be read from it."""
     rejects: Path | None
     """Records that were set aside, as CSV with their lines and reasons; None when none was."""
+    footer: int
+    """Records below the table that were left out."""
     warnings: tuple[Notice, ...]
 
 
@@ -160,6 +162,11 @@ class _Mender:
             "Correct the file, or choose its delimiter and quote character.",
         )
 
+    @property
+    def notes(self) -> int:
+        """Records below the table."""
+        return len(self._waiting)
+
     def warnings(self) -> Iterator[Notice]:
         """In plain words, with the lines that an editor shows."""
         for told in (self.short, self.long, self.repaired, self.rejected):
@@ -231,5 +238,6 @@ def mend(
         replace(layout, cutter=MENDED, header_row=header.NONE),
         mender.rows,
         rejects if kept else None,
+        mender.notes,
         warnings,
     )

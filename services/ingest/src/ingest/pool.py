@@ -174,6 +174,15 @@ class WorkerPool:
                     break
                 elif progress is not None:
                     progress(line.progress)
+        except Unavailable:
+            if worker.process.returncode != -signal.SIGABRT:
+                raise
+            # Libraries in Rust and C++ abort where they get no memory, and would do so again.
+            raise BadSource(
+                "too_large",
+                "The file needs more memory than a load may take. Split it, or save the sheet of "
+                "a workbook as CSV and upload that.",
+            ) from None
         finally:
             refill.cancel()
             self._refill()

@@ -13,6 +13,12 @@ from ingest.infer import filled
 from ingest.recount import Damaged, count_rows, header_bytes, line_ends
 
 MEMORY = "512MB"
+WIDE = 100
+"""Columns from which on looking for common parts of the aggregates takes longer than it saves: it
+takes the square of their number, 20 s for 1,500 columns."""
+VERY_WIDE = 300
+"""Columns of which two threads hold more rows at once than `MEMORY`."""
+MEMORY_OF_VERY_WIDE = "1GB"
 LONGEST_RECORD = 1 << 24
 
 
@@ -34,18 +40,23 @@ class Scan:
     warnings: tuple[Notice, ...]
 
 
-def connect(folder: Path) -> duckdb.DuckDBPyConnection:
-    """An own DuckDB in memory: bounded, two threads, spilling into `folder`, no extensions."""
+def connect(folder: Path, width: int) -> duckdb.DuckDBPyConnection:
+    """An own DuckDB in memory: bounded, two threads, spilling into `folder`, no extensions.
+
+    Fit for files of `width` columns.
+    """
     connection = duckdb.connect(
         config={
-            "memory_limit": MEMORY,
-            "threads": 2,
+            "memory_limit": MEMORY if width < VERY_WIDE else MEMORY_OF_VERY_WIDE,
+            "threads": 2 if width < VERY_WIDE else 1,
             "temp_directory": str(folder),
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
     )
     connection.execute("SET TimeZone = 'UTC'")
+    if width >= WIDE:
+        connection.execute("SET disabled_optimizers = 'common_subexpressions'")
     return connection
 
 

@@ -5,7 +5,7 @@ import json
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from ingest import misfits, profile, rules
 from ingest.cells import Record
 from ingest.connectors import BadSource, Found, InferredColumn, Notice
+from ingest.connectors.opening import as_plain
 from ingest.dialect import CsvOptions, Dialect, Layout, detect
 from ingest.encoding import Text, as_text
 from ingest.masks import Masker, key_mark
@@ -54,6 +55,8 @@ class CsvFile:
     inspection: Inspection
     scan: Scan
     plan: tuple[profile.Planned, ...]
+    cut_by: str
+    """What separates cells of the file itself."""
     clean_from: int | None
     """Bytes before the first data row, when the rest may go to PostgreSQL as it is."""
     rejects: Path | None
@@ -62,7 +65,7 @@ class CsvFile:
     @property
     def delimiter(self) -> str:
         """What separates cells in the file that `write` makes."""
-        return self.inspection.dialect.delimiter if self.clean_from is not None else ","
+        return self.cut_by if self.clean_from is not None else ","
 
     def write(self, target: Path) -> None:
         """Write UTF-8 CSV whose header is the physical names and whose cells PostgreSQL reads."""
@@ -117,17 +120,21 @@ def opened(
     rules.require_sound(options.columns)
     masker = Masker(mask_key, options.columns)
     with tempfile.TemporaryDirectory(prefix="csv-", dir=work) as folder:
-        text = as_text(path, options.encoding, Path(folder))
-        layout = detect(text.path, options)
+        plain = as_plain(path, options, Path(folder))
+        text = plain.as_given(as_text(plain.path, plain.options.encoding, Path(folder)))
+        layout = detect(text.path, plain.options)
         if layout.width > MAX_COLUMNS:
             raise BadSource(
                 "too_many_columns",
                 f"The file has {layout.width} columns; a table holds {MAX_COLUMNS} at most.",
             )
-        connection = connect(Path(folder))
+        connection = connect(Path(folder), layout.width)
         try:
             masker.into(connection)
-            yield _inspected(connection, text, layout, options, Path(folder), masker, known)
+            file = _inspected(connection, text, layout, plain.options, Path(folder), masker, known)
+            dialect = plain.shown(file.inspection.dialect)
+            told = file.inspection.model_copy(update={"dialect": dialect})
+            yield replace(file, inspection=told)
         finally:
             connection.close()
 
@@ -167,7 +174,9 @@ def fingerprint(
 
     It tells whether masks have another key, and does not tell the key.
     """
-    said = json.dumps(options.model_dump(mode="json"), sort_keys=True)
+    # Options that came later count only where they are used: what was loaded before is the same.
+    unused = {name for name in ("escape", "sheet") if getattr(options, name) is None}
+    said = json.dumps(options.model_dump(mode="json", exclude=unused), sort_keys=True)
     said += key_mark(options.columns, mask_key)
     return hashlib.sha256(f"{version}\n{sha256}\n{said}".encode()).hexdigest()
 
@@ -253,6 +262,7 @@ def _inspected(
             escape=layout.cutter.escape,
             encoding=text.encoding,
             header_row=layout.header_row,
+            footer_rows=mended.footer if mended else 0,
         ),
         columns=columns,
         rows=scanned.rows,
@@ -270,7 +280,7 @@ def _inspected(
     )
     clean_from = scanned.header_bytes if simple else None
     rejects = mended.rejects if mended else None
-    return CsvFile(connection, inspection, scanned, plan, clean_from, rejects)
+    return CsvFile(connection, inspection, scanned, plan, layout.delimiter, clean_from, rejects)
 
 
 def _scanned(

@@ -11,15 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.ingest import ColumnOption
 from ingest.connectors import BadSource, Notice, Unavailable
-from ingest.connectors.google.grid import (
-    Grid,
-    Table,
-    disagree,
-    may_hold_dates,
-    outline,
-    table,
-)
+from ingest.connectors.google.grid import Table, disagree, may_hold_dates, outline, table
 from ingest.connectors.google.spreadsheet import Sheet, Spreadsheet, place
+from ingest.connectors.sheets.grid import Grid
 from ingest.dialect import CsvOptions
 
 if TYPE_CHECKING:

@@ -68,9 +68,7 @@ class UploadReader:
         return SourcePreview(
             columns=columns_of(found.columns),
             rows=preview.rows,
-            delimiter=found.dialect.delimiter,
-            encoding=found.dialect.encoding,
-            header_row=found.dialect.header_row,
+            **found.dialect.model_dump(),
             warnings=found.warnings,
         )
 

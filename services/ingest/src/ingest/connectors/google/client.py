@@ -13,9 +13,9 @@ import httpx
 
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.google.auth import ServiceAccount
-from ingest.connectors.google.cells import Rows
 from ingest.connectors.google.quota import Quota
 from ingest.connectors.google.spreadsheet import FIELDS, Spreadsheet, parsed
+from ingest.connectors.sheets.cells import Rows
 
 ATTEMPTS = 5
 TIMEOUT = httpx.Timeout(20.0, read=180.0)

@@ -1,55 +1,12 @@
 """From the cells of a tab to a table of text: which row is the header, which rows hold data."""
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ingest.connectors import BadSource, Notice
-from ingest.connectors.google import cells
-from ingest.connectors.google.cells import Rows, Scalar
-from ingest.connectors.google.spreadsheet import Merge
-
-SAMPLE = 200
-"""Rows that tell how wide the table is."""
-SHOWN = 5
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A tab, read as it is shown and by value; rows and their ends may be absent."""
-
-    seen: Rows
-    raw: Rows
-    dated: Rows | None = None
-    """By value, with dates and times as shown: what differs from `raw` is one."""
-
-    @property
-    def height(self) -> int:
-        """Rows, blank ones included."""
-        return max(len(self.seen), len(self.raw))
-
-    def shown(self, row: int, column: int) -> str:
-        """The text on the screen."""
-        return str(_at(self.seen, row, column))
-
-    def value(self, row: int, column: int) -> Scalar:
-        """The value, `""` for a blank cell."""
-        return _at(self.raw, row, column)
-
-    def width(self, row: int) -> int:
-        """Cells of a row up to its last one that is not blank."""
-        for column in reversed(range(_length(self.seen, row, self.raw))):
-            if self.holds(row, column):
-                return column + 1
-        return 0
-
-    def holds(self, row: int, column: int) -> bool:
-        """Whether a cell is not blank."""
-        return self.shown(row, column).strip() != "" or str(self.value(row, column)).strip() != ""
-
-    def is_dated(self, row: int, column: int) -> bool:
-        """Whether a number is shown as a date, a time or a duration."""
-        return self.dated is not None and isinstance(_at(self.dated, row, column), str)
+from ingest.connectors import Notice
+from ingest.connectors.sheets import cells
+from ingest.connectors.sheets.cells import Rows
+from ingest.connectors.sheets.grid import Grid, Merge, at, head, merged_below, told_below
 
 
 @dataclass(frozen=True)
@@ -66,7 +23,7 @@ def may_hold_dates(seen: Rows, raw: Rows) -> bool:
     return any(
         isinstance(value, cells.Number)
         and cells.is_number(value)
-        and not cells.spelt(str(_at(seen, row, column)), value)
+        and not cells.spelt(str(at(seen, row, column)), value)
         for row, values in enumerate(raw)
         for column, value in enumerate(values)
     )
@@ -97,42 +54,8 @@ def table(grid: Grid, merges: Sequence[Merge], header_row: int | None = None) ->
     widths = [grid.width(row) for row in range(grid.height)]
     while widths and not widths[-1]:
         widths.pop()
-    if not widths:
-        raise BadSource(
-            "empty_sheet", "The tab is empty. Write a header and rows into it, or choose another."
-        )
-    warnings: list[Notice] = []
-    covered = _covered(merges)
-    row = header_row
-    if row is None:
-        row = _header_row(grid, widths, covered)
-        titles = [before for before in range(row) if widths[before]]
-        if titles:
-            first = next(filter(None, (cell.strip() for cell in _texts(grid, titles[0], widths))))
-            warnings.append(
-                Notice(
-                    code="lines_before_header",
-                    message=f"{len(titles)} rows before the header were left out, the first: "
-                    f"{first!r}. If one is the header, choose its row.",
-                )
-            )
-    elif row >= len(widths) or not widths[row]:
-        raise BadSource(
-            "no_header", f"Row {row + 1} of the tab is empty or absent: choose the header's row."
-        )
-    width = max(_extent(grid, row, widths, covered), *widths[row:])
-    header = [_head(grid, row, column, covered) for column in range(width)]
-    spread = [
-        name for column, name in enumerate(header) if name.strip() and not grid.holds(row, column)
-    ]
-    if spread:
-        names = ", ".join(map(repr, dict.fromkeys(spread)))
-        warnings.append(
-            Notice(
-                code="merged_header",
-                message=f"Merged cells in the header name each column below them: {names}.",
-            )
-        )
+    found = head(grid, widths, merges, header_row)
+    row, width = found.row, len(found.names)
     columns = [_column(grid, range(row + 1, len(widths)), column) for column in range(width)]
     failed = {
         (row + 2 + below, column): grid.shown(row + 1 + below, column)
@@ -140,73 +63,17 @@ def table(grid: Grid, merges: Sequence[Merge], header_row: int | None = None) ->
         for below in range(len(widths) - row - 1)
         if grid.value(row + 1 + below, column) in cells.ERRORS
     }
-    warnings += _told(header, failed, _merged_below(merges, row, len(widths), width))
-    return Table(tuple(header), tuple(zip(*columns, strict=True)), tuple(warnings))
-
-
-def _at(rows: Rows, row: int, column: int) -> Scalar:
-    if row < len(rows) and column < len(rows[row]):
-        return rows[row][column]
-    return ""
-
-
-def _length(seen: Rows, row: int, raw: Rows) -> int:
-    return max(len(rows[row]) if row < len(rows) else 0 for rows in (seen, raw))
+    merged = merged_below(merges, row, len(widths), width)
+    warnings = (*found.warnings, *told_below(found.names, len(failed), failed, merged))
+    return Table(found.names, tuple(zip(*columns, strict=True)), warnings)
 
 
 def _differ(raw: Rows, other: Rows) -> bool:
     return any(
-        isinstance(value, str) and value != _at(other, row, column)
+        isinstance(value, str) and value != at(other, row, column)
         for row, values in enumerate(raw)
         for column, value in enumerate(values)
     )
-
-
-def _covered(merges: Sequence[Merge]) -> dict[int, list[Merge]]:
-    """The merges that a row has a part in; those of whole columns only at their first rows."""
-    found: dict[int, list[Merge]] = {}
-    for merge in merges:
-        for row in range(merge.first_row, min(merge.end_row, merge.first_row + SAMPLE)):
-            found.setdefault(row, []).append(merge)
-    return found
-
-
-def _head(grid: Grid, row: int, column: int, covered: dict[int, list[Merge]]) -> str:
-    """The text of a header's cell; that of a merge stands in its first cell."""
-    for merge in covered.get(row, ()):
-        if merge.first_column <= column < merge.end_column:
-            return grid.shown(merge.first_row, merge.first_column)
-    return grid.shown(row, column)
-
-
-def _extent(grid: Grid, row: int, widths: Sequence[int], covered: dict[int, list[Merge]]) -> int:
-    """Columns of a row, with those that a merge with a text reaches."""
-    reached = [
-        merge.end_column
-        for merge in covered.get(row, ())
-        if grid.holds(merge.first_row, merge.first_column)
-    ]
-    return max(widths[row], *reached, 0)
-
-
-def _header_row(grid: Grid, widths: Sequence[int], covered: dict[int, list[Merge]]) -> int:
-    """The first row with text in at least half of the table's columns; titles have it in fewer."""
-    filled = [row for row in range(len(widths)) if widths[row]][:SAMPLE]
-    common = Counter(widths[row] for row in filled)
-    usual = max(common, key=lambda width: (common[width], width))
-    for row in filled:
-        own = sum(grid.holds(row, column) for column in range(widths[row]))
-        heads = sum(
-            _head(grid, row, column, covered).strip() != ""
-            for column in range(_extent(grid, row, widths, covered))
-        )
-        if (own > 1 or usual == 1) and 2 * heads >= usual:
-            return row
-    return filled[0]
-
-
-def _texts(grid: Grid, row: int, widths: Sequence[int]) -> Iterator[str]:
-    return (grid.shown(row, column) for column in range(widths[row]))
 
 
 def _column(grid: Grid, rows: range, column: int) -> list[str]:
@@ -234,29 +101,3 @@ def _text(grid: Grid, row: int, column: int) -> str:
     if grid.is_dated(row, column):
         return grid.shown(row, column)
     return cells.number(grid.shown(row, column), value)
-
-
-def _merged_below(merges: Sequence[Merge], header: int, height: int, width: int) -> int:
-    return sum(header < merge.first_row < height and merge.first_column < width for merge in merges)
-
-
-def _told(
-    header: Sequence[str], failed: dict[tuple[int, int], str], merged: int
-) -> Iterator[Notice]:
-    if failed:
-        some = ", ".join(
-            f"{error} in row {row} of {header[column] or f'column {column + 1}'!r}"
-            for (row, column), error in list(failed.items())[:SHOWN]
-        )
-        more = ", …" if len(failed) > SHOWN else ""
-        yield Notice(
-            code="formula_errors",
-            message=f"{len(failed)} cells hold an error of a formula and were left empty: "
-            f"{some}{more}.",
-        )
-    if merged:
-        yield Notice(
-            code="merged_cells",
-            message=f"{merged} merged cells below the header hold their value in their first "
-            "cell; the others are empty. Fill them in with a recipe.",
-        )

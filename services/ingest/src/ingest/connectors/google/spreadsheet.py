@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.connectors import BadSource
+from ingest.connectors.sheets.grid import Merge
 
 FIELDS = (
     "properties(title,locale,timeZone),"
@@ -24,16 +25,6 @@ class Place:
 
     spreadsheet_id: str
     sheet_id: int | None = None
-
-
-@dataclass(frozen=True)
-class Merge:
-    """Cells that are shown as one; ends are exclusive, all count from 0."""
-
-    first_row: int
-    end_row: int
-    first_column: int
-    end_column: int
 
 
 @dataclass(frozen=True)

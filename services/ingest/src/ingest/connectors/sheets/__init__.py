@@ -1,0 +1,1 @@
+"""What sheets of every kind share: cells as text, and which row is the header."""
