@@ -4,18 +4,25 @@ from chassis.crypto import Vault
 from chassis.objects import Objects
 from chassis.service import Service
 from contracts.ingest import (
+    AcceptSchemaChange,
     CreateSource,
     DeleteSource,
+    GetColumnHistory,
     GetSource,
+    ListSchemaChanges,
     ListSources,
     PlanSources,
     PreviewSource,
     RegisterUpload,
+    RejectSchemaChange,
     SyncSource,
     UpdateSource,
 )
 from contracts.orchestrator import RunCancelRequested
 from ingest.catalogue import Catalogue
+from ingest.changes import Changes
+from ingest.deciding import Deciding
+from ingest.guarding import Guard
 from ingest.handlers import Handlers
 from ingest.pool import WorkerPool
 from ingest.readers.uploads import UploadReader
@@ -54,7 +61,10 @@ async def build(service: Service[Settings]) -> None:
         remover,
         settings.max_reads,
     )
-    syncer = Syncer(service.database, store, steps, readers, catalogue, settings)
+    changes = Changes(service.database)
+    deciding = Deciding(store, changes)
+    guard = Guard(service.bus, changes)
+    syncer = Syncer(service.database, store, steps, readers, catalogue, guard, settings)
 
     answer = service.answers.answer
     answer(RegisterUpload, handlers.register_upload)
@@ -65,6 +75,10 @@ async def build(service: Service[Settings]) -> None:
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
     answer(PlanSources, handlers.plan_sources)
+    answer(ListSchemaChanges, deciding.list_schema_changes)
+    answer(AcceptSchemaChange, deciding.accept_schema_change)
+    answer(RejectSchemaChange, deciding.reject_schema_change)
+    answer(GetColumnHistory, deciding.get_column_history)
     service.jobs.handle(
         SyncSource,
         syncer.sync_source,
