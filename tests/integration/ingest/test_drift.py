@@ -1,5 +1,7 @@
 """Changed columns and lost rows are held, failed or taken; the last good data stays until then."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from contracts.drift import SchemaChange
@@ -64,7 +66,7 @@ async def refused(stand: Stand, request) -> Problem:
     return caught.value.problem
 
 
-async def save(stand: Stand, name: str, *steps: dict[str, object]):
+async def save(stand: Stand, name: str, *steps: Mapping[str, object]):
     """Save a recipe; its id."""
     transformation_id = new_id()
     request = CreateTransformation(

@@ -13,7 +13,6 @@ from contracts.ingest import (
     UpdateSource,
 )
 from contracts.orchestrator import Run
-from contracts.tables import Column
 from gateway.conventions import (
     Cursor,
     IdempotencyKey,
@@ -121,9 +120,3 @@ async def sync(
     return await start_run(
         edge, caller, response, options, route, kind="sync", source_ids=(source_id,)
     )
-
-
-@router.get("/{source_id}/schema")
-async def schema(source_id: UUID, edge: EdgeDep, caller: Reader) -> list[Column]:
-    """The columns: those published, until then those expected."""
-    return list((await find_source(edge, caller, source_id)).columns)
