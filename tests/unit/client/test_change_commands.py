@@ -109,6 +109,7 @@ def test_accepting_starts_a_sync_only_when_asked(dalgo, gateway, answer):
         "id": ID,
         "kind": "sync",
         "pipeline_id": None,
+        "version": 1,
         "status": "queued",
         "trigger": {"type": "api", "actor": "me"},
         "steps": [],

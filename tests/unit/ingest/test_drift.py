@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from contracts.drift import ChangeDetail, RenamedColumn, RetypedColumn, SchemaChange
 from contracts.envelope import new_id
-from contracts.ingest import CsvConfig
+from contracts.ingest import CsvConfig, KoboConfig
 from contracts.tables import Column
 from ingest.drift import Finding, compare, described, is_same, is_shrunken, status, summary
 from ingest.guarding import shape_of
@@ -199,3 +200,6 @@ def test_the_shape_of_a_config_is_what_decides_on_columns():
         assert shape_of(CsvConfig.model_validate(dict(config) | change)) == shape_of(config)
     for change in other:
         assert shape_of(CsvConfig.model_validate(dict(config) | change)) != shape_of(config)
+    kobo = KoboConfig(server_url="https://kobo.example.org", form_id="a1")
+    assert shape_of(kobo.model_copy(update={"api_token": SecretStr("x")})) == shape_of(kobo)
+    assert shape_of(kobo.model_copy(update={"form_id": "b2"})) != shape_of(kobo)

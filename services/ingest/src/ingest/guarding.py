@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from chassis.bus import Bus
 from chassis.telemetry import log
 from contracts.drift import ChangeDetail, ChangeStatus, ColumnUser, SchemaChange
@@ -17,10 +19,10 @@ from ingest.changes import Changes
 from ingest.drift import Finding, compare, described, is_shrunken, lost, status, summary
 from ingest.readers import Loaded
 
-PATIENCE = 60.0
-"""Seconds for compiling the recipes that read a table."""
+PATIENCE = 300.0
+"""Seconds for compiling the recipes that read a table, time and again."""
 
-_NOT_SHAPE = frozenset({"upload_id", "mode", "on_schema_change", "shrink_guard"})
+_NOT_SHAPE = {"upload_id", "mode", "on_schema_change", "shrink_guard"}
 """Fields of a config that do not say which columns there are: data, and what becomes of it."""
 
 
@@ -54,10 +56,11 @@ class Guard:
         config, shape = source.config, shape_of(source.config)
         findings = list(_findings(command, loaded, config.shrink_guard))
         is_asked = bool(findings) and await self._is_reshaped(org_id, command, shape)
-        findings = [
-            await self._with_users(org_id, source.id, finding, loaded, actor)
-            for finding in findings
-        ]
+        if not is_asked and config.on_schema_change != "accept":
+            findings = [
+                await self._with_users(org_id, source.id, finding, loaded, actor)
+                for finding in findings
+            ]
 
         def judge(finding: Finding, before: ChangeStatus | None) -> ChangeStatus:
             return status(finding, before, config.on_schema_change, is_asked=is_asked)
@@ -105,8 +108,12 @@ class Guard:
 
 
 def shape_of(config: SourceConfig) -> str:
-    """Equal for configs that read the same data into the same columns (SHA-256, hex)."""
-    content = config.model_dump_json(exclude=set(_NOT_SHAPE))
+    """Equal for configs that read the same data into the same columns (SHA-256, hex).
+
+    What is as by default is left out: a field that a newer version adds changes no digest.
+    """
+    secrets = {name for name, value in config if isinstance(value, SecretStr)}
+    content = config.model_dump_json(exclude=_NOT_SHAPE | secrets, exclude_defaults=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 

@@ -1,6 +1,7 @@
 """Which recipes need columns of a table: found by compiling them without those columns."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -8,14 +9,16 @@ from contracts.drift import ColumnUser
 from contracts.tables import Column
 from contracts.transform import ColumnUsers, FindColumnUsers
 from recipe import parse
+from recipe.tables import folded
 from transform.catalogue import Catalogue
 from transform.compiler import Compiler, final_columns
 from transform.domain import CatalogueTable
 from transform.saved import Saved
 from transform.store import Store
 
-_EACH = 50
-"""Columns that are looked at one by one; of the others a recipe is told to use any or none."""
+_CHECKS = 100
+"""Checks of recipes spent on finding out which of several columns each one uses: one check takes
+some 50 ms. Beyond that, those that a recipe mentions."""
 
 Tables = Mapping[UUID, CatalogueTable]
 Readers = Mapping[UUID, Sequence[Saved]]
@@ -42,22 +45,48 @@ class Usage:
         fitting = {one for one in suspects if await self._fits(org_id, tables, suspects[one][0])}
         if not fitting:
             return ColumnUsers(users=())
-        used: dict[UUID, list[str]] = {one: [] for one in fitting}
-        for name in request.changed[:_EACH]:
-            rest = [column for column in own.columns if column.name != name]
-            for one in fitting & set(await self._misfits(org_id, tables, readers, own, rest)):
-                used[one].append(name)
+        used = await self._columns(org_id, tables, readers, own, request.changed, fitting)
         breaks = await self._misfits(org_id, tables, readers, own, request.columns)
         users = (
             ColumnUser(
                 transformation_id=one,
                 name=suspects[one][0].name,
-                columns=tuple(used[one] or request.changed[_EACH:]),
+                # Without all of them it does not fit, even where none alone is missed.
+                columns=tuple(used[one] or request.changed),
                 error=breaks[one][1] if one in breaks else None,
             )
             for one in fitting
         )
         return ColumnUsers(users=tuple(sorted(users, key=lambda user: user.name)))
+
+    async def _columns(
+        self,
+        org_id: UUID,
+        tables: Tables,
+        readers: Readers,
+        own: CatalogueTable,
+        changed: Sequence[str],
+        users: Collection[UUID],
+    ) -> dict[UUID, list[str]]:
+        """Which of the columns each user needs."""
+        used: dict[UUID, list[str]] = {one: [] for one in users}
+        texts = {
+            reader.transformation_id: folded(json.dumps(reader.recipe, ensure_ascii=False))
+            for below in readers.values()
+            for reader in below
+        }
+        checks = 0
+        for name in changed if len(changed) > 1 else ():
+            mentioning = {one for one, text in texts.items() if folded(name) in text}
+            if not mentioning:
+                continue
+            checks += len(texts)
+            if checks <= _CHECKS:
+                rest = [column for column in own.columns if column.name != name]
+                mentioning = set(await self._misfits(org_id, tables, readers, own, rest))
+            for one in mentioning & used.keys():
+                used[one].append(name)
+        return used
 
     async def _readers(self, org_id: UUID, table_id: UUID) -> Readers:
         """The recipes below a table, by the table that they read."""
