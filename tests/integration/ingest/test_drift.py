@@ -117,7 +117,13 @@ async def test_a_removed_column_is_held_until_it_is_accepted(stand, other):
     assert await pending(stand, source) == 0
     await give(stand, source, b"name\nAsha\nBen\nChidi\n")
     assert "(age, village)" in await held(stand, source, first)
-    assert [one.is_open for one in await changes(stand, source)] == [True, False]
+    (change, before) = await changes(stand, source)
+    assert (change.is_open, before.is_open) == (True, False)
+    assert [(user.name, user.columns) for user in change.used_by] == [
+        ("adults", ("age",)),
+        ("copy", ("village",)),
+        ("grown", ("age",)),
+    ]
     assert (await refused(stand, RejectSchemaChange(source_id=source.id, number=1))).status == 409
     page = await stand.ask(ListSchemaChanges(source_id=source.id, limit=1))
     rest = await stand.ask(ListSchemaChanges(source_id=source.id, cursor=page.next_cursor))

@@ -1,7 +1,7 @@
 """Which recipes need columns of a table: found by compiling them without those columns."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from uuid import UUID
 
@@ -41,22 +41,23 @@ class Usage:
         readers = await self._readers(org_id, request.table_id)
         changed = set(request.changed)
         without = [column for column in own.columns if column.name not in changed]
-        suspects = await self._misfits(org_id, tables, readers, own, without)
-        fitting = {one for one in suspects if await self._fits(org_id, tables, suspects[one][0])}
-        if not fitting:
+        together = await self._misfits(org_id, tables, readers, own, without)
+        if not together:
             return ColumnUsers(users=())
-        used = await self._columns(org_id, tables, readers, own, request.changed, fitting)
+        below = {one.transformation_id: one for found in readers.values() for one in found}
+        used = await self._columns(org_id, tables, readers, own, request.changed, together.keys())
         breaks = await self._misfits(org_id, tables, readers, own, request.columns)
-        users = (
-            ColumnUser(
-                transformation_id=one,
-                name=suspects[one][0].name,
-                # Without all of them it does not fit, even where none alone is missed.
-                columns=tuple(used[one] or request.changed),
-                error=breaks[one][1] if one in breaks else None,
-            )
-            for one in fitting
-        )
+        users: list[ColumnUser] = []
+        for one in together.keys() | used.keys():
+            if await self._fits(org_id, tables, below[one]):
+                user = ColumnUser(
+                    transformation_id=one,
+                    name=below[one].name,
+                    # Without all of them it does not fit, even where none alone is missed.
+                    columns=tuple(used.get(one, request.changed)),
+                    error=breaks.get(one),
+                )
+                users.append(user)
         return ColumnUsers(users=tuple(sorted(users, key=lambda user: user.name)))
 
     async def _columns(
@@ -66,10 +67,13 @@ class Usage:
         readers: Readers,
         own: CatalogueTable,
         changed: Sequence[str],
-        users: Collection[UUID],
+        misfits: Set[UUID],
     ) -> dict[UUID, list[str]]:
-        """Which of the columns each user needs."""
-        used: dict[UUID, list[str]] = {one: [] for one in users}
+        """Which of several columns each recipe needs; `misfits` do not fit without all of them.
+
+        Nothing is said of a single column: its users are the misfits.
+        """
+        used: dict[UUID, list[str]] = {}
         texts = {
             reader.transformation_id: folded(json.dumps(reader.recipe, ensure_ascii=False))
             for below in readers.values()
@@ -77,15 +81,17 @@ class Usage:
         }
         checks = 0
         for name in changed if len(changed) > 1 else ():
-            mentioning = {one for one, text in texts.items() if folded(name) in text}
-            if not mentioning:
+            users = {one for one, text in texts.items() if folded(name) in text}
+            if not users:
                 continue
             checks += len(texts)
-            if checks <= _CHECKS:
+            if checks > _CHECKS:
+                users &= misfits
+            else:
                 rest = [column for column in own.columns if column.name != name]
-                mentioning = set(await self._misfits(org_id, tables, readers, own, rest))
-            for one in mentioning & used.keys():
-                used[one].append(name)
+                users = set(await self._misfits(org_id, tables, readers, own, rest))
+            for one in users:
+                used.setdefault(one, []).append(name)
         return used
 
     async def _readers(self, org_id: UUID, table_id: UUID) -> Readers:
@@ -110,13 +116,13 @@ class Usage:
         readers: Readers,
         own: CatalogueTable,
         columns: Iterable[Column],
-    ) -> dict[UUID, tuple[Saved, str]]:
+    ) -> dict[UUID, str]:
         """Recipes that do not fit where a table has these columns, each with what is wrong first.
 
         Columns that a recipe hands on are followed to the recipes that read its result.
         """
         now = dict(tables) | {own.table_id: _with(own, columns)}
-        found: dict[UUID, tuple[Saved, str]] = {}
+        found: dict[UUID, str] = {}
         waiting = [own.table_id]
         while waiting:
             for reader in readers[waiting.pop()]:
@@ -124,7 +130,7 @@ class Usage:
                 checked = await self._compiler.check(parse(reader.recipe), org_id, now.values())
                 if checked.errors:
                     first = checked.errors[0]
-                    found.setdefault(output, (reader, f"Step {first.step}: {first.message}"))
+                    found.setdefault(output, f"Step {first.step}: {first.message}")
                 elif checked.open is None and output in now:
                     given = final_columns(checked)
                     if given != now[output].columns:
