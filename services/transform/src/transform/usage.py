@@ -1,7 +1,7 @@
 """Which recipes need columns of a table: found by compiling them without those columns."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -67,7 +67,7 @@ class Usage:
         readers: Readers,
         own: CatalogueTable,
         changed: Sequence[str],
-        misfits: Set[UUID],
+        misfits: Collection[UUID],
     ) -> dict[UUID, list[str]]:
         """Which of several columns each recipe needs; `misfits` do not fit without all of them.
 
@@ -86,7 +86,7 @@ class Usage:
                 continue
             checks += len(texts)
             if checks > _CHECKS:
-                users &= misfits
+                users &= set(misfits)
             else:
                 rest = [column for column in own.columns if column.name != name]
                 users = set(await self._misfits(org_id, tables, readers, own, rest))
