@@ -37,7 +37,17 @@ class Source(Part):
     warnings: tuple[Notice, ...] = ()
     last_synced_at: datetime | None = None
     last_error: str | None = None
+    pending_changes: int = 0
+    """Changes that are held until somebody accepts or rejects them."""
     created_at: datetime
+
+
+class SourceColumn(Column):
+    """A column of a source's own table."""
+
+    nullable: bool | None = None
+    """Whether there are empty cells in it; None until it was published."""
+    first_seen: datetime
 
 
 class WarehouseLineage(Part):

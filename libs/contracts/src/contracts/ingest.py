@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from contracts.drift import SchemaChange
 from contracts.message import Command, Done, Event, Part, Request, Secret
 from contracts.problem import Problem
 from contracts.tables import Column, Notice, TableVersion
@@ -56,7 +57,9 @@ class SourceConfig(Part):
 
     columns: dict[str, ColumnOption] = Field(default_factory=dict)
     on_schema_change: SchemaPolicy | None = None
-    """What happens to changed columns. None: added ones are taken, other changes are held."""
+    """What happens to changed columns. None: added ones are taken, other changes are held.
+
+    Changes that follow from another config (types, header, rules) are taken: they were asked for."""
     shrink_guard: int = Field(default=50, ge=0, le=100)
     """Percent of the rows that may go from one version to the next; more is held. 100: all may."""
 
@@ -152,6 +155,8 @@ class Source(_Typed):
     last_synced_at: datetime | None
     last_error: str | None
     warnings: tuple[Notice, ...] = ()
+    pending_changes: int = 0
+    """Changes that are held until a person accepts or rejects them."""
 
 
 class SourceList(Part):
@@ -196,6 +201,50 @@ class DeleteSource(Request[Done]):
 
     source_id: UUID
     if_revision: int | None = None
+
+
+class SchemaChangeList(Part):
+    """A page of a source's changes, the newest first."""
+
+    changes: tuple[SchemaChange, ...]
+    next_cursor: str | None = None
+
+
+class ListSchemaChanges(Request[SchemaChangeList]):
+    """What changed in a source's tables since it was made: held, decided, taken."""
+
+    source_id: UUID
+    limit: int = 50
+    cursor: str | None = None
+
+
+class AcceptSchemaChange(Request[SchemaChange]):
+    """Let a held change through at the next sync; may be repeated. 409 when it is settled."""
+
+    source_id: UUID
+    number: int
+
+
+class RejectSchemaChange(Request[SchemaChange]):
+    """Keep the last good data until the source says something else; may be repeated."""
+
+    source_id: UUID
+    number: int
+
+
+class ColumnHistory(Part):
+    """Since when the columns of a source's own table are there."""
+
+    since: datetime
+    """Of all columns that do not stand in `added`."""
+    added: dict[str, datetime]
+    """By display name."""
+
+
+class GetColumnHistory(Request[ColumnHistory]):
+    """Since when the columns of a source's own table are there."""
+
+    source_id: UUID
 
 
 class PreviewedTable(Part):

@@ -21,6 +21,8 @@ class TableVersion(Part):
     """Size on disk, TOAST included."""
     fingerprint: str
     """Equal fingerprints mean: nothing changed between two versions."""
+    nullable: tuple[str, ...] | None = None
+    """Display names of the columns that have empty cells; None: not known."""
 
 
 class Notice(Part):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AliasChoices, ConfigDict, Field
 
+from contracts.drift import ColumnUser
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
 from contracts.tables import Column, Notice, TableVersion
@@ -58,6 +59,8 @@ class WarehouseTable(Part):
     updated_at: datetime | None
     used_by: tuple[str, ...] = ()
     """Names of the transformations that read the table."""
+    nullable: tuple[str, ...] | None = None
+    """Display names of the published columns that have empty cells; None: not known."""
 
 
 class WarehouseTables(Part):
@@ -79,6 +82,25 @@ class GetTable(Request[WarehouseTable]):
     """One table, by its id, its physical name or its display name."""
 
     name: str
+
+
+class ColumnUsers(Part):
+    """Recipes that use columns, by name."""
+
+    users: tuple[ColumnUser, ...]
+
+
+class FindColumnUsers(Request[ColumnUsers]):
+    """Which recipes use these columns of a table, also through recipes that hand them on?
+
+    To read the table is not to use its columns: a recipe uses one if it does not fit without it.
+    """
+
+    table_id: UUID
+    changed: tuple[str, ...]
+    """Display names."""
+    columns: tuple[Column, ...]
+    """What the table would have; a user's `error` says why its recipe would not fit."""
 
 
 class SortItem(Part):

@@ -39,6 +39,8 @@ class SourceView(BaseModel):
     last_error: str | None
     status: SourceStatus
     warnings: tuple[Notice, ...]
+    pending_changes: int
+    """Changes that are held until a person accepts or rejects them."""
     revision: int
     created_at: datetime
 
@@ -97,6 +99,7 @@ def compose(source: Source, table: WarehouseTable | None) -> SourceView:
         last_error=source.last_error,
         status=source.status,
         warnings=source.warnings,
+        pending_changes=source.pending_changes,
         revision=source.revision,
         created_at=source.created_at,
     )

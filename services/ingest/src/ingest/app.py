@@ -6,23 +6,30 @@ from chassis.crypto import Vault
 from chassis.objects import Objects
 from chassis.service import Service
 from contracts.ingest import (
+    AcceptSchemaChange,
     CreateSource,
     DeleteSource,
+    GetColumnHistory,
     GetSource,
     ListRejects,
+    ListSchemaChanges,
     ListSheets,
     ListSources,
     PlanSources,
     PreviewSource,
     RegisterUpload,
+    RejectSchemaChange,
     SyncSource,
     UpdateSource,
 )
 from contracts.orchestrator import RunCancelRequested
 from contracts.transform import RunPublished
 from ingest.catalogue import Catalogue
+from ingest.changes import Changes
 from ingest.connectors.google.accounts import Accounts
 from ingest.connectors.google.quota import SharedQuota
+from ingest.deciding import Deciding
+from ingest.guarding import Guard
 from ingest.handlers import Handlers
 from ingest.letting_go import LettingGo
 from ingest.pool import WorkerPool
@@ -80,7 +87,12 @@ async def build(service: Service[Settings]) -> None:
     )
     letting_go = LettingGo(service.bus, store, objects, mask_keys)
     sheet_handlers = SheetHandlers(store, sheets)
-    syncer = Syncer(service.bus, service.database, store, steps, readers, catalogue, settings)
+    changes = Changes(service.database)
+    deciding = Deciding(store, changes)
+    guard = Guard(service.bus, changes)
+    syncer = Syncer(
+        service.bus, service.database, store, steps, readers, catalogue, guard, settings
+    )
 
     answer = service.answers.answer
     answer(RegisterUpload, handlers.register_upload)
@@ -93,6 +105,10 @@ async def build(service: Service[Settings]) -> None:
     answer(ListRejects, handlers.list_rejects)
     answer(ListSheets, sheet_handlers.list_sheets)
     answer(PlanSources, handlers.plan_sources)
+    answer(ListSchemaChanges, deciding.list_schema_changes)
+    answer(AcceptSchemaChange, deciding.accept_schema_change)
+    answer(RejectSchemaChange, deciding.reject_schema_change)
+    answer(GetColumnHistory, deciding.get_column_history)
     service.jobs.handle(
         SyncSource,
         syncer.sync_source,

@@ -14,10 +14,11 @@ from chassis.telemetry import log
 from contracts.envelope import Meta, derived_id, new_id
 from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
 from contracts.problem import Problem, ProblemError, problem
-from contracts.tables import TableVersion
+from contracts.tables import Notice, TableVersion
 from ingest.catalogue import Catalogue
 from ingest.connectors import BadSource, Unavailable
 from ingest.domain import organization_of
+from ingest.guarding import Guard
 from ingest.jobs import Schema
 from ingest.readers import Asked, Loaded, Readers, Sync
 from ingest.settings import Settings
@@ -40,6 +41,7 @@ class Syncer:
         steps: Steps,
         readers: Readers,
         catalogue: Catalogue,
+        guard: Guard,
         settings: Settings,
     ) -> None:
         self._bus = bus
@@ -48,6 +50,7 @@ class Syncer:
         self._steps = steps
         self._readers = readers
         self._catalogue = catalogue
+        self._guard = guard
         self._database_url = settings.database_url
 
     async def sync_source(self, command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
@@ -114,19 +117,21 @@ class Syncer:
         )
         try:
             loaded = await self._readers[kept.source.source_type].sync(sync)
-            if loaded is not None:
+            verdict = await self._guard.look(org_id, command, kept.source, loaded, meta.actor)
+            if loaded is not None and verdict.held is None:
                 await self._catalogue.keep_others(org_id, kept.source, loaded, meta.actor)
         except BaseException:
             for version_id in begun:
                 await self._drop(org_id, command, version_relation(version_id))
             raise
-        if loaded is None:
-            log.info("source_unchanged", source_id=str(command.source_id))
-            return _unchanged(command, lease)
+        if loaded is None or verdict.held is not None:
+            # What was begun and is held is swept with the step's end.
+            log.info("source_unchanged", source_id=str(command.source_id), reason=verdict.held)
+            return _unchanged(command, lease, verdict.held)
         log.info(
             "source_loaded", source_id=str(command.source_id), rows=[t.rows for t in loaded.tables]
         )
-        return _loaded(command, lease, loaded)
+        return _loaded(command, lease, loaded, verdict.notices)
 
     async def _commit(
         self, org_id: UUID, command: SyncSource, outcome: Outcome, meta: Meta
@@ -163,14 +168,16 @@ def _published(command: SyncSource) -> tuple[TableVersion, ...]:
     return (*own, *command.other_published)
 
 
-def _loaded(command: SyncSource, lease: int, loaded: Loaded) -> SourceSynced:
+def _loaded(
+    command: SyncSource, lease: int, loaded: Loaded, notices: tuple[Notice, ...]
+) -> SourceSynced:
     return SourceSynced(
         run_id=command.run_id,
         step_id=command.step_id,
         lease=lease,
         tables=loaded.tables,
         unchanged=False,
-        warnings=loaded.warnings,
+        warnings=(*loaded.warnings, *notices),
     )
 
 

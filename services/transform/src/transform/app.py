@@ -12,6 +12,7 @@ from contracts.transform import (
     DeleteTransformation,
     DropTable,
     EnsureOrganization,
+    FindColumnUsers,
     GetRecipeVersion,
     GetTable,
     GetTransformation,
@@ -47,6 +48,7 @@ from transform.recipes import Recipes
 from transform.session import Sessions
 from transform.settings import Settings
 from transform.store import Store
+from transform.usage import Usage
 from transform.zones import Zones
 
 
@@ -81,6 +83,7 @@ async def build(service: Service[Settings]) -> None:
         builder=builder,
         history=History(store, catalogue, recipes),
         lineage=Lineage(store, catalogue, compiler),
+        usage=Usage(store, catalogue, compiler),
         zones=Zones(service.bus),
     )
 
@@ -107,6 +110,7 @@ async def build(service: Service[Settings]) -> None:
     answer(RestoreRecipeVersion, handlers.restore_recipe_version)
     answer(TraceTransformation, handlers.trace_transformation)
     answer(TraceTables, handlers.trace_tables)
+    answer(FindColumnUsers, handlers.find_column_users)
     answer(PlanTransformations, handlers.plan_transformations)
 
     jobs = service.jobs

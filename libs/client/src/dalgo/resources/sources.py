@@ -1,15 +1,16 @@
 """Sources: where data comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import httpx
 
+from contracts.drift import SchemaChange
 from contracts.ingest import CsvConfig, Rejects, Sheet, SourcePreview
 from contracts.orchestrator import Run
 from dalgo.call import Call, Listing, listing, model, models, nothing, once, present
-from dalgo.models import Source
+from dalgo.models import Source, SourceColumn
 from dalgo.resource import D, Resource, endpoint, listed
 
 Config = CsvConfig | Mapping[str, Any]
@@ -55,6 +56,33 @@ class Sources(Resource[D]):
     def sync(source_id: UUID, *, idempotency_key: str | None = None) -> Call[Run]:
         """Start loading the source; the run tells how it goes."""
         return Call("POST", f"/sources/{source_id}/sync", model(Run), headers=once(idempotency_key))
+
+    @endpoint
+    @staticmethod
+    def schema(source_id: UUID) -> Call[Sequence[SourceColumn]]:
+        """The columns: those published, until then those expected."""
+        return Call("GET", f"/sources/{source_id}/schema", models(SourceColumn))
+
+    @listed
+    @staticmethod
+    def changes(source_id: UUID, limit: int = 100) -> Listing[SchemaChange]:
+        """What changed in columns and rows, the newest first; `limit` is the size of a page."""
+        path = f"/sources/{source_id}/schema/changes"
+        return listing(path, SchemaChange, params={"limit": limit})
+
+    @endpoint
+    @staticmethod
+    def accept_change(source_id: UUID, number: int) -> Call[SchemaChange]:
+        """Let a held change through at the next sync; 409 when it is settled."""
+        path = f"/sources/{source_id}/schema/changes/{number}/accept"
+        return Call("POST", path, model(SchemaChange))
+
+    @endpoint
+    @staticmethod
+    def reject_change(source_id: UUID, number: int) -> Call[SchemaChange]:
+        """Keep the last good data until the source says something else; 409 when it is settled."""
+        path = f"/sources/{source_id}/schema/changes/{number}/reject"
+        return Call("POST", path, model(SchemaChange))
 
     @endpoint
     @staticmethod

@@ -16,7 +16,6 @@ from contracts.ingest import (
     UpdateSource,
 )
 from contracts.orchestrator import Run
-from contracts.tables import Column
 from gateway.conventions import (
     Cursor,
     IdempotencyKey,
@@ -142,9 +141,3 @@ async def rejects(
     if format == "json":
         return Rejects(rejects=found.rejects, total=found.total)
     return await download(edge.objects, found.stored_at, "line,reason,text\r\n", "rejects.csv")
-
-
-@router.get("/{source_id}/schema")
-async def schema(source_id: UUID, edge: EdgeDep, caller: Reader) -> list[Column]:
-    """The columns: those published, until then those expected."""
-    return list((await find_source(edge, caller, source_id)).columns)

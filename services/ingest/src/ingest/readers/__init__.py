@@ -138,4 +138,5 @@ def version_of(table_id: UUID, version_id: UUID, loaded: LoadResult) -> TableVer
         rows=loaded.rows,
         bytes=loaded.bytes,
         fingerprint=loaded.fingerprint,
+        nullable=tuple(column.display_name for column in loaded.columns if column.nullable),
     )
