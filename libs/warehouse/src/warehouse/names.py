@@ -34,6 +34,19 @@ def data_schema(org_id: UUID) -> str:
     return f"org_{org_id.hex}_data"
 
 
+def landing_schema(org_id: UUID) -> str:
+    """The schema that other systems fill through logins of their own."""
+    return f"org_{org_id.hex}_landing"
+
+
+def loader_role(org_id: UUID, source_id: UUID) -> str:
+    """The login of the system that fills a source's table; the source's last 16 digits name it.
+
+    They are random in every id that we make; all 32 would be more than a name may have.
+    """
+    return f"org_{org_id.hex}_loader_{source_id.hex[-16:]}"
+
+
 def live_name(kind: TableKind, table_id: UUID) -> str:
     """The name under which readers find a table, whatever its display name."""
     return f"{kind}_{table_id.hex}"
