@@ -1,14 +1,15 @@
 """What ingest owns: uploads, sources and their syncs."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from contracts.message import Command, Done, Event, Part, Request
+from contracts.outside import LandingTable
 from contracts.problem import Problem
-from contracts.tables import Column, Notice, TableVersion
+from contracts.tables import Column, LoaderLogin, Notice, TableVersion
 from recipe.tables import ColumnType
 
 SourceType = Literal["csv"]
@@ -50,6 +51,16 @@ class CsvConfig(Part):
     """Lines before the header; None: detected; -1: there is no header."""
     types: Literal["infer", "text"] = "infer"
     columns: dict[str, ColumnOption] = Field(default_factory=dict)
+
+
+class ExternalConfig(Part):
+    """Which table of the landing schema another system fills, and how long a run waits for it."""
+
+    table: LandingTable
+    deadline: timedelta = Field(default=timedelta(hours=1), ge=timedelta(0), le=timedelta(days=7))
+    """How long a run waits for the other system's word that the table is ready."""
+    on_missing: Literal["fail", "use_last"] = "fail"
+    """When the word does not come in time: fail, or leave what was published before."""
 
 
 class Source(Part):
@@ -130,6 +141,25 @@ class PreviewSource(Request[SourcePreview]):
     source_type: SourceType
     config: CsvConfig
     limit: int = Field(default=50, ge=1, le=500)
+
+
+class SourceLoader(Part):
+    """How the system that fills an external source logs in, and what it fills."""
+
+    login: LoaderLogin
+    table: LandingTable
+
+
+class IssueLoader(Request[SourceLoader]):
+    """Make the login that fills an external source; one that is there gets a new password."""
+
+    source_id: UUID
+
+
+class RevokeLoader(Request[Done]):
+    """Shut the login that fills an external source; its table and what was loaded stay."""
+
+    source_id: UUID
 
 
 class PlannedSource(Part):
