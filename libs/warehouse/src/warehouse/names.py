@@ -11,6 +11,9 @@ from uuid import UUID
 
 TableKind = Literal["source", "transform"]
 
+LOAD_ID = "_dlt_load_id"
+"""The column of every ingested row that names its load; people do not see it."""
+
 _LIVE_NAME = re.compile(r"(?:source|transform)_([0-9a-f]{32})")
 
 

@@ -20,8 +20,8 @@ from psycopg2 import sql
 
 from ingest.connectors import BadSource, ColumnType, InferredColumn, Unavailable
 from ingest.jobs import Destination, Phase
+from warehouse.names import LOAD_ID
 
-LOAD_ID = "_dlt_load_id"
 _CONFIG: dict[str, Any] = {
     "restore_from_destination": False,
     "schema.naming": "direct",
