@@ -1,5 +1,6 @@
 """Composition root of ingest, shared by the process and the tests."""
 
+from chassis.crypto import Vault
 from chassis.objects import Objects
 from chassis.service import Service
 from contracts.ingest import (
@@ -14,9 +15,12 @@ from contracts.ingest import (
     UpdateSource,
 )
 from contracts.orchestrator import RunCancelRequested
+from ingest.catalogue import Catalogue
 from ingest.handlers import Handlers
 from ingest.pool import WorkerPool
+from ingest.readers.uploads import UploadReader
 from ingest.removing import Remover
+from ingest.sealing import Sealing
 from ingest.settings import Settings
 from ingest.steps import Steps
 from ingest.store import Store
@@ -33,14 +37,24 @@ async def build(service: Service[Settings]) -> None:
         await pool.__aexit__(None, None, None)
 
     service.on_close(close_pool)
-    store, steps = Store(service.database), Steps(service.database)
+    sealing = Sealing(Vault(settings.encryption_key.get_secret_value()))
+    store, steps = Store(service.database, sealing), Steps(service.database)
     objects = Objects(settings.object_store_url)
-    remover = Remover(service.bus, store, objects, settings.tidy_every)
+    readers = {"csv": UploadReader(store, objects, pool)}
+    catalogue = Catalogue(service.bus, store)
+    remover = Remover(service.bus, store, catalogue, readers, settings.tidy_every)
     service.background("remover", remover.run)
     handlers = Handlers(
-        service.bus, service.jobs, store, steps, objects, pool, remover, settings.max_reads
+        service.bus,
+        service.jobs,
+        store,
+        steps,
+        readers,
+        catalogue,
+        remover,
+        settings.max_reads,
     )
-    syncer = Syncer(service.database, store, steps, objects, pool, settings)
+    syncer = Syncer(service.database, store, steps, readers, catalogue, settings)
 
     answer = service.answers.answer
     answer(RegisterUpload, handlers.register_upload)

@@ -6,23 +6,25 @@ ON CONFLICT (id) DO NOTHING;
 -- name: get_upload(upload_id)^
 SELECT id AS upload_id, filename, size_bytes, sha256 FROM uploads WHERE id = :upload_id;
 
--- name: forget_upload(upload_id)!
--- Keeps what a source still reads.
+-- name: forget_upload(source_id, upload_id)!
+-- Keeps what another source reads.
 DELETE FROM uploads WHERE id = :upload_id
-    AND NOT EXISTS (SELECT FROM sources WHERE config ->> 'upload_id' = :upload_id::uuid::text);
+    AND NOT EXISTS (SELECT FROM sources
+        WHERE id <> :source_id AND config ->> 'upload_id' = :upload_id::uuid::text);
 
--- name: begin_source(source_id, org_id, name, name_key, source_type, config, digest, warnings)!
+-- name: begin_source(source_id, org_id, name, name_key, source_type, config, secrets, other_tables, digest, warnings)!
 -- Nobody sees it before its name is reserved.
-INSERT INTO sources (id, org_id, name, name_key, source_type, config, digest, warnings, status)
-VALUES (:source_id, :org_id, :name, :name_key, :source_type, :config, :digest, :warnings,
-    'creating')
+INSERT INTO sources (id, org_id, name, name_key, source_type, config, secrets, other_tables, digest,
+    warnings, status)
+VALUES (:source_id, :org_id, :name, :name_key, :source_type, :config, :secrets, :other_tables,
+    :digest, :warnings, 'creating')
 ON CONFLICT (id) DO NOTHING;
 
 -- name: finish_source(source_id)!
 UPDATE sources SET status = 'ready' WHERE id = :source_id AND status = 'creating';
 
--- name: lock_unfinished(source_id)$
-SELECT id FROM sources WHERE id = :source_id AND status = 'creating' FOR UPDATE;
+-- name: lock_unfinished(source_id)^
+SELECT * FROM sources WHERE id = :source_id AND status = 'creating' FOR UPDATE;
 
 -- name: interrupted()
 -- Of all organisations: what a crash, or a neighbour that was away, left half made or half gone.
@@ -49,10 +51,13 @@ LIMIT :page;
 -- name: sources_with(source_ids)
 SELECT * FROM sources WHERE id = ANY (:source_ids::uuid[]) AND status = 'ready';
 
--- name: update_source(source_id, revision, name, name_key, config, warnings)!
-UPDATE sources SET name = :name, name_key = :name_key, config = :config, warnings = :warnings,
-    revision = revision + 1
+-- name: update_source(source_id, revision, name, name_key, config, secrets, other_tables, warnings)!
+UPDATE sources SET name = :name, name_key = :name_key, config = :config, secrets = :secrets,
+    other_tables = :other_tables, warnings = :warnings, revision = revision + 1
 WHERE id = :source_id AND revision = :revision AND status = 'ready';
+
+-- name: keep_other_tables(source_id, other_tables)!
+UPDATE sources SET other_tables = :other_tables WHERE id = :source_id;
 
 -- name: set_status(source_id, status)!
 UPDATE sources SET status = :status WHERE id = :source_id;

@@ -1,26 +1,20 @@
 """Sources: where data comes from."""
 
-from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
-from pydantic import ConfigDict, Field
 
 from contracts.ingest import (
-    ColumnOption,
     CreateSource,
-    CsvConfig,
     DeleteSource,
     GetSource,
     PreviewSource,
     SourcePreview,
-    SourceType,
     UpdateSource,
 )
 from contracts.orchestrator import Run
 from contracts.tables import Column
 from gateway.conventions import (
-    Body,
     Cursor,
     IdempotencyKey,
     IfMatch,
@@ -31,49 +25,13 @@ from gateway.conventions import (
 )
 from gateway.edge import EdgeDep, Editor, Reader, Runner
 from gateway.runs import Starting, start_run
+from gateway.source_bodies import PreviewBody, SourceBody, SourceChange
 from gateway.sources import SourceView, compose, find_source, find_table, list_sources, table_name
 
 READING = 30.0
 """Seconds that reading the first rows of a file may take."""
 
 router = APIRouter(prefix="/sources", tags=["sources"])
-
-
-class ColumnBody(ColumnOption):
-    """A user's word on one column."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class ConfigBody(CsvConfig):
-    """How a delimited text file is read; what is absent is detected."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    columns: dict[str, ColumnBody] = Field(default_factory=dict)  # pyright: ignore[reportIncompatibleVariableOverride]
-
-
-class SourceBody(Body):
-    """A source to be kept."""
-
-    type: SourceType
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    config: ConfigBody
-
-
-class SourceChange(Body):
-    """What is to be different; an absent field stays as it is."""
-
-    name: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    config: ConfigBody | None = None
-
-
-class PreviewBody(Body):
-    """A source that is not saved yet."""
-
-    type: SourceType
-    config: ConfigBody
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
 
 
 @router.get("")
@@ -115,7 +73,9 @@ async def create(
 @router.post("/preview")
 async def preview(body: PreviewBody, edge: EdgeDep, caller: Editor) -> SourcePreview:
     """The first rows and the columns as they would arrive; nothing is saved."""
-    asked = PreviewSource(source_type=body.type, config=body.config, limit=body.limit)
+    asked = PreviewSource(
+        source_type=body.type, config=body.config, source_id=body.source_id, limit=body.limit
+    )
     return await edge.ask(caller, asked, timeout=READING)
 
 
