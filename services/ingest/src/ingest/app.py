@@ -3,21 +3,29 @@
 from chassis.crypto import Vault
 from chassis.objects import Objects
 from chassis.service import Service
+from contracts import outside
 from contracts.ingest import (
     CreateSource,
     DeleteSource,
     GetSource,
+    IssueLoader,
     ListSources,
     PlanSources,
     PreviewSource,
     RegisterUpload,
+    RevokeLoader,
     SyncSource,
     UpdateSource,
 )
 from contracts.orchestrator import RunCancelRequested
 from ingest.catalogue import Catalogue
+from ingest.external.announcements import Announcements
+from ingest.external.landing import Landing
+from ingest.external.waiting import Waiting
 from ingest.handlers import Handlers
+from ingest.loaders import Loaders
 from ingest.pool import WorkerPool
+from ingest.readers.external import ExternalReader
 from ingest.readers.uploads import UploadReader
 from ingest.removing import Remover
 from ingest.sealing import Sealing
@@ -40,7 +48,13 @@ async def build(service: Service[Settings]) -> None:
     sealing = Sealing(Vault(settings.encryption_key.get_secret_value()))
     store, steps = Store(service.database, sealing), Steps(service.database)
     objects = Objects(settings.object_store_url)
-    readers = {"csv": UploadReader(store, objects, pool)}
+    waiting = Waiting(service.database, service.outbox, settings.look_every)
+    service.background("waiting", waiting.run)
+    announcements = Announcements(service.database, waiting)
+    readers = {
+        "csv": UploadReader(store, objects, pool),
+        "external": ExternalReader(service.bus, announcements, Landing(service.database)),
+    }
     catalogue = Catalogue(service.bus, store)
     remover = Remover(service.bus, store, catalogue, readers, settings.tidy_every)
     service.background("remover", remover.run)
@@ -54,7 +68,8 @@ async def build(service: Service[Settings]) -> None:
         remover,
         settings.max_reads,
     )
-    syncer = Syncer(service.database, store, steps, readers, catalogue, settings)
+    syncer = Syncer(service.database, store, steps, readers, catalogue, waiting, settings)
+    loaders = Loaders(service.bus, store)
 
     answer = service.answers.answer
     answer(RegisterUpload, handlers.register_upload)
@@ -65,6 +80,8 @@ async def build(service: Service[Settings]) -> None:
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
     answer(PlanSources, handlers.plan_sources)
+    answer(IssueLoader, loaders.issue_loader)
+    answer(RevokeLoader, loaders.revoke_loader)
     service.jobs.handle(
         SyncSource,
         syncer.sync_source,
@@ -73,5 +90,6 @@ async def build(service: Service[Settings]) -> None:
         key=lambda command: command.run_id,
         stop_asked=syncer.is_cancelled,
     )
+    service.jobs.handle(outside.SourceSynced, announcements.source_synced)
     service.jobs.handle(RunCancelRequested, handlers.run_cancel_requested)
     await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_heard)

@@ -1,6 +1,7 @@
 """Syncing a source: its next versions, under a lease, with one outcome for each step."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
@@ -17,8 +18,9 @@ from contracts.tables import TableVersion
 from ingest.catalogue import Catalogue
 from ingest.connectors import BadSource, Unavailable
 from ingest.domain import organization_of
+from ingest.external.waiting import Wait, Waiting
 from ingest.jobs import Schema
-from ingest.readers import Asked, Loaded, Readers, Sync
+from ingest.readers import Asked, Loaded, Readers, Stays, Sync
 from ingest.settings import Settings
 from ingest.steps import Outcome, Steps, written
 from ingest.store import Store
@@ -37,6 +39,7 @@ class Syncer:
         steps: Steps,
         readers: Readers,
         catalogue: Catalogue,
+        waiting: Waiting,
         settings: Settings,
     ) -> None:
         self._database = database
@@ -44,6 +47,7 @@ class Syncer:
         self._steps = steps
         self._readers = readers
         self._catalogue = catalogue
+        self._waiting = waiting
         self._database_url = settings.database_url
 
     async def sync_source(self, command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
@@ -95,6 +99,11 @@ class Syncer:
             await self._steps.begin_version(org_id, command.step_id, relation)
             return version_id
 
+        async def wait(table: str, after_seq: int, patience: timedelta) -> Wait:
+            return await self._waiting.lay_down(
+                org_id, command, meta.actor, table, after_seq, patience
+            )
+
         sync = Sync(
             asked=Asked(org_id, command.source_id, kept.opened()),
             published=published,
@@ -106,18 +115,19 @@ class Syncer:
                 schema_name=data_schema(org_id),
             ),
             begin=begin,
+            wait=wait,
         )
         try:
             loaded = await self._readers[kept.source.source_type].sync(sync)
-            if loaded is not None:
+            if isinstance(loaded, Loaded):
                 await self._catalogue.keep_others(org_id, kept.source, loaded, meta.actor)
         except BaseException:
             for version_id in begun:
                 await self._drop(org_id, command, version_relation(version_id))
             raise
-        if loaded is None:
+        if not isinstance(loaded, Loaded):
             log.info("source_unchanged", source_id=str(command.source_id))
-            return _unchanged(command, lease)
+            return _unchanged(command, lease, loaded)
         log.info(
             "source_loaded", source_id=str(command.source_id), rows=[t.rows for t in loaded.tables]
         )
@@ -169,14 +179,15 @@ def _loaded(command: SyncSource, lease: int, loaded: Loaded) -> SourceSynced:
     )
 
 
-def _unchanged(command: SyncSource, lease: int, reason: str | None = None) -> SourceSynced:
+def _unchanged(command: SyncSource, lease: int, stays: Stays | None) -> SourceSynced:
     return SourceSynced(
         run_id=command.run_id,
         step_id=command.step_id,
         lease=lease,
         tables=_published(command),
         unchanged=True,
-        reason=reason,
+        reason=stays.reason if stays else None,
+        warnings=stays.warnings if stays else (),
     )
 
 

@@ -32,7 +32,8 @@ class Announcement:
 
     def fingerprint(self, config: ExternalConfig) -> str:
         """What a version that was copied after this word has for its fingerprint."""
-        told = f"external/{_READS}/{config.table}/{self.id}"
+        how = config.model_dump_json(include={"table", "columns"})
+        told = f"external/{_READS}/{self.id}/{how}"
         return hashlib.sha256(told.encode()).hexdigest()
 
     def is_newer(self, config: ExternalConfig, published: TableVersion | None) -> bool:

@@ -1,8 +1,9 @@
 """The columns of another system's table in our names and types, and the SQL that turns them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from contracts.ingest import ColumnOption
 from ingest.connectors import BadSource, ColumnType, InferredColumn, Notice
 from ingest.naming import names
 from warehouse.names import quoted
@@ -30,6 +31,16 @@ _TYPES: dict[str, tuple[ColumnType, str]] = {
     "jsonb": ("json", "{}"),
 }
 """By the name of a type of PostgreSQL's own: ours, and how its values become it."""
+
+_SQL: dict[ColumnType, str] = {
+    "text": "text",
+    "integer": "bigint",
+    "decimal": "numeric",
+    "date": "date",
+    "timestamp": "timestamp",
+    "boolean": "boolean",
+    "json": "jsonb",
+}
 
 _AS_TEXT = "CASE WHEN pg_catalog.num_nulls({0}) = 0 THEN pg_catalog.format('%s', {0}) END"
 """What a type writes of itself. `::text` would look for a cast, and a type's owner may bring one
@@ -63,8 +74,11 @@ class Shape:
         return ", ".join(f"{cell} AS {quoted(column.physical_name)}" for cell, column in pairs)
 
 
-def shaped(held: Sequence[Held]) -> Shape:
-    """How a table's columns arrive. Raises BadSource for a table without any."""
+def shaped(held: Sequence[Held], options: Mapping[str, ColumnOption]) -> Shape:
+    """How a table's columns arrive; a user's word on one wins, and may not fit its values.
+
+    Raises BadSource for a table without any.
+    """
     if not held:
         raise BadSource("no_columns", "The table has no columns yet.")
     named = names([column.name for column in held], len(held))
@@ -73,7 +87,11 @@ def shaped(held: Sequence[Held]) -> Shape:
     for place, column in enumerate(held):
         known = _TYPES.get(column.type_name) if column.is_own else None
         kind, expression = known or ("text", _AS_TEXT)
-        cells.append(expression.format(quoted(column.name)))
+        cell = expression.format(quoted(column.name))
+        wanted = options[column.name].type if column.name in options else None
+        if wanted not in (None, kind):
+            kind, cell = wanted, f"({cell})::text::{_SQL[wanted]}"
+        cells.append(cell)
         columns.append(
             InferredColumn(
                 display_name=named.display[place],

@@ -53,7 +53,7 @@ class Landing:
     async def shape(self, org_id: UUID, config: ExternalConfig) -> Shape | None:
         """The table's columns; None when it is not there yet. Raises BadSource, Unavailable."""
         try:
-            async with self._opened(org_id, config.table) as (_, shape):
+            async with self._opened(org_id, config) as (_, shape):
                 return shape
         except BadSource as error:
             if error.code == "no_table":
@@ -64,7 +64,7 @@ class Landing:
         self, org_id: UUID, config: ExternalConfig, limit: int
     ) -> tuple[Shape, tuple[dict[str, Any], ...]]:
         """The columns and the first rows, by display name. Raises BadSource, Unavailable."""
-        async with self._opened(org_id, config.table) as (connection, shape):
+        async with self._opened(org_id, config) as (connection, shape):
             cells = ", ".join(f"({cell})::text" for cell in shape.cells)
             source = qualified(landing_schema(org_id), config.table)
             rows = await connection.fetch(f"SELECT {cells} FROM {source} LIMIT {int(limit)}")
@@ -92,7 +92,7 @@ class Landing:
         """
         target = qualified(data_schema(org_id), relation)
         source = qualified(landing_schema(org_id), config.table)
-        async with self._opened(org_id, config.table) as (connection, shape):
+        async with self._opened(org_id, config) as (connection, shape):
             # Under the version's name a session is found and ended when another takes the step.
             await connection.execute("SELECT set_config('application_name', $1, true)", relation)
             made = await connection.execute(
@@ -114,8 +114,11 @@ class Landing:
             return shape, rows, await versions.size(connection, org_id, relation)
 
     @asynccontextmanager
-    async def _opened(self, org_id: UUID, table: str) -> AsyncIterator[tuple[Connection, Shape]]:
+    async def _opened(
+        self, org_id: UUID, config: ExternalConfig
+    ) -> AsyncIterator[tuple[Connection, Shape]]:
         """The table in one snapshot, as the organisation."""
+        table = config.table
         source = qualified(landing_schema(org_id), table)
         async with _translated(table), self._database.pool.acquire() as connection:
             schema = quoted(landing_schema(org_id))
@@ -130,18 +133,20 @@ class Landing:
                 await connection.execute("SET LOCAL row_security = off")
                 # Before the first query, which takes the snapshot: so they fit together.
                 await connection.execute(f"LOCK TABLE {source} IN ACCESS SHARE MODE")
-                yield connection, await _shape(connection, source, table)
+                yield connection, await _shape(connection, source, config)
 
 
-async def _shape(connection: Connection, source: str, table: str) -> Shape:
-    oid, is_table = await connection.fetchrow(
-        "SELECT oid, relkind IN ('r', 'p') FROM pg_class WHERE oid = $1::text::regclass", source
+async def _shape(connection: Connection, source: str, config: ExternalConfig) -> Shape:
+    oid = await connection.fetchval(
+        "SELECT oid FROM pg_class WHERE oid = $1::text::regclass AND relkind IN ('r', 'p')", source
     )
-    if not is_table:
+    if oid is None:
         raise BadSource(
-            "not_a_table", f"'{table}' is a view. Let its loader fill a table of that name instead."
+            "not_a_table",
+            f"'{config.table}' is a view. Let its loader fill a table of that name instead.",
         )
-    return shaped([Held(**row) for row in await connection.fetch(_COLUMNS, oid)])
+    held = [Held(**row) for row in await connection.fetch(_COLUMNS, oid)]
+    return shaped(held, config.columns)
 
 
 def _shown(type: ColumnType, cell: str | None) -> Any:
