@@ -287,6 +287,22 @@ class SyncSource(Command):
     force: bool = False
 
 
+SyncPhase = Literal["reading", "writing", "loading", "counting"]
+
+
+class SyncProgress(Part):
+    """How far a sync has come: told live on `tick.<org>.ingest.<run>`, stored nowhere."""
+
+    step_id: UUID
+    source_id: UUID
+    phase: SyncPhase
+    rows: int | None = None
+    """Of the phase, so far."""
+    total_rows: int | None = None
+    bytes: int | None = None
+    total_bytes: int | None = None
+
+
 class SourceSynced(Event):
     """A version was written, or (`unchanged`) the published one is still the truth."""
 

@@ -68,7 +68,9 @@ async def build(service: Service[Settings]) -> None:
         remover,
         settings.max_reads,
     )
-    syncer = Syncer(service.database, store, steps, readers, catalogue, waiting, settings)
+    syncer = Syncer(
+        service.bus, service.database, store, steps, readers, catalogue, waiting, settings
+    )
     loaders = Loaders(service.bus, store)
 
     answer = service.answers.answer

@@ -10,7 +10,7 @@ from contracts.ingest import SourceConfig, SourcePreview
 from contracts.tables import Column, Notice, TableVersion
 from ingest.connectors import InferredColumn
 from ingest.external.waiting import Wait
-from ingest.jobs import LoadResult, Schema
+from ingest.jobs import LoadResult, Progress, Schema
 
 C = TypeVar("C", bound=SourceConfig)
 
@@ -59,6 +59,8 @@ class Sync(Generic[C]):
 
     Unless the wait is over the reader then raises chassis.jobs.Stopped: the step comes again.
     """
+    tell: Callable[[Progress], None]
+    """Says how far the sync has come."""
 
     @property
     def own(self) -> TableVersion | None:

@@ -10,6 +10,7 @@ from ingest.connectors import BadSource
 from ingest.external.announcements import Announcements
 from ingest.external.landing import Landing
 from ingest.external.waiting import Wait
+from ingest.jobs import Progress
 from ingest.readers import Asked, ExpectedTable, Inspected, Loaded, Stays, Sync, columns_of
 from warehouse.names import version_relation
 
@@ -46,6 +47,7 @@ class ExternalReader:
                 log.info("sync_waits", source_id=str(asked.source_id), until=str(wait.deadline))
                 raise Stopped
             return _missing(config, sync.own, wait)
+        sync.tell(Progress(phase="loading", total_rows=told.row_count))
         version_id = await sync.begin()
         relation = version_relation(version_id)
         shape, rows, size = await self._landing.copy(

@@ -69,7 +69,7 @@ class UploadReader:
                 relation=version_relation(version_id),
                 rejects=rejects,
             )
-            loaded = await self._pool.load(job)
+            loaded = await self._pool.load(job, sync.tell)
             await files.keep_rejects(self._objects, asked.org_id, asked.source_id, rejects)
         return Loaded((version_of(asked.source_id, version_id, loaded),), {}, loaded.warnings)
 
