@@ -287,7 +287,7 @@ class SyncSource(Command):
     force: bool = False
 
 
-SyncPhase = Literal["reading", "writing", "loading", "counting"]
+SyncPhase = Literal["waiting", "reading", "writing", "loading", "counting"]
 
 
 class SyncProgress(Part):

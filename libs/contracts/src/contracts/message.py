@@ -121,7 +121,12 @@ class Outside(Event):
         """Where the gateway publishes it; nothing from outside is of no organisation."""
         if org_id is None:
             raise ValueError(f"{cls.type_name()} names no organisation")
-        return f"ext.{org_id.hex}.{cls.outside_type()}"
+        return cls.subject_of(org_id, cls.outside_type())
+
+    @staticmethod
+    def subject_of(org_id: UUID, outside_type: str) -> str:
+        """Where a type is published, one that no class stands for too."""
+        return f"ext.{org_id.hex}.{outside_type}"
 
     @classmethod
     def pattern(cls) -> str:

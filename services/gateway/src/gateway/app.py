@@ -21,6 +21,7 @@ from gateway.limits import ENVELOPE, BodyLimit
 from gateway.observe import Observe
 from gateway.routes import (
     auth,
+    events,
     health,
     pipelines,
     runs,
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
         sources.router,
         pipelines.router,
         runs.router,
+        events.router,
         warehouse.router,
     ):
         api.include_router(router)

@@ -44,6 +44,7 @@ class ExternalReader:
         if told is None or not (sync.force or told.is_newer(config, sync.own)):
             wait = await sync.wait(config.table, told.seq if told else 0, config.deadline)
             if not wait.is_over:
+                sync.tell(Progress(phase="waiting"))
                 log.info("sync_waits", source_id=str(asked.source_id), until=str(wait.deadline))
                 raise Stopped
             return _missing(config, sync.own, wait)
