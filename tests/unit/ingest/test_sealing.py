@@ -80,5 +80,7 @@ def test_keys_rotate_and_one_that_is_gone_is_said(sealing):
     stored, sealed = sealing.seal(ORG, SOURCE, config(), {})
     rotated = Sealing(Vault(f"{key(b'n')},{key()}"))
     assert shown(rotated.opened(ORG, SOURCE, stored, sealed).api_token) == TOKEN
-    with pytest.raises(ProblemError, match=r"api token cannot be decrypted any more\. Save it again"):
+    with pytest.raises(
+        ProblemError, match=r"api token cannot be decrypted any more\. Save it again"
+    ):
         Sealing(Vault(key(b"n"))).opened(ORG, SOURCE, stored, sealed)

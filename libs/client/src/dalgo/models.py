@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import Field
+
 from contracts.auth import Organization, Role, User
 from contracts.message import Part
 from contracts.tables import Column, Notice
@@ -38,6 +40,19 @@ class Source(Part):
     last_synced_at: datetime | None = None
     last_error: str | None = None
     created_at: datetime
+
+
+class Loader(Part):
+    """How another system logs in to fill a source's table; the password is told this once."""
+
+    host: str
+    port: int
+    database: str
+    username: str
+    password: str = Field(repr=False)
+    schema_name: str
+    """The only schema where the login may make tables."""
+    table: str
 
 
 class WarehouseLineage(Part):

@@ -5,7 +5,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dalgo.cli import account, demo, machine, output, pipelines, recipes, runs, sources, tables
+from dalgo.cli import (
+    account,
+    demo,
+    external,
+    machine,
+    output,
+    pipelines,
+    recipes,
+    runs,
+    sources,
+    tables,
+)
 from dalgo.cli.options import Options
 from dalgo.errors import DalgoError
 
@@ -65,6 +76,8 @@ for name, group in (
 ):
     app.add_typer(group, name=name, rich_help_panel="Your data")
 app.command(rich_help_panel="Your data")(sources.sync)
+for command in (external.add_external, external.loader, external.announce):
+    sources.app.command()(command)
 
 
 def main() -> None:
