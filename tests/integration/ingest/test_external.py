@@ -271,6 +271,41 @@ async def test_a_run_that_is_cancelled_while_it_waits_is_forgotten(stand, source
     assert stand.heard(SourceSynced, SourceSyncFailed, step_id=command.step_id) == []
 
 
+async def held(stand) -> bool:
+    """Whether a copy waits for the loader's lock."""
+    query = "SELECT FROM pg_locks WHERE NOT granted AND relation = $1::text::regclass"
+    return bool(await stand.fetch(query, f"{landing_schema(stand.org_id)}.wells"))
+
+
+async def test_a_copy_that_is_cancelled_leaves_nothing(stand, source, loader):
+    await announce(stand)
+    await is_kept(stand)
+    async with loader.transaction():
+        await loader.execute("TRUNCATE wells")
+        command = await stand.sync(source)
+        await eventually(lambda: held(stand))
+        await stand.cancel(command.run_id)
+        await stand.idle()
+    assert stand.heard(SourceSynced, SourceSyncFailed, step_id=command.step_id) == []
+    assert await stand.versions() == set()
+
+
+async def test_a_copy_that_loses_the_database_is_made_again(stand, source, loader):
+    await loader.execute("INSERT INTO wells VALUES ('north', 12)")
+    await announce(stand, 1)
+    await is_kept(stand)
+    async with loader.transaction():
+        await loader.execute("LOCK TABLE wells")
+        command = await stand.sync(source)
+        await eventually(lambda: held(stand))
+        await stand.cut("all")
+    outcome = await stand.outcome(command)
+    assert isinstance(outcome, SourceSynced)
+    assert outcome.lease > 1
+    await stand.idle()
+    assert await stand.versions() == {outcome.tables[0].relation}
+
+
 async def test_a_source_that_is_deleted_while_a_run_waits_fails_it(stand, orchestrator, source):
     command = await stand.sync(source)
     await waits(stand, command)

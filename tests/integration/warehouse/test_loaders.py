@@ -11,7 +11,7 @@ from contracts.envelope import new_id
 from stack.postgres import MIGRATOR
 from warehouse import names
 from warehouse.access import as_org
-from warehouse.loaders import drop_loader, issue_loader, revoke_loader
+from warehouse.loaders import TableRead, drop_loader, issue_loader, revoke_loader
 from warehouse.provision import OrganizationErased, provision
 
 
@@ -220,6 +220,19 @@ async def test_a_dropped_login_leaves_nothing_of_its_own_and_all_of_others(
     await session.execute("INSERT INTO pumps VALUES (1)")
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
         await loader.execute("SELECT 1")
+
+
+async def test_a_table_that_is_read_is_dropped_a_little_later(
+    organization, source_id, database, loader, transform, connect
+):
+    table = names.qualified(names.landing_schema(organization), "wells")
+    ingest = await connect("ingest")
+    async with ingest.transaction(), as_org(ingest, organization):
+        await ingest.fetch(f"SELECT * FROM {table}")
+        with pytest.raises(TableRead):
+            await drop_loader(database, organization, source_id)
+    await drop_loader(database, organization, source_id)
+    assert await in_landing(transform, organization) == set()
 
 
 async def test_logins_are_made_side_by_side(database, organization, log_in):

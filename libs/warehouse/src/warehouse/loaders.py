@@ -9,11 +9,17 @@ import hmac
 import secrets
 from uuid import UUID
 
+import asyncpg
+
 from chassis.database import Database
 from warehouse.provision import provision
 
 _ROUNDS = 4096
 """PostgreSQL's own; the password has 256 bits, which no number of rounds could better."""
+
+
+class TableRead(Exception):
+    """What a loader has made is being read; it can be dropped a little later."""
 
 
 async def issue_loader(database: Database, org_id: UUID, source_id: UUID) -> str:
@@ -39,10 +45,16 @@ async def revoke_loader(database: Database, org_id: UUID, source_id: UUID) -> No
 
 
 async def drop_loader(database: Database, org_id: UUID, source_id: UUID) -> None:
-    """Remove a source's login with all that it has made; one that is not there is fine."""
+    """Remove a source's login with all that it has made; one that is not there is fine.
+
+    Raises TableRead while the table is being copied; by then the login is shut.
+    """
     await revoke_loader(database, org_id, source_id)
-    async with database.transaction() as connection:
-        await connection.execute("SELECT warehouse.drop_loader($1, $2)", org_id, source_id)
+    try:
+        async with database.transaction() as connection:
+            await connection.execute("SELECT warehouse.drop_loader($1, $2)", org_id, source_id)
+    except asyncpg.LockNotAvailableError as error:
+        raise TableRead(str(error)) from error
 
 
 async def _end_sessions(database: Database, org_id: UUID, source_id: UUID) -> None:

@@ -52,5 +52,10 @@ class Loaders:
 
     async def drop_loader(self, request: DropLoader, meta: Meta) -> Done:
         """DropLoader."""
-        await loaders.drop_loader(self._database, organization_of(meta), request.source_id)
+        try:
+            await loaders.drop_loader(self._database, organization_of(meta), request.source_id)
+        except loaders.TableRead as error:
+            raise problem(
+                503, "table_read", "The table is being copied at this moment. Try again shortly."
+            ) from error
         return Done()

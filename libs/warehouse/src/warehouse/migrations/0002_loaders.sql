@@ -54,7 +54,7 @@ BEGIN
     EXECUTE format('ALTER ROLE %I SET search_path = %I', loader, landing);
     EXECUTE format('ALTER ROLE %I SET statement_timeout = %L', loader, '1h');
     EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = %L', loader, '10min');
-    EXECUTE format('ALTER ROLE %I LOGIN CONNECTION LIMIT 10 PASSWORD %L', loader, verifier);
+    EXECUTE format('ALTER ROLE %I LOGIN CONNECTION LIMIT 5 PASSWORD %L', loader, verifier);
 END $$;
 
 -- Takes the password away; what the login has made stays.
@@ -80,9 +80,10 @@ BEGIN
     END IF;
 END $$;
 
--- Removes the login with all that it has made, and nothing that another has.
+-- Removes the login with all that it has made, and nothing that another has. Who reads its table is
+-- waited for a moment: meanwhile nobody else can do anything for the organisation here.
 CREATE FUNCTION drop_loader(org uuid, source uuid) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '3s' AS $$
 DECLARE
     owner  text := 'org_' || replace(org::text, '-', '');
     loader text := warehouse.loader_role(org, source);
