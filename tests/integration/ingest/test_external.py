@@ -22,6 +22,7 @@ from contracts.ingest import (
 from contracts.problem import ProblemError
 from contracts.streams import EXT
 from contracts.transform import GetTable
+from ingest.external.waiting import Waiting
 from warehouse.names import landing_schema
 
 CONSUMER = "ingest_outside"
@@ -359,6 +360,24 @@ async def test_a_table_is_previewed_and_expected_before_it_is_announced(stand, s
     await stand.ask(UpdateSource(source_id=source.id, config=source.config))
     table = await stand.ask(GetTable(name=str(source.id)))
     assert [column.name for column in table.columns] == ["name", "depth"]
+
+
+async def test_what_was_told_long_ago_is_forgotten_unless_it_is_the_last_word_on_a_source(
+    stand, source, ingest
+):
+    for table in ("wells", "wells", "springs", "springs"):
+        await announce(stand, table=table)
+    await is_kept(stand, 4)
+    await stand.fetch(
+        "UPDATE announcements SET heard_at = now() - interval '15 days' WHERE org_id = $1 "
+        "AND seq < (SELECT max(seq) FROM announcements WHERE org_id = $1)",
+        stand.org_id,
+    )
+    await Waiting(ingest.database, ingest.outbox, 1).tidy()
+    left = await stand.fetch(
+        "SELECT table_name FROM announcements WHERE org_id = $1 ORDER BY seq", stand.org_id
+    )
+    assert [row["table_name"] for row in left] == ["wells", "springs"]
 
 
 async def test_a_users_word_on_a_column_wins(stand, source, loader):

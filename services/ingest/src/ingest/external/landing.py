@@ -21,6 +21,9 @@ from warehouse import versions
 from warehouse.access import as_org
 from warehouse.names import LOAD_ID, data_schema, landing_schema, qualified, quoted
 
+_LOOK = 5.0
+"""Seconds that somebody who wants to see a table waits for whoever holds it."""
+
 _ENDLESS = frozenset({"NaN", "Infinity", "-Infinity", "infinity", "-infinity"})
 
 _COLUMNS = """
@@ -46,14 +49,14 @@ class Landing:
     """The landing schemas of all organisations, read as each of them."""
 
     def __init__(self, database: Database, patience: float = 30) -> None:
-        """`patience`: seconds to wait for whoever holds a table, before that is Unavailable."""
+        """`patience`: seconds that a copy waits for whoever holds a table; then Unavailable."""
         self._database = database
-        self._patience = f"{round(patience * 1000)}ms"
+        self._patience = patience
 
     async def shape(self, org_id: UUID, config: ExternalConfig) -> Shape | None:
         """The table's columns; None when it is not there yet. Raises BadSource, Unavailable."""
         try:
-            async with self._opened(org_id, config) as (_, shape):
+            async with self._opened(org_id, config, _LOOK) as (_, shape):
                 return shape
         except BadSource as error:
             if error.code == "no_table":
@@ -64,7 +67,7 @@ class Landing:
         self, org_id: UUID, config: ExternalConfig, limit: int
     ) -> tuple[Shape, tuple[dict[str, Any], ...]]:
         """The columns and the first rows, by display name. Raises BadSource, Unavailable."""
-        async with self._opened(org_id, config) as (connection, shape):
+        async with self._opened(org_id, config, _LOOK) as (connection, shape):
             cells = ", ".join(f"({cell})::text" for cell in shape.cells)
             source = qualified(landing_schema(org_id), config.table)
             rows = await connection.fetch(f"SELECT {cells} FROM {source} LIMIT {int(limit)}")
@@ -92,7 +95,7 @@ class Landing:
         """
         target = qualified(data_schema(org_id), relation)
         source = qualified(landing_schema(org_id), config.table)
-        async with self._opened(org_id, config) as (connection, shape):
+        async with self._opened(org_id, config, self._patience) as (connection, shape):
             # Under the version's name a session is found and ended when another takes the step.
             await connection.execute("SELECT set_config('application_name', $1, true)", relation)
             made = await connection.execute(
@@ -115,7 +118,7 @@ class Landing:
 
     @asynccontextmanager
     async def _opened(
-        self, org_id: UUID, config: ExternalConfig
+        self, org_id: UUID, config: ExternalConfig, patience: float
     ) -> AsyncIterator[tuple[Connection, Shape]]:
         """The table in one snapshot, as the organisation."""
         table = config.table
@@ -128,7 +131,7 @@ class Landing:
                 connection.transaction(isolation="repeatable_read"),
                 as_org(connection, org_id),
             ):
-                await connection.execute(f"SET LOCAL lock_timeout = '{self._patience}'")
+                await connection.execute(f"SET LOCAL lock_timeout = {round(patience * 1000)}")
                 # Rather an error than policies that leave rows out.
                 await connection.execute("SET LOCAL row_security = off")
                 # Before the first query, which takes the snapshot: so they fit together.
@@ -177,7 +180,8 @@ async def _translated(table: str) -> AsyncIterator[None]:
         raise Unavailable(
             "table_locked", f"The table '{table}' is locked by whoever fills it."
         ) from error
-    except asyncpg.DataError as error:
+    # The latter: more columns, or a wider row, than a table of PostgreSQL can have.
+    except (asyncpg.DataError, asyncpg.ProgramLimitExceededError) as error:
         told = str(error).partition("\n")[0]
         raise BadSource("refused", f"The database did not take the data: {told}") from error
 

@@ -79,14 +79,14 @@ class Waiting:
 
     async def run(self) -> None:
         """Take up what is due, until cancelled."""
-        tidied = monotonic()
+        tidied = monotonic() - _TIDY_EVERY
         while True:
             try:
                 while await self._resume():
                     pass
                 if monotonic() - tidied >= _TIDY_EVERY:
                     tidied = monotonic()
-                    await self._tidy()
+                    await self.tidy()
             except AWAY as error:
                 log.warning("waiting_not_read", error=str(error) or repr(error))
             try:
@@ -122,7 +122,8 @@ class Waiting:
         log.info("waits_ended", steps=[str(row["step_id"]) for row in rows])
         return len(rows)
 
-    async def _tidy(self) -> None:
+    async def tidy(self) -> None:
+        """Forget announcements that nobody needs any more, of all organisations."""
         async with self._database.system() as connection:
             gone = await _queries.forget_announcements(connection, days=_KEPT_DAYS, most=_KEPT_MOST)
         if affected(gone):
