@@ -134,6 +134,7 @@ async def test_a_loader_fills_announces_and_readers_see_it(stand, source, loader
     await is_kept(stand)
     shown = await stand.published(source)
     assert await stand.live(source) == [("north", 12), ("south", 30)]
+    assert (await stand.ask(GetSource(source_id=source.id))).warnings == ()
     assert (shown.rows, [column.type for column in shown.columns]) == (2, ["text", "integer"])
 
     await loader.execute("INSERT INTO wells VALUES ('west', 7)")
