@@ -70,7 +70,9 @@ class GoogleSheetsConfig(SourceConfig):
     """Its id, or its address; an address may name the tab (`#gid=`)."""
     sheet_id: int | None = Field(default=None, ge=0)
     sheet_name: str | None = None
-    """Looked at only without an id. None: the first tab that is not hidden."""
+    """Looked at only without an id. None: the first tab that is not hidden.
+
+    Of a kept source both are known, and a tab that is renamed is still found by its id."""
     header_row: int | None = Field(default=None, ge=0)
     """Rows before the header, blank ones included; None: detected."""
     types: Literal["infer", "text"] = "infer"
@@ -240,6 +242,37 @@ class RevokeLoader(Request[Done]):
     """Shut the login that fills an external source; its table and what was loaded stay."""
 
     source_id: UUID
+
+
+class Sheet(Part):
+    """A tab of a spreadsheet that has cells."""
+
+    sheet_id: int
+    """Stays when the tab is renamed or moved."""
+    title: str
+    rows: int
+    """With those that are blank, as of `columns`."""
+    columns: int
+    hidden: bool
+    chosen: bool = False
+    """Whether it is the one that the address names, or else the first that is not hidden."""
+
+
+class SheetList(Part):
+    """The tabs of a spreadsheet, from left to right."""
+
+    sheets: tuple[Sheet, ...]
+
+
+class ListSheets(Request[SheetList]):
+    """Which tabs a spreadsheet has; nothing is saved."""
+
+    spreadsheet: str = Field(min_length=1, max_length=2000)
+    """Its id, or its address."""
+    credentials: Secret | None = None
+    """The JSON key of a service account; None: that of the source, or the installation's own."""
+    source_id: UUID | None = None
+    """A source whose key is used where none is given."""
 
 
 class PlannedSource(Part):

@@ -22,9 +22,11 @@ from gateway.observe import Observe
 from gateway.routes import (
     auth,
     events,
+    google_sheets,
     health,
     pipelines,
     runs,
+    schedules,
     sources,
     transformations,
     uploads,
@@ -52,8 +54,10 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (
         auth.router,
         uploads.router,
+        google_sheets.router,
         sources.router,
         pipelines.router,
+        schedules.router,
         runs.router,
         events.router,
         warehouse.router,

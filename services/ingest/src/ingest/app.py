@@ -9,6 +9,7 @@ from contracts.ingest import (
     DeleteSource,
     GetSource,
     IssueLoader,
+    ListSheets,
     ListSources,
     PlanSources,
     PreviewSource,
@@ -19,6 +20,8 @@ from contracts.ingest import (
 )
 from contracts.orchestrator import RunCancelRequested
 from ingest.catalogue import Catalogue
+from ingest.connectors.google.accounts import Accounts
+from ingest.connectors.google.quota import SharedQuota
 from ingest.external.announcements import Announcements
 from ingest.external.landing import Landing
 from ingest.external.waiting import Waiting
@@ -26,10 +29,12 @@ from ingest.handlers import Handlers
 from ingest.loaders import Loaders
 from ingest.pool import WorkerPool
 from ingest.readers.external import ExternalReader
+from ingest.readers.sheets import SheetReader
 from ingest.readers.uploads import UploadReader
 from ingest.removing import Remover
 from ingest.sealing import Sealing
 from ingest.settings import Settings
+from ingest.sheet_handlers import SheetHandlers
 from ingest.steps import Steps
 from ingest.store import Store
 from ingest.syncing import Syncer
@@ -51,8 +56,17 @@ async def build(service: Service[Settings]) -> None:
     waiting = Waiting(service.database, service.outbox, settings.look_every)
     service.background("waiting", waiting.run)
     announcements = Announcements(service.database, waiting)
+    accounts = Accounts(
+        SharedQuota(service.database),
+        settings.google_credentials_json,
+        settings.google_sheets_url,
+        settings.google_token_url,
+    )
+    service.on_close(accounts.close)
+    sheets = SheetReader(accounts, pool)
     readers = {
         "csv": UploadReader(store, objects, pool),
+        "google_sheets": sheets,
         "external": ExternalReader(service.bus, announcements, Landing(service.database)),
     }
     catalogue = Catalogue(service.bus, store)
@@ -72,6 +86,7 @@ async def build(service: Service[Settings]) -> None:
         service.bus, service.database, store, steps, readers, catalogue, waiting, settings
     )
     loaders = Loaders(service.bus, store)
+    sheet_handlers = SheetHandlers(store, sheets)
 
     answer = service.answers.answer
     answer(RegisterUpload, handlers.register_upload)
@@ -81,6 +96,7 @@ async def build(service: Service[Settings]) -> None:
     answer(UpdateSource, handlers.update_source)
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
+    answer(ListSheets, sheet_handlers.list_sheets)
     answer(PlanSources, handlers.plan_sources)
     answer(IssueLoader, loaders.issue_loader)
     answer(RevokeLoader, loaders.revoke_loader)

@@ -14,6 +14,7 @@ from dalgo.cli import (
     pipelines,
     recipes,
     runs,
+    sheets,
     sources,
     tables,
 )
@@ -67,6 +68,8 @@ for command in (machine.up, machine.down, machine.status, demo.demo):
     app.command(rich_help_panel="This machine")(command)
 for command in (account.login, account.signup, account.logout, account.whoami):
     app.command(rich_help_panel="You")(command)
+sources.app.command()(sheets.add_sheet)
+sources.app.command()(sheets.sheets)
 for name, group in (
     ("sources", sources.app),
     ("recipe", recipes.app),
