@@ -55,6 +55,11 @@ OTHERS = {
     " sources are only being made or removed.",
     "services/ingest/migrations/0003_connectors.sql": "The secrets of sources, and the tables that"
     " they fill besides their own.",
+    "services/ingest/migrations/0004_external.sql": "Announcements of other systems, and the syncs"
+    " that wait for one.",
+    "services/ingest/migrations/0005_google_quotas.sql": "When each Google credential may read again.",
+    "services/ingest/migrations/0006_uploads_let_go.sql": "Which uploads are gone because a rule hid"
+    " what they hold.",
     "services/orchestrator/migrations/0002_schedules.sql": "Tables of schedules, and of what came of"
     " each time.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",

@@ -14,13 +14,16 @@ from contracts.ingest import (
     CreateSource,
     DeleteSource,
     GetSource,
+    ListRejects,
     ListSources,
     PlannedSource,
     PlanSources,
     RegisterUpload,
+    Reject,
     Source,
     SourceList,
     SourcesPlan,
+    StoredRejects,
     UpdateSource,
     Upload,
 )
@@ -115,6 +118,17 @@ class Owners:
             )
         )
 
+    async def list_rejects(self, request: ListRejects, meta) -> StoredRejects:
+        self.note(request, meta)
+        first = Reject(line=7, reason="3 cells for 2 columns", text="a,b,c")
+        key = f"org/{meta.org_id.hex}/rejects/{request.source_id}.csv"
+        known = request.source_id == self.ids[0]
+        return StoredRejects(
+            rejects=(first,) if known else (),
+            total=9 if known else 0,
+            stored_at=key if known else None,
+        )
+
     async def register_upload(self, request: RegisterUpload, meta) -> Upload:
         self.note(request, meta)
         return Upload.model_validate(request.model_dump())
@@ -160,6 +174,7 @@ async def owners(stand_in, member, make_source) -> Owners:
             ListSources: owners.list_sources,
             UpdateSource: owners.update_source,
             DeleteSource: owners.delete_source,
+            ListRejects: owners.list_rejects,
             PlanSources: owners.plan_sources,
             RegisterUpload: owners.register_upload,
         },
@@ -258,6 +273,34 @@ async def test_owners_hear_who_asked_and_in_which_trace(client, owners, member):
     await client.get(f"/sources/{owners.ids[0]}", headers=parent)
     assert owners.traces == [trace]
     assert owners.actors == [str(member.user_id)]
+
+
+async def test_what_a_load_set_aside_is_shown_and_can_be_downloaded_whole(
+    client, owners, member, ground
+):
+    aside, sound, _ = owners.ids
+    shown = (await client.get(f"/sources/{aside}/rejects", params={"limit": 1})).json()
+    assert shown == {
+        "rejects": [{"line": 7, "reason": "3 cells for 2 columns", "text": "a,b,c"}],
+        "total": 9,
+    }
+    assert owners.asked == [ListRejects(source_id=aside, limit=1)]
+    as_csv = {"format": "csv"}
+    nothing = b"line,reason,text\r\n"
+    for source_id in (sound, aside):
+        # Of the second the file went meanwhile: nothing is set aside any more.
+        response = await client.get(f"/sources/{source_id}/rejects", params=as_csv)
+        assert (response.status_code, response.content) == (200, nothing)
+    folder = Path(urlparse(ground.objects_url).path) / "org" / member.org_id.hex / "rejects"
+    folder.mkdir(parents=True)
+    content = nothing + "7,3 cells for 2 columns,नमस्ते\r\n".encode() * 100_000
+    (folder / f"{aside}.csv").write_bytes(content)
+    response = await client.get(f"/sources/{aside}/rejects", params=as_csv)
+    assert response.content == content
+    assert response.headers["content-type"].startswith("text/csv")
+    assert "rejects.csv" in response.headers["content-disposition"]
+    refused = await client.get(f"/sources/{aside}/rejects", params={"limit": 501})
+    assert refused.status_code == 422
 
 
 async def test_an_upload_is_stored_and_registered(client, owners, member, ground):

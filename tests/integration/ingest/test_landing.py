@@ -267,6 +267,17 @@ async def test_a_partitioned_table_is_read_whole(loader, copied):
     assert (await copied())[1] == 2
 
 
+async def test_a_skipped_column_does_not_arrive_and_a_mask_is_refused(org_id, landing, loader):
+    await loader.execute("CREATE TABLE wells AS SELECT 'x'::text AS phone, 1 AS n")
+    skipping = ExternalConfig.model_validate(
+        {"table": "wells", "columns": {"phone": {"skip": True}}}
+    )
+    assert (await landing.sample(org_id, skipping, 5))[1] == ({"n": 1},)
+    masking = {"table": "wells", "columns": {"phone": {"mask": "hash"}}}
+    with pytest.raises(BadSource, match="'phone'"):
+        await landing.shape(org_id, ExternalConfig.model_validate(masking))
+
+
 async def test_a_table_that_its_loader_holds_is_tried_again_later(org_id, loader, copied):
     await loader.execute("CREATE TABLE wells AS SELECT 1 AS n")
     async with loader.transaction():

@@ -143,6 +143,25 @@ def test_a_source_is_named_by_name_or_id(gateway, answer, dalgo, named):
     assert "note: 1 row was short." in result.stderr
 
 
+def test_what_a_load_set_aside_is_listed_or_written_to_a_file(gateway, answer, dalgo, home):
+    gateway.on("GET /sources", answer(json=[SOURCE]))
+    reject = {"line": 7, "reason": "3 cells for 2 columns", "text": "a,b,c"}
+    path = f"GET /sources/{SOURCE_ID}/rejects"
+    gateway.on(path, answer(json={"rejects": [reject], "total": 9}))
+    result = dalgo("sources", "rejects", "Donations")
+    assert result.exit_code == 0
+    assert re.search(r"7\s+3 cells for 2 columns\s+a,b,c", result.stdout)
+    assert "9 records in all" in result.stdout
+    content = b"line,reason,text\r\n7,why,x\r\n"
+    gateway.on(path, answer(json={"rejects": [], "total": 1}), answer(body=content))
+    result = dalgo("sources", "rejects", "Donations", "--csv", str(home / "aside.csv"))
+    assert "1 record." in result.stdout
+    assert (home / "aside.csv").read_bytes() == content
+    gateway.on(path, answer(json={"rejects": [], "total": 0}))
+    result = dalgo("sources", "rejects", "Donations")
+    assert result.stdout.strip() == "The last load of 'Donations' set no record aside."
+
+
 def test_a_mistyped_name_is_answered_with_a_suggestion(gateway, answer, dalgo):
     gateway.on("GET /sources", answer(json=[SOURCE]))
     result = dalgo("sources", "show", "Donation")

@@ -98,6 +98,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("POST", "/sources/{source_id}/loader"),
         ("DELETE", "/sources/{source_id}/loader"),
         ("POST", "/events"),
+        ("GET", "/sources/{source_id}/rejects"),
         ("GET", "/transformations"),
         ("POST", "/transformations"),
         ("POST", "/transformations/validate"),

@@ -15,6 +15,8 @@ from recipe.tables import ColumnType
 SourceType = Literal["csv", "google_sheets", "kobo", "external"]
 SchemaPolicy = Literal["accept", "hold", "fail"]
 SourceStatus = Literal["ready", "deleting"]
+ColumnMask = Literal["hash", "redact", "partial"]
+"""As the mask step of recipes: a keyed hash; stars; stars and the last four characters."""
 
 
 class Upload(Part):
@@ -36,9 +38,18 @@ class RegisterUpload(Request[Upload]):
 
 
 class ColumnOption(Part):
-    """A user's word on one column, by display name; it wins over what was found."""
+    """The rule for one column, by display name; it wins over what was found.
+
+    It holds before anything reaches the warehouse: a column that is skipped is not there, of one
+    that is masked only the mask, as text.
+    """
 
     type: ColumnType | None = None
+    """Every value has to fit it."""
+    format: str | None = Field(default=None, min_length=1, max_length=60)
+    """How its dates are written, in the words of the recipe language: `DD/MM/YYYY`."""
+    mask: ColumnMask | None = None
+    skip: bool = False
 
 
 class SourceConfig(Part):
@@ -242,6 +253,36 @@ class RevokeLoader(Request[Done]):
     """Shut the login that fills an external source; its table and what was loaded stay."""
 
     source_id: UUID
+
+
+class Reject(Part):
+    """A record that the last load set aside: it is not in the table."""
+
+    line: int
+    reason: str
+    text: str
+    """As it stands in the file, shortened; masked where the source's columns are, or empty then."""
+
+
+class Rejects(Part):
+    """The first of the records that were set aside."""
+
+    rejects: tuple[Reject, ...]
+    total: int
+
+
+class StoredRejects(Rejects):
+    """With the place of all of them."""
+
+    stored_at: str | None
+    """Key in the object store of a CSV file (line, reason, text); None when there are none."""
+
+
+class ListRejects(Request[StoredRejects]):
+    """What the last load of a source set aside."""
+
+    source_id: UUID
+    limit: int = Field(default=100, ge=1, le=500)
 
 
 class Sheet(Part):

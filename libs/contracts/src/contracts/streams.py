@@ -92,7 +92,7 @@ SERVICES = (
         # To itself: a sync that waited is taken up again.
         sends=(ingest.SyncSource,),
         handles=(ingest.SyncSource,),
-        follows=(orchestrator.RunCancelRequested,),
+        follows=(orchestrator.RunCancelRequested, transform.RunPublished),
         watches=(orchestrator.RunCancelRequested.pattern(),),
         hears=(outside.SourceSynced,),
     ),
@@ -150,6 +150,7 @@ SERVICES = (
             ingest.PreviewSource,
             ingest.IssueLoader,
             ingest.RevokeLoader,
+            ingest.ListRejects,
             ingest.ListSheets,
             ingest.PlanSources,
             transform.ListTables,

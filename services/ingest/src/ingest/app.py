@@ -1,5 +1,7 @@
 """Composition root of ingest, shared by the process and the tests."""
 
+from functools import partial
+
 from chassis.crypto import Vault
 from chassis.objects import Objects
 from chassis.service import Service
@@ -9,6 +11,7 @@ from contracts.ingest import (
     DeleteSource,
     GetSource,
     IssueLoader,
+    ListRejects,
     ListSheets,
     ListSources,
     PlanSources,
@@ -19,6 +22,7 @@ from contracts.ingest import (
     UpdateSource,
 )
 from contracts.orchestrator import RunCancelRequested
+from contracts.transform import RunPublished
 from ingest.catalogue import Catalogue
 from ingest.connectors.google.accounts import Accounts
 from ingest.connectors.google.quota import SharedQuota
@@ -26,6 +30,7 @@ from ingest.external.announcements import Announcements
 from ingest.external.landing import Landing
 from ingest.external.waiting import Waiting
 from ingest.handlers import Handlers
+from ingest.letting_go import LettingGo
 from ingest.loaders import Loaders
 from ingest.pool import WorkerPool
 from ingest.readers.external import ExternalReader
@@ -38,6 +43,7 @@ from ingest.sheet_handlers import SheetHandlers
 from ingest.steps import Steps
 from ingest.store import Store
 from ingest.syncing import Syncer
+from warehouse.mask_key import mask_key
 
 
 async def build(service: Service[Settings]) -> None:
@@ -56,6 +62,7 @@ async def build(service: Service[Settings]) -> None:
     waiting = Waiting(service.database, service.outbox, settings.look_every)
     service.background("waiting", waiting.run)
     announcements = Announcements(service.database, waiting)
+    mask_keys = partial(mask_key, settings.mask_key)
     accounts = Accounts(
         SharedQuota(service.database),
         settings.google_credentials_json,
@@ -63,9 +70,9 @@ async def build(service: Service[Settings]) -> None:
         settings.google_token_url,
     )
     service.on_close(accounts.close)
-    sheets = SheetReader(accounts, pool)
+    sheets = SheetReader(accounts, pool, mask_keys)
     readers = {
-        "csv": UploadReader(store, objects, pool),
+        "csv": UploadReader(store, objects, pool, mask_keys),
         "google_sheets": sheets,
         "external": ExternalReader(service.bus, announcements, Landing(service.database)),
     }
@@ -80,12 +87,14 @@ async def build(service: Service[Settings]) -> None:
         readers,
         catalogue,
         remover,
+        objects,
         settings.max_reads,
     )
     syncer = Syncer(
         service.bus, service.database, store, steps, readers, catalogue, waiting, settings
     )
     loaders = Loaders(service.bus, store)
+    letting_go = LettingGo(service.bus, store, objects, mask_keys)
     sheet_handlers = SheetHandlers(store, sheets)
 
     answer = service.answers.answer
@@ -96,6 +105,7 @@ async def build(service: Service[Settings]) -> None:
     answer(UpdateSource, handlers.update_source)
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
+    answer(ListRejects, handlers.list_rejects)
     answer(ListSheets, sheet_handlers.list_sheets)
     answer(PlanSources, handlers.plan_sources)
     answer(IssueLoader, loaders.issue_loader)
@@ -109,5 +119,6 @@ async def build(service: Service[Settings]) -> None:
         stop_asked=syncer.is_cancelled,
     )
     service.jobs.handle(outside.SourceSynced, announcements.source_synced)
+    service.jobs.handle(RunPublished, letting_go.run_published)
     service.jobs.handle(RunCancelRequested, handlers.run_cancel_requested)
     await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_heard)

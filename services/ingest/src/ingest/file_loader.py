@@ -16,7 +16,8 @@ def load(job: LoadJob, work: Path, progress: Tell) -> LoadResult:
     away). A table that was begun and not finished is dropped.
     """
     progress("reading", total_bytes=job.path.stat().st_size)
-    with opened(job.path, job.options, work) as file, TemporaryDirectory(dir=work) as folder:
+    reading = opened(job.path, job.options, work, mask_key=job.mask_key, known=job.known)
+    with reading as file, TemporaryDirectory(dir=work) as folder:
         progress("writing", total_rows=file.inspection.rows)
         clean = Path(folder) / "clean.csv"
         file.write(clean)
@@ -33,6 +34,6 @@ def load(job: LoadJob, work: Path, progress: Tell) -> LoadResult:
         columns=inspection.columns,
         rows=rows,
         bytes=size,
-        fingerprint=fingerprint(inspection.sha256, job.options),
+        fingerprint=fingerprint(inspection.sha256, job.options, job.mask_key),
         warnings=inspection.warnings,
     )

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 from ingest.connectors import Unavailable
 from ingest.connectors.kobo.client import KoboClient
 from ingest.connectors.kobo.reading import read
-from ingest.connectors.kobo.rows import Written
+from ingest.connectors.kobo.writing import Written
 from ingest.jobs import Destination, FormJob, FormResult, LoadResult, Tell
 from ingest.loader import Ready, drop, into_table
 
@@ -20,7 +20,14 @@ def load(job: FormJob, work: Path, progress: Tell) -> FormResult:
     with TemporaryDirectory(dir=work) as name:
         folder = Path(name)
         with KoboClient(job.server_url, job.api_token, allowed=job.allowed_origins) as client:
-            reading = read(client, job.options, folder, after=job.after)
+            reading = read(
+                client,
+                job.options,
+                folder,
+                after=job.after,
+                mask_key=job.mask_key,
+                known=job.known,
+            )
         loaded: dict[str, LoadResult] = {}
         if reading.fingerprint != job.published:
             _require_places(job, reading.tables)

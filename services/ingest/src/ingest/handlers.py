@@ -10,6 +10,7 @@ from nats.aio.msg import Msg
 from chassis.bus import Bus
 from chassis.database import AWAY
 from chassis.jobs import Jobs
+from chassis.objects import Objects
 from chassis.outbox import Outgoing
 from chassis.telemetry import log
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, new_id
@@ -18,6 +19,7 @@ from contracts.ingest import (
     CreateSource,
     DeleteSource,
     GetSource,
+    ListRejects,
     ListSources,
     PlannedSource,
     PlanSources,
@@ -27,6 +29,7 @@ from contracts.ingest import (
     SourceList,
     SourcePreview,
     SourcesPlan,
+    StoredRejects,
     UpdateSource,
     Upload,
 )
@@ -34,6 +37,7 @@ from contracts.message import Done
 from contracts.orchestrator import RunCancelRequested
 from contracts.problem import ProblemError, problem
 from contracts.transform import EnsureOrganization
+from ingest import rejects
 from ingest.catalogue import Catalogue, merged, others_of
 from ingest.domain import organization_of, type_of
 from ingest.readers import Asked, Inspected, Readers, in_words
@@ -54,6 +58,7 @@ class Handlers:
         readers: Readers,
         catalogue: Catalogue,
         remover: Remover,
+        objects: Objects,
         max_reads: int,
     ) -> None:
         self._bus = bus
@@ -63,6 +68,7 @@ class Handlers:
         self._readers = readers
         self._catalogue = catalogue
         self._remover = remover
+        self._objects = objects
         self._reading = asyncio.Semaphore(max_reads)
 
     async def register_upload(self, request: RegisterUpload, meta: Meta) -> Upload:
@@ -137,6 +143,12 @@ class Handlers:
         asked = Asked(org_id, request.source_id or new_id(), config)
         async with self._looking():
             return await self._readers[request.source_type].preview(asked, request.limit)
+
+    async def list_rejects(self, request: ListRejects, meta: Meta) -> StoredRejects:
+        """ListRejects."""
+        org_id = organization_of(meta)
+        source = await self._store.get(org_id, request.source_id)
+        return await rejects.first(self._objects, org_id, source.id, request.limit)
 
     async def plan_sources(self, request: PlanSources, meta: Meta) -> SourcesPlan:
         """PlanSources."""

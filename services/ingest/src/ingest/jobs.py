@@ -40,9 +40,20 @@ class Tell(Protocol):
         ...
 
 
-class _Job(BaseModel):
+class Masking(BaseModel):
+    """The organisation's key of masks, as a session of the database would hold it."""
+
     model_config = ConfigDict(frozen=True)
 
+    mask_key: SecretStr | None = None
+    """Needed where a column is hashed."""
+
+    @field_serializer("mask_key")
+    def _reveal_mask_key(self, key: SecretStr | None) -> str | None:
+        return None if key is None else key.get_secret_value()
+
+
+class _Job(Masking):
     path: Path
     """A file on this machine; it is only read."""
     options: CsvOptions = CsvOptions()
@@ -87,11 +98,13 @@ class LoadJob(_Job, Destination):
     """Load a file into a new table of an organisation's data schema, as the organisation."""
 
     kind: Literal["load"] = "load"
+    known: tuple[str, ...] | None = None
+    """Display names of the columns that readers see now; None before the first load."""
     rejects: Path | None = None
     """Where to put the records that are set aside, with their lines and reasons, if any are."""
 
 
-class FormJob(Schema):
+class FormJob(Masking, Schema):
     """Read a KoboToolbox form into a new table for its submissions and for each repeat."""
 
     kind: Literal["form"] = "form"
@@ -102,6 +115,8 @@ class FormJob(Schema):
     """By the path of the repeat; the submissions' is empty."""
     published: str | None = None
     """The fingerprint of what readers see: a reading that gives it is not loaded."""
+    known: tuple[str, ...] | None = None
+    """As of a file, over all of the form's tables."""
     after: int = 0
     """Take submissions with an `_id` above this."""
     allowed_origins: tuple[str, ...] = ()

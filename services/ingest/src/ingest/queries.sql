@@ -38,6 +38,25 @@ LIMIT 100;
 SELECT EXISTS (SELECT FROM sources
     WHERE id <> :source_id AND config ->> 'upload_id' = :upload_id::uuid::text);
 
+-- name: let_go(source_id, upload_id, reading)!
+-- Affects no row when the source reads another file by now.
+UPDATE sources SET let_go = :reading
+WHERE id = :source_id AND config ->> 'upload_id' = :upload_id::uuid::text;
+
+-- name: what_is_let_go(source_id)$
+SELECT let_go FROM sources WHERE id = :source_id;
+
+-- name: reading_upload(upload_id)
+SELECT * FROM sources WHERE config ->> 'upload_id' = :upload_id::uuid::text;
+
+-- name: fingerprint_of(source_id, version_id)$
+-- Of a version that a sync has written, or has found to be still the truth.
+SELECT version ->> 'fingerprint'
+FROM sync_runs, jsonb_array_elements(event -> 'tables') AS version
+WHERE source_id = :source_id AND outcome = 'synced'
+    AND version ->> 'version_id' = :version_id::uuid::text
+LIMIT 1;
+
 -- name: get_source(source_id)^
 SELECT * FROM sources WHERE id = :source_id;
 

@@ -12,6 +12,8 @@ class Settings(ServiceSettings):
     object_store_url: str
     encryption_key: SecretStr
     """Encrypts the secrets of sources: base64 of 32 bytes, or several with commas between."""
+    mask_key: SecretStr = Field(min_length=16)
+    """The one of transform: what masks that hash are keyed with."""
     google_credentials_json: SecretStr | None = None
     """The JSON key of a service account, for sources that have none of their own."""
     google_sheets_url: str = "https://sheets.googleapis.com"

@@ -229,6 +229,33 @@ class Store:
                 other_tables=[table.model_dump(mode="json") for table in tables],
             )
 
+    async def let_go(self, org_id: UUID, source_id: UUID, upload_id: UUID, reading: str) -> None:
+        """Remember that a source needs its upload no more, as long as it is read in this way."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.let_go(
+                connection, source_id=source_id, upload_id=upload_id, reading=reading
+            )
+
+    async def what_is_let_go(self, org_id: UUID, source_id: UUID) -> str | None:
+        """The reading for which a source needs its upload no more."""
+        async with self._database.organization(org_id) as connection:
+            return await _queries.what_is_let_go(connection, source_id=source_id)
+
+    async def reading_upload(
+        self, org_id: UUID, upload_id: UUID
+    ) -> Sequence[tuple[Source, str | None]]:
+        """The sources of an upload, each with the reading for which it needs it no more."""
+        async with self._database.organization(org_id) as connection:
+            rows = await collect(_queries.reading_upload(connection, upload_id=upload_id))
+        return [(_source(row), row["let_go"]) for row in rows]
+
+    async def fingerprint_of(self, org_id: UUID, source_id: UUID, version_id: UUID) -> str | None:
+        """The fingerprint of a version that a sync has written; None for any other."""
+        async with self._database.organization(org_id) as connection:
+            return await _queries.fingerprint_of(
+                connection, source_id=source_id, version_id=version_id
+            )
+
 
 def require_unchanged(unchanged: bool) -> None:
     """Raise the 412 problem of a lost update unless `unchanged`."""

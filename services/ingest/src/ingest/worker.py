@@ -11,6 +11,7 @@ import resource
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,9 +63,12 @@ def _answer(order: str, load: Any, load_form: Any, answers: IO[str]) -> Line:
             case FormJob():
                 return Line(form=load_form(job, work, progress))
             case SampleJob():
-                return Line(sampled=csv.sample(job.path, job.options, job.limit, work))
+                preview = csv.sample(job.path, job.options, job.limit, work, mask_key=job.mask_key)
+                return Line(sampled=preview)
             case InspectJob():
-                return Line(inspected=csv.inspect(job.path, job.options, work))
+                return Line(
+                    inspected=csv.inspect(job.path, job.options, work, mask_key=job.mask_key)
+                )
     except BadSource as error:
         failure = Failure(code=error.code, message=error.message, transient=False)
     except Unavailable as error:
@@ -81,9 +85,10 @@ def _answer(order: str, load: Any, load_form: Any, answers: IO[str]) -> Line:
                 transient=False,
             )
         else:
-            # The type only: messages of the database and of dlt may hold data.
-            sys.excepthook(type(error), error, error.__traceback__)
+            # The type only: messages of DuckDB, the database and dlt may hold data.
+            traceback.print_tb(error.__traceback__)
             name = type(error).__name__
+            print(name, file=sys.stderr)
             failure = Failure(
                 code="worker_failed",
                 message=f"The file could not be loaded ({name}). Report this with the file.",

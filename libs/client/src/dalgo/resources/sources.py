@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-from contracts.ingest import CsvConfig, Sheet, SourcePreview
+import httpx
+
+from contracts.ingest import CsvConfig, Rejects, Sheet, SourcePreview
 from contracts.orchestrator import Run
 from dalgo.call import Call, Listing, listing, model, models, nothing, once, present
 from dalgo.models import Loader, Source
@@ -95,6 +97,19 @@ class Sources(Resource[D]):
 
     @endpoint
     @staticmethod
+    def rejects(source_id: UUID, *, limit: int = 100) -> Call[Rejects]:
+        """The first of the records that the last load set aside, and how many there are."""
+        path = f"/sources/{source_id}/rejects"
+        return Call("GET", path, model(Rejects), params={"limit": limit})
+
+    @endpoint
+    @staticmethod
+    def rejects_csv(source_id: UUID) -> Call[bytes]:
+        """All records that the last load set aside, as CSV: line, reason, text."""
+        return Call("GET", f"/sources/{source_id}/rejects", _content, params={"format": "csv"})
+
+    @endpoint
+    @staticmethod
     def sheets(
         spreadsheet: str, *, credentials: str | None = None, source_id: UUID | None = None
     ) -> Call[tuple[Sheet, ...]]:
@@ -107,6 +122,10 @@ class Sources(Resource[D]):
             credentials=credentials, source_id=str(source_id) if source_id else None
         )
         return Call("POST", "/sources/google-sheets/sheets", models(Sheet), json=body)
+
+
+def _content(response: httpx.Response) -> bytes:
+    return response.content
 
 
 def _config(config: Config) -> object:

@@ -1,14 +1,17 @@
 """Sources: where data comes from."""
 
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from contracts.ingest import (
     CreateSource,
     DeleteSource,
     GetSource,
+    ListRejects,
     PreviewSource,
+    Rejects,
     RevokeLoader,
     SourcePreview,
     UpdateSource,
@@ -24,6 +27,7 @@ from gateway.conventions import (
     mint,
     tag,
 )
+from gateway.downloads import download
 from gateway.edge import EdgeDep, Editor, Reader, Runner
 from gateway.runs import Starting, start_run
 from gateway.source_bodies import PreviewBody, SourceBody, SourceChange
@@ -40,6 +44,8 @@ from gateway.sources import (
 
 READING = 30.0
 """Seconds that reading the first rows of a file may take."""
+
+_AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 
 router = APIRouter(prefix="/sources", tags=["sources"])
 
@@ -147,6 +153,21 @@ async def loader(source_id: UUID, response: Response, edge: EdgeDep, caller: Edi
 async def revoke_loader(source_id: UUID, edge: EdgeDep, caller: Editor) -> None:
     """Shut the login that fills an external source; what it has filled stays."""
     await edge.ask(caller, RevokeLoader(source_id=source_id), timeout=15)
+
+
+@router.get("/{source_id}/rejects", response_model=Rejects, responses=_AS_CSV)
+async def rejects(
+    source_id: UUID,
+    edge: EdgeDep,
+    caller: Reader,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    format: Literal["json", "csv"] = "json",
+) -> Rejects | Response:
+    """The records that the last load set aside, with their lines; as CSV, all of them and whole."""
+    found = await edge.ask(caller, ListRejects(source_id=source_id, limit=limit), timeout=READING)
+    if format == "json":
+        return Rejects(rejects=found.rejects, total=found.total)
+    return await download(edge.objects, found.stored_at, "line,reason,text\r\n", "rejects.csv")
 
 
 @router.get("/{source_id}/schema")

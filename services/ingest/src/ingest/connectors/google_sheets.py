@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.ingest import ColumnOption
 from ingest.connectors import BadSource, Notice, Unavailable
 from ingest.connectors.google.grid import (
     Grid,
@@ -19,7 +20,7 @@ from ingest.connectors.google.grid import (
     table,
 )
 from ingest.connectors.google.spreadsheet import Sheet, Spreadsheet, place
-from ingest.dialect import ColumnOption, CsvOptions
+from ingest.dialect import CsvOptions
 
 if TYPE_CHECKING:
     from ingest.connectors.google.client import SheetsClient

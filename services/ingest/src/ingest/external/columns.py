@@ -77,8 +77,17 @@ class Shape:
 def shaped(held: Sequence[Held], options: Mapping[str, ColumnOption]) -> Shape:
     """How a table's columns arrive; a user's word on one wins, and may not fit its values.
 
-    Raises BadSource for a table without any.
+    Raises BadSource for a table without any, and for a mask: nothing is masked here yet, and what
+    is to be masked must not arrive in clear.
     """
+    held = [each for each in held if each.name not in options or not options[each.name].skip]
+    masked = [each.name for each in held if each.name in options and options[each.name].mask]
+    if masked:
+        raise BadSource(
+            "mask_not_possible",
+            f"The column '{masked[0]}' of an external source cannot be masked. Skip it, let the "
+            "other system mask it, or mask it in a recipe.",
+        )
     if not held:
         raise BadSource("no_columns", "The table has no columns yet.")
     named = names([column.name for column in held], len(held))

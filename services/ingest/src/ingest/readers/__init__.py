@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from contracts.ingest import SourceConfig, SourcePreview
 from contracts.problem import problem
 from contracts.tables import Column, Notice, TableVersion
@@ -15,6 +17,9 @@ from ingest.external.waiting import Wait
 from ingest.jobs import LoadResult, Progress, Schema
 
 C = TypeVar("C", bound=SourceConfig)
+
+MaskKeys = Callable[[UUID], SecretStr]
+"""Gives an organisation's key of masks."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,13 @@ class Sync(Generic[C]):
     def own(self) -> TableVersion | None:
         """What readers see of the source's own table."""
         return self.published.get(self.asked.source_id)
+
+    @property
+    def known(self) -> tuple[str, ...] | None:
+        """Display names of the columns that readers see now; None before the first publish."""
+        if not self.published:
+            return None
+        return tuple(one.name for version in self.published.values() for one in version.columns)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,16 @@ from ingest.connectors.google.spreadsheet import Spreadsheet, place
 from ingest.connectors.google_sheets import CONNECTOR_VERSION, Fetched, SheetOptions, fetch
 from ingest.jobs import InspectJob, LoadJob, Progress, SampleJob
 from ingest.pool import WorkerPool
-from ingest.readers import Asked, ExpectedTable, Inspected, Loaded, Sync, columns_of, version_of
+from ingest.readers import (
+    Asked,
+    ExpectedTable,
+    Inspected,
+    Loaded,
+    MaskKeys,
+    Sync,
+    columns_of,
+    version_of,
+)
 from ingest.scratch import scratch
 from warehouse.names import version_relation
 
@@ -27,9 +36,10 @@ IN_A_SYNC = 120.0
 class SheetReader:
     """Sources of type `google_sheets`."""
 
-    def __init__(self, accounts: Accounts, pool: WorkerPool) -> None:
+    def __init__(self, accounts: Accounts, pool: WorkerPool, mask_keys: MaskKeys) -> None:
         self._accounts = accounts
         self._pool = pool
+        self._mask_keys = mask_keys
 
     async def sheets(self, spreadsheet: str, credentials: SecretStr | None) -> SheetList:
         """The tabs that can be read."""
@@ -54,7 +64,12 @@ class SheetReader:
     async def inspect(self, asked: Asked[GoogleSheetsConfig]) -> Inspected:
         """The columns of the tab, and which tab it is, so that it is found when it is renamed."""
         async with self._fetched(asked.config, WHILE_SOMEBODY_WAITS) as fetched:
-            found = await self._pool.inspect(InspectJob(path=fetched.path, options=fetched.options))
+            job = InspectJob(
+                path=fetched.path,
+                options=fetched.options,
+                mask_key=self._mask_keys(asked.org_id),
+            )
+            found = await self._pool.inspect(job)
         own = ExpectedTable(asked.source_id, "", columns_of(found.columns))
         return Inspected(
             (own,),
@@ -65,7 +80,12 @@ class SheetReader:
     async def preview(self, asked: Asked[GoogleSheetsConfig], limit: int) -> SourcePreview:
         """The first rows."""
         async with self._fetched(asked.config, WHILE_SOMEBODY_WAITS) as fetched:
-            job = SampleJob(path=fetched.path, options=fetched.options, limit=limit)
+            job = SampleJob(
+                path=fetched.path,
+                options=fetched.options,
+                mask_key=self._mask_keys(asked.org_id),
+                limit=limit,
+            )
             preview = await self._pool.sample(job)
         found = preview.inspection
         return SourcePreview(
@@ -80,14 +100,17 @@ class SheetReader:
         A spreadsheet's time of change says nothing: formulas are recalculated without it.
         """
         sync.tell(Progress(phase="reading"))
+        mask_key = self._mask_keys(sync.asked.org_id)
         async with self._fetched(sync.asked.config, IN_A_SYNC) as fetched:
-            said = _fingerprint(fetched)
+            said = _fingerprint(fetched, mask_key)
             if sync.own is not None and sync.own.fingerprint == said and not sync.force:
                 return None
             version_id = await sync.begin()
             job = LoadJob(
                 path=fetched.path,
                 options=fetched.options,
+                mask_key=mask_key,
+                known=sync.known,
                 **sync.schema.model_dump(),
                 relation=version_relation(version_id),
             )
@@ -121,7 +144,7 @@ def _chosen(spreadsheet: Spreadsheet, wanted: int | None) -> int | None:
         return None
 
 
-def _fingerprint(fetched: Fetched) -> str:
+def _fingerprint(fetched: Fetched, mask_key: SecretStr) -> str:
     """Equal for equal values read in the same way by the same version of both connectors."""
-    said = f"{CONNECTOR_VERSION}\n{fingerprint(fetched.sha256, fetched.options)}"
+    said = f"{CONNECTOR_VERSION}\n{fingerprint(fetched.sha256, fetched.options, mask_key)}"
     return hashlib.sha256(said.encode()).hexdigest()

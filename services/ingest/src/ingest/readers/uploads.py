@@ -7,15 +7,26 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+from pydantic import SecretStr
+
 from chassis.objects import Objects
-from contracts.ingest import CsvConfig, SourcePreview
-from ingest import files
+from contracts.ingest import CsvConfig, SourcePreview, Upload
+from ingest import files, rejects
 from ingest.connectors.csv import Inspection, fingerprint
 from ingest.dialect import CsvOptions
 from ingest.domain import rejects_key, upload_key
 from ingest.jobs import InspectJob, LoadJob, SampleJob
 from ingest.pool import WorkerPool
-from ingest.readers import Asked, ExpectedTable, Inspected, Loaded, Sync, columns_of, version_of
+from ingest.readers import (
+    Asked,
+    ExpectedTable,
+    Inspected,
+    Loaded,
+    MaskKeys,
+    Sync,
+    columns_of,
+    version_of,
+)
 from ingest.store import Store
 from warehouse.names import version_relation
 
@@ -23,15 +34,22 @@ from warehouse.names import version_relation
 class UploadReader:
     """Sources of type `csv`."""
 
-    def __init__(self, store: Store, objects: Objects, pool: WorkerPool) -> None:
+    def __init__(
+        self, store: Store, objects: Objects, pool: WorkerPool, mask_keys: MaskKeys
+    ) -> None:
         self._store = store
         self._objects = objects
         self._pool = pool
+        self._mask_keys = mask_keys
 
     async def inspect(self, asked: Asked[CsvConfig]) -> Inspected:
         """The columns of the whole file."""
         async with self._file(asked) as path:
-            job = InspectJob(path=path, options=options_of(asked.config))
+            job = InspectJob(
+                path=path,
+                options=options_of(asked.config),
+                mask_key=self._mask_keys(asked.org_id),
+            )
             found: Inspection = await self._pool.inspect(job)
         own = ExpectedTable(asked.source_id, "", columns_of(found.columns))
         return Inspected((own,), found.warnings)
@@ -39,7 +57,12 @@ class UploadReader:
     async def preview(self, asked: Asked[CsvConfig], limit: int) -> SourcePreview:
         """The first rows, and how the file is cut."""
         async with self._file(asked) as path:
-            job = SampleJob(path=path, options=options_of(asked.config), limit=limit)
+            job = SampleJob(
+                path=path,
+                options=options_of(asked.config),
+                mask_key=self._mask_keys(asked.org_id),
+                limit=limit,
+            )
             preview = await self._pool.sample(job)
         found = preview.inspection
         return SourcePreview(
@@ -55,22 +78,29 @@ class UploadReader:
         """The file as a new version, unless it was read in this way before."""
         asked = sync.asked
         upload = await self._store.upload(asked.org_id, asked.config.upload_id)
-        options = options_of(asked.config)
-        said = fingerprint(upload.sha256, options)
+        options, mask_key = options_of(asked.config), self._mask_keys(asked.org_id)
+        said = fingerprint(upload.sha256, options, mask_key)
         if sync.own is not None and sync.own.fingerprint == said and not sync.force:
             return None
+        if sync.own is not None and not sync.force:
+            # What another version of the connector would make of it, nobody can know any more.
+            let_go = await self._store.what_is_let_go(asked.org_id, asked.source_id)
+            if let_go == reading(upload, asked.config, mask_key):
+                return None
         version_id = await sync.begin()
         async with self._file(asked) as path, temporary() as folder:
-            rejects = folder / "rejects.csv"
+            aside = folder / "rejects.csv"
             job = LoadJob(
                 path=path,
                 options=options,
+                mask_key=mask_key,
+                known=sync.known,
                 **sync.schema.model_dump(),
                 relation=version_relation(version_id),
-                rejects=rejects,
+                rejects=aside,
             )
             loaded = await self._pool.load(job, sync.tell)
-            await files.keep_rejects(self._objects, asked.org_id, asked.source_id, rejects)
+            await rejects.keep(self._objects, asked.org_id, asked.source_id, aside)
         return Loaded((version_of(asked.source_id, version_id, loaded),), {}, loaded.warnings)
 
     async def forget(self, asked: Asked[CsvConfig]) -> None:
@@ -91,6 +121,11 @@ class UploadReader:
 def options_of(config: CsvConfig) -> CsvOptions:
     """How a file is read, without which file it is and what becomes of what was read."""
     return CsvOptions.model_validate(config.model_dump(exclude={"upload_id"}))
+
+
+def reading(upload: Upload, config: CsvConfig, mask_key: SecretStr) -> str:
+    """Equal for equal content read in the same way, by whatever version of the connector."""
+    return fingerprint(upload.sha256, options_of(config), mask_key, version="any")
 
 
 @asynccontextmanager
