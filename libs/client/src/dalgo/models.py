@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import Field
+
 from contracts.auth import Organization, Role, User
 from contracts.message import Part
 from contracts.tables import Column, Notice
@@ -48,6 +50,19 @@ class SourceColumn(Column):
     nullable: bool | None = None
     """Whether there are empty cells in it; None until it was published."""
     first_seen: datetime
+
+
+class Loader(Part):
+    """How another system logs in to fill a source's table; the password is told this once."""
+
+    host: str
+    port: int
+    database: str
+    username: str
+    password: str = Field(repr=False)
+    schema_name: str
+    """The only schema where the login may make tables."""
+    table: str
 
 
 class WarehouseLineage(Part):

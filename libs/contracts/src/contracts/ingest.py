@@ -1,6 +1,6 @@
 """What ingest owns: uploads, sources and their syncs."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Self
 from uuid import UUID
 
@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 
 from contracts.drift import SchemaChange
 from contracts.message import Command, Done, Event, Part, Request, Secret
+from contracts.outside import LandingTable
 from contracts.problem import Problem
-from contracts.tables import Column, Notice, TableVersion
+from contracts.tables import Column, LoaderLogin, Notice, TableVersion
 from recipe.tables import ColumnType
 
-SourceType = Literal["csv", "google_sheets", "kobo"]
+SourceType = Literal["csv", "google_sheets", "kobo", "external"]
 SchemaPolicy = Literal["accept", "hold", "fail"]
 SourceStatus = Literal["ready", "deleting"]
 ColumnMask = Literal["hash", "redact", "partial"]
@@ -110,12 +111,23 @@ class KoboConfig(SourceConfig):
     """`append` takes new submissions only; `reconcile` also edits and deletions."""
 
 
-Config = CsvConfig | GoogleSheetsConfig | KoboConfig
+class ExternalConfig(SourceConfig):
+    """Which table of the landing schema another system fills, and how long a run waits for it."""
+
+    table: LandingTable
+    deadline: timedelta = Field(default=timedelta(hours=1), ge=timedelta(0), le=timedelta(days=7))
+    """How long a run waits for the other system's word that the table is ready."""
+    on_missing: Literal["fail", "use_last"] = "fail"
+    """When the word does not come in time: fail, or leave what was published before."""
+
+
+Config = CsvConfig | GoogleSheetsConfig | KoboConfig | ExternalConfig
 
 CONFIGS: dict[SourceType, type[SourceConfig]] = {
     "csv": CsvConfig,
     "google_sheets": GoogleSheetsConfig,
     "kobo": KoboConfig,
+    "external": ExternalConfig,
 }
 
 
@@ -289,6 +301,25 @@ class PreviewSource(Request[SourcePreview], _Typed):
     limit: int = Field(default=50, ge=1, le=500)
 
 
+class SourceLoader(Part):
+    """How the system that fills an external source logs in, and what it fills."""
+
+    login: LoaderLogin
+    table: LandingTable
+
+
+class IssueLoader(Request[SourceLoader]):
+    """Make the login that fills an external source; one that is there gets a new password."""
+
+    source_id: UUID
+
+
+class RevokeLoader(Request[Done]):
+    """Shut the login that fills an external source; its table and what was loaded stay."""
+
+    source_id: UUID
+
+
 class Reject(Part):
     """A record that the last load set aside: it is not in the table."""
 
@@ -395,7 +426,7 @@ class SyncSource(Command):
     force: bool = False
 
 
-SyncPhase = Literal["reading", "writing", "loading", "counting"]
+SyncPhase = Literal["waiting", "reading", "writing", "loading", "counting"]
 
 
 class SyncProgress(Part):

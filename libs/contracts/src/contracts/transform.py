@@ -9,7 +9,7 @@ from pydantic import AliasChoices, ConfigDict, Field
 from contracts.drift import ColumnUser
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
-from contracts.tables import Column, Notice, TableVersion
+from contracts.tables import Column, LoaderLogin, Notice, TableVersion
 from recipe import Recipe
 from recipe.diff import StepChange
 from recipe.errors import RecipeError
@@ -41,6 +41,24 @@ class DropTable(Request[Done]):
     table_id: UUID
     other_table_ids: tuple[UUID, ...] = ()
     """Tables that go with it: all or none."""
+
+
+class ProvisionLoader(Request[LoaderLogin]):
+    """Make the login of a source's loader; one that is there gets a new password."""
+
+    source_id: UUID
+
+
+class CloseLoader(Request[Done]):
+    """Let nobody in with a loader's login, and end its sessions; its table stays."""
+
+    source_id: UUID
+
+
+class DropLoader(Request[Done]):
+    """Remove a loader's login with everything that it made in the landing schema."""
+
+    source_id: UUID
 
 
 class WarehouseTable(Part):

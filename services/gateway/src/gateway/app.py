@@ -21,6 +21,7 @@ from gateway.limits import ENVELOPE, BodyLimit
 from gateway.observe import Observe
 from gateway.routes import (
     auth,
+    events,
     google_sheets,
     health,
     pipelines,
@@ -60,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
         pipelines.router,
         schedules.router,
         runs.router,
+        events.router,
         warehouse.router,
     ):
         api.include_router(router)

@@ -9,12 +9,14 @@ from pydantic import BaseModel
 from contracts.ingest import (
     Config,
     GetSource,
+    IssueLoader,
     ListSources,
     Source,
     SourceStatus,
     SourceTable,
     SourceType,
 )
+from contracts.message import REVEAL
 from contracts.problem import ProblemError
 from contracts.tables import Column, Notice
 from contracts.transform import GetTable, ListTables, WarehouseTable
@@ -43,6 +45,25 @@ class SourceView(BaseModel):
     """Changes that are held until a person accepts or rejects them."""
     revision: int
     created_at: datetime
+
+
+class LoaderView(BaseModel):
+    """How another system logs in to fill a source's table; the password is told this once."""
+
+    host: str
+    port: int
+    database: str
+    username: str
+    password: str
+    schema_name: str
+    table: str
+
+
+async def issue_loader(edge: Edge, caller: Caller, source_id: UUID) -> LoaderView:
+    """A new password for a source's loader; the one before is worth nothing any more."""
+    loader = await edge.ask(caller, IssueLoader(source_id=source_id), timeout=15)
+    login = loader.login.model_dump(mode="json", context=REVEAL)
+    return LoaderView.model_validate(login | {"table": loader.table})
 
 
 async def find_source(edge: Edge, caller: Caller, source_id: UUID) -> SourceView:

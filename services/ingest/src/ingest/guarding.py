@@ -17,7 +17,7 @@ from contracts.tables import Notice, TableVersion
 from contracts.transform import FindColumnUsers
 from ingest.changes import Changes
 from ingest.drift import Finding, compare, described, is_shrunken, lost, status, summary
-from ingest.readers import Loaded
+from ingest.readers import Loaded, Stays
 
 PATIENCE = 300.0
 """Seconds for compiling the recipes that read a table, time and again."""
@@ -33,6 +33,11 @@ class Verdict:
     held: str | None = None
     """Why they are not to be told, in words."""
     notices: tuple[Notice, ...] = ()
+
+    @property
+    def stays(self) -> Stays | None:
+        """What is published, where that is so because something is held."""
+        return None if self.held is None else Stays(self.held, self.notices)
 
 
 class Guard:

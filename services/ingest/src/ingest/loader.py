@@ -22,8 +22,8 @@ from psycopg2.errors import ProgramLimitExceeded
 from ingest.connectors import BadSource, ColumnType, InferredColumn, Unavailable
 from ingest.jobs import Destination, Tell
 from ingest.watching import watched
+from warehouse.names import LOAD_ID
 
-LOAD_ID = "_dlt_load_id"
 ANALYZED = 10_000
 """Columns times their statistics target (PostgreSQL's own is 100, a sample of 30,000 rows)."""
 _CONFIG: dict[str, Any] = {

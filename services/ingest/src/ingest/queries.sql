@@ -88,8 +88,9 @@ UPDATE sources SET status = :status WHERE id = :source_id;
 -- name: delete_source(source_id)!
 DELETE FROM sources WHERE id = :source_id;
 
--- name: note_sync(source_id, error)!
-UPDATE sources SET last_error = :error::text,
+-- name: note_sync(source_id, error, warnings)!
+-- What a load found replaces what was said before; null: nothing was loaded.
+UPDATE sources SET last_error = :error::text, warnings = coalesce(:warnings::jsonb, warnings),
     last_synced_at = CASE WHEN :error::text IS NULL THEN now() ELSE last_synced_at END
 WHERE id = :source_id;
 

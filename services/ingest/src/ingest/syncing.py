@@ -1,6 +1,7 @@
 """Syncing a source: its next versions, under a lease, with one outcome for each step."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
@@ -18,9 +19,10 @@ from contracts.tables import Notice, TableVersion
 from ingest.catalogue import Catalogue
 from ingest.connectors import BadSource, Unavailable
 from ingest.domain import organization_of
-from ingest.guarding import Guard
+from ingest.guarding import Guard, Verdict
+from ingest.external.waiting import Wait, Waiting
 from ingest.jobs import Schema
-from ingest.readers import Asked, Loaded, Readers, Sync
+from ingest.readers import Asked, Loaded, Readers, Stays, Sync
 from ingest.settings import Settings
 from ingest.steps import Outcome, Steps, written
 from ingest.store import Store
@@ -42,6 +44,7 @@ class Syncer:
         readers: Readers,
         catalogue: Catalogue,
         guard: Guard,
+        waiting: Waiting,
         settings: Settings,
     ) -> None:
         self._bus = bus
@@ -51,6 +54,7 @@ class Syncer:
         self._readers = readers
         self._catalogue = catalogue
         self._guard = guard
+        self._waiting = waiting
         self._database_url = settings.database_url
 
     async def sync_source(self, command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
@@ -102,6 +106,11 @@ class Syncer:
             await self._steps.begin_version(org_id, command.step_id, relation)
             return version_id
 
+        async def wait(table: str, after_seq: int, patience: timedelta) -> Wait:
+            return await self._waiting.lay_down(
+                org_id, command, meta.actor, table, after_seq, patience
+            )
+
         sync = Sync(
             asked=Asked(org_id, command.source_id, kept.opened()),
             published=published,
@@ -113,11 +122,15 @@ class Syncer:
                 schema_name=data_schema(org_id),
             ),
             begin=begin,
+            wait=wait,
             tell=Teller(self._bus, org_id, command),
         )
         try:
-            loaded = await self._readers[kept.source.source_type].sync(sync)
-            verdict = await self._guard.look(org_id, command, kept.source, loaded, meta.actor)
+            found = await self._readers[kept.source.source_type].sync(sync)
+            loaded = found if isinstance(found, Loaded) else None
+            verdict = Verdict()
+            if not isinstance(found, Stays):
+                verdict = await self._guard.look(org_id, command, kept.source, loaded, meta.actor)
             if loaded is not None and verdict.held is None:
                 await self._catalogue.keep_others(org_id, kept.source, loaded, meta.actor)
         except BaseException:
@@ -126,8 +139,10 @@ class Syncer:
             raise
         if loaded is None or verdict.held is not None:
             # What was begun and is held is swept with the step's end.
-            log.info("source_unchanged", source_id=str(command.source_id), reason=verdict.held)
-            return _unchanged(command, lease, verdict.held)
+            stays = found if isinstance(found, Stays) else verdict.stays
+            reason = stays.reason if stays else None
+            log.info("source_unchanged", source_id=str(command.source_id), reason=reason)
+            return _unchanged(command, lease, stays)
         log.info(
             "source_loaded", source_id=str(command.source_id), rows=[t.rows for t in loaded.tables]
         )
@@ -181,14 +196,15 @@ def _loaded(
     )
 
 
-def _unchanged(command: SyncSource, lease: int, reason: str | None = None) -> SourceSynced:
+def _unchanged(command: SyncSource, lease: int, stays: Stays | None) -> SourceSynced:
     return SourceSynced(
         run_id=command.run_id,
         step_id=command.step_id,
         lease=lease,
         tables=_published(command),
         unchanged=True,
-        reason=reason,
+        reason=stays.reason if stays else None,
+        warnings=stays.warnings if stays else (),
     )
 
 

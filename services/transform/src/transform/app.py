@@ -6,10 +6,12 @@ from contracts.orchestrator import RunCancelRequested
 from contracts.transform import (
     AbortPublish,
     BuildTransformation,
+    CloseLoader,
     CompareRecipeVersions,
     CreateTransformation,
     DeclareTable,
     DeleteTransformation,
+    DropLoader,
     DropTable,
     EnsureOrganization,
     FindColumnUsers,
@@ -24,6 +26,7 @@ from contracts.transform import (
     PreviewTable,
     ProfileRecipe,
     ProfileTable,
+    ProvisionLoader,
     PublishRun,
     RestoreRecipeVersion,
     ShowSql,
@@ -39,6 +42,7 @@ from transform.compiler import Compiler
 from transform.handlers import Handlers
 from transform.history import History
 from transform.lineage import Lineage
+from transform.loaders import Loaders
 from transform.planning import Planner
 from transform.preview import Previewer
 from transform.profile import Profiler
@@ -87,10 +91,15 @@ async def build(service: Service[Settings]) -> None:
         zones=Zones(service.bus),
     )
 
+    loaders = Loaders(database, settings)
+
     answer = service.answers.answer
     answer(EnsureOrganization, handlers.ensure_organization)
     answer(DeclareTable, handlers.declare_table)
     answer(DropTable, handlers.drop_table)
+    answer(ProvisionLoader, loaders.provision_loader)
+    answer(CloseLoader, loaders.close_loader)
+    answer(DropLoader, loaders.drop_loader)
     answer(ListTables, handlers.list_tables)
     answer(GetTable, handlers.get_table)
     answer(PreviewTable, handlers.preview_table)

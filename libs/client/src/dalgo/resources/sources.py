@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -10,7 +10,7 @@ from contracts.drift import SchemaChange
 from contracts.ingest import CsvConfig, Rejects, Sheet, SourcePreview
 from contracts.orchestrator import Run
 from dalgo.call import Call, Listing, listing, model, models, nothing, once, present
-from dalgo.models import Source, SourceColumn
+from dalgo.models import Loader, Source, SourceColumn
 from dalgo.resource import D, Resource, endpoint, listed
 
 Config = CsvConfig | Mapping[str, Any]
@@ -90,6 +90,38 @@ class Sources(Resource[D]):
         """The first rows and columns as they would arrive; nothing is saved."""
         body = {"type": source_type, "config": _config(config)}
         return Call("POST", "/sources/preview", model(SourcePreview), json=body)
+
+    @endpoint
+    @staticmethod
+    def issue_loader(source_id: UUID) -> Call[Loader]:
+        """A login for the system that fills an external source; the one before ends with it."""
+        # Sent twice it gives two passwords, and the first is worth nothing.
+        return Call("POST", f"/sources/{source_id}/loader", model(Loader), repeatable=False)
+
+    @endpoint
+    @staticmethod
+    def revoke_loader(source_id: UUID) -> Call[None]:
+        """Shut the login that fills an external source; what it has filled stays."""
+        return Call("DELETE", f"/sources/{source_id}/loader", nothing)
+
+    @endpoint
+    @staticmethod
+    def announce(
+        table: str, rows: int | None = None, *, event_id: str | None = None, told_by: str = "dalgo"
+    ) -> Call[None]:
+        """Tell that a table which another system fills is ready, with so many rows.
+
+        The same `event_id` of the same teller counts once.
+        """
+        event = {
+            "specversion": "1.0",
+            "type": "source.synced",
+            "source": told_by,
+            "id": event_id or str(uuid4()),
+            "data": {"table": table} | ({} if rows is None else {"rows": rows}),
+        }
+        headers = {"Content-Type": "application/cloudevents+json"}
+        return Call("POST", "/events", nothing, json=event, headers=headers)
 
     @endpoint
     @staticmethod

@@ -12,6 +12,7 @@ from contracts.ingest import (
     ListRejects,
     PreviewSource,
     Rejects,
+    RevokeLoader,
     SourcePreview,
     UpdateSource,
 )
@@ -29,7 +30,16 @@ from gateway.downloads import download
 from gateway.edge import EdgeDep, Editor, Reader, Runner
 from gateway.runs import Starting, start_run
 from gateway.source_bodies import PreviewBody, SourceBody, SourceChange
-from gateway.sources import SourceView, compose, find_source, find_table, list_sources, table_name
+from gateway.sources import (
+    LoaderView,
+    SourceView,
+    compose,
+    find_source,
+    find_table,
+    issue_loader,
+    list_sources,
+    table_name,
+)
 
 READING = 30.0
 """Seconds that reading the first rows of a file may take."""
@@ -126,6 +136,22 @@ async def sync(
     return await start_run(
         edge, caller, response, options, route, kind="sync", source_ids=(source_id,)
     )
+
+
+@router.post("/{source_id}/loader", status_code=201)
+async def loader(source_id: UUID, response: Response, edge: EdgeDep, caller: Editor) -> LoaderView:
+    """A login for the system that fills an external source; the one before ends with it.
+
+    The password is not to be had again.
+    """
+    response.headers["Cache-Control"] = "no-store"
+    return await issue_loader(edge, caller, source_id)
+
+
+@router.delete("/{source_id}/loader", status_code=204)
+async def revoke_loader(source_id: UUID, edge: EdgeDep, caller: Editor) -> None:
+    """Shut the login that fills an external source; what it has filled stays."""
+    await edge.ask(caller, RevokeLoader(source_id=source_id), timeout=15)
 
 
 @router.get("/{source_id}/rejects", response_model=Rejects, responses=_AS_CSV)
