@@ -32,10 +32,10 @@ from ingest.changes import Changes
 from ingest.connectors.google.accounts import Accounts
 from ingest.connectors.google.quota import SharedQuota
 from ingest.deciding import Deciding
-from ingest.guarding import Guard
 from ingest.external.announcements import Announcements
 from ingest.external.landing import Landing
 from ingest.external.waiting import Waiting
+from ingest.guarding import Guard
 from ingest.handlers import Handlers
 from ingest.letting_go import LettingGo
 from ingest.loaders import Loaders

@@ -19,8 +19,8 @@ from contracts.tables import Notice, TableVersion
 from ingest.catalogue import Catalogue
 from ingest.connectors import BadSource, Unavailable
 from ingest.domain import organization_of
-from ingest.guarding import Guard, Verdict
 from ingest.external.waiting import Wait, Waiting
+from ingest.guarding import Guard, Verdict
 from ingest.jobs import Schema
 from ingest.readers import Asked, Loaded, Readers, Stays, Sync
 from ingest.settings import Settings
