@@ -60,6 +60,13 @@ OTHERS = {
     "services/ingest/migrations/0005_google_quotas.sql": "When each Google credential may read again.",
     "services/ingest/migrations/0006_uploads_let_go.sql": "Which uploads are gone because a rule hid"
     " what they hold.",
+    "services/ingest/migrations/0007_schema_changes.sql": "Changes of columns and rows that syncs have"
+    " met, and what was decided.",
+    "services/ingest/migrations/0008_source_uploads.sql": "The further uploads of a source, in order.",
+    "services/transform/migrations/0004_nullable_columns.sql": "Which columns of a version have empty"
+    " cells.",
+    "libs/warehouse/migrations/0002_loaders.sql": "The functions that make and end logins of systems"
+    " that fill a source's table.",
     "services/orchestrator/migrations/0002_schedules.sql": "Tables of schedules, and of what came of"
     " each time.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",

@@ -13,13 +13,13 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, SecretStr
 
-from contracts import auth, ingest, orchestrator, transform
+from contracts import auth, ingest, orchestrator, outside, transform
 from contracts.message import Message, registered
 from recipe import Recipe
 
 FOLDER = Path(__file__).parent / "messages"
 
-OWNERS = tuple(module.__name__ for module in (auth, ingest, orchestrator, transform))
+OWNERS = tuple(module.__name__ for module in (auth, ingest, orchestrator, outside, transform))
 
 _SPACE = UUID("0d1f0c7e-2f6b-5a3e-8b1c-5c2a7d9e4f10")
 _TIME = datetime(2026, 3, 18, 6, 30, tzinfo=UTC)
@@ -45,6 +45,7 @@ _WORDS: Mapping[str, object] = {
     "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     "status": 409,
     "timezone": "Asia/Kolkata",
+    "table": "wells",
     "type": "about:blank",
 }
 """What stands in a field of this name, if its type takes it."""

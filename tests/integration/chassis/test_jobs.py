@@ -15,6 +15,7 @@ from chassis.errors import Reject, Retry
 from chassis.jobs import Jobs, Stopped
 from chassis.outbox import Outgoing
 from chassis.testing import eventually
+from contracts import outside
 from contracts.envelope import Meta, derived_id, envelop, new_id, to_body, to_headers
 from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
 from contracts.orchestrator import RunCancelRequested
@@ -53,12 +54,15 @@ async def database(connect_database) -> Database:
 def replica(ingest: Bus, database: Database) -> Callable[[], Jobs]:
     """A loop as another process of the service would have it; it follows nobody's events."""
 
-    async def ignore(event: RunCancelRequested, meta: Meta) -> Sequence[Outgoing]:
+    async def ignore(
+        event: RunCancelRequested | outside.SourceSynced, meta: Meta
+    ) -> Sequence[Outgoing]:
         return []
 
     def start() -> Jobs:
         jobs = Jobs(ingest, database, "ingest")
         jobs.handle(RunCancelRequested, ignore)
+        jobs.handle(outside.SourceSynced, ignore)
         return jobs
 
     return start

@@ -107,7 +107,12 @@ class Reading:
 
 
 def config(server: KoboServer, form: Asset, **changes: object) -> KoboConfig:
-    said = {"server_url": server.url, "form_id": form.uid, "api_token": kobo.TOKEN}
+    said = {
+        "server_url": server.url,
+        "form_id": form.uid,
+        "api_token": kobo.TOKEN,
+        "on_schema_change": "accept",
+    }
     return KoboConfig.model_validate(said | changes)
 
 

@@ -13,12 +13,12 @@ from contracts.tables import Column
 from ingest import merging
 from ingest.connectors import BadSource, ColumnType
 from ingest.infer import POSTGRES
-from ingest.jobs import LOAD_ID, ORDER
+from ingest.jobs import ORDER
 from ingest.merging import Merged, Rows
 from ingest.readers import columns_of
 from recipe.naming import physical_names
 from warehouse.access import as_org
-from warehouse.names import data_schema, qualified, quoted, version_relation
+from warehouse.names import LOAD_ID, data_schema, qualified, quoted, version_relation
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

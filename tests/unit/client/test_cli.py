@@ -271,6 +271,50 @@ def test_tabs_are_a_table_and_a_refusal_one_line(gateway, answer, refusal, dalgo
     assert result.stderr == f"Error: {told}\n"
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"), [("30m", "PT30M"), ("2h", "PT2H"), ("1d", "P1D"), ("PT5S", "PT5S")]
+)
+def test_an_external_source_says_how_long_to_wait(gateway, answer, dalgo, given, sent):
+    gateway.on("POST /sources", answer(201, SOURCE))
+    result = dalgo("sources", "add-external", "wells", "--deadline", given, "--use-last")
+    assert result.exit_code == 0, result.output
+    assert gateway.requests("POST /sources")[0].json == {
+        "type": "external",
+        "name": "wells",
+        "config": {"table": "wells", "deadline": sent, "on_missing": "use_last"},
+    }
+
+
+def test_a_loaders_login_is_shown_and_shut(gateway, answer, dalgo):
+    login = {"host": "db.example.org", "port": 6543, "database": "dalgo", "username": "org_1"}
+    login |= {"password": "open sesame", "schema_name": "org_1_landing", "table": "wells"}
+    gateway.on("GET /sources", answer(json=[SOURCE]))
+    gateway.on(f"POST /sources/{SOURCE_ID}/loader", answer(201, login))
+    gateway.on(f"DELETE /sources/{SOURCE_ID}/loader", answer(204))
+    shown = dalgo("sources", "loader", "Donations")
+    assert "open sesame" in shown.stdout
+    assert "org_1_landing.wells" in shown.stdout
+    assert "not shown again" in shown.stderr
+    assert json.loads(dalgo("sources", "loader", "Donations", "--json").stdout) == login
+    assert "is shut" in dalgo("sources", "loader", "Donations", "--revoke").stdout
+    assert len(gateway.requests(f"DELETE /sources/{SOURCE_ID}/loader")) == 1
+
+
+def test_a_table_is_announced_as_an_event(gateway, answer, dalgo):
+    gateway.on("POST /events", answer(202, []))
+    assert dalgo("sources", "announce", "wells", "--rows", "3").exit_code == 0
+    (told,) = gateway.requests("POST /events")
+    assert told.headers["content-type"] == "application/cloudevents+json"
+    assert told.json.pop("id")
+    assert told.json | {"id": ""} == {
+        "specversion": "1.0",
+        "type": "source.synced",
+        "source": "dalgo",
+        "id": "",
+        "data": {"table": "wells", "rows": 3},
+    }
+
+
 def test_deleting_what_is_used_says_by_whom(gateway, answer, refusal, dalgo):
     gateway.on("GET /sources", answer(json=[SOURCE]))
     gateway.on(

@@ -6,8 +6,9 @@ from typing import get_args
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 
-from contracts import auth, ingest, orchestrator, transform
+from contracts import auth, ingest, orchestrator, outside, transform
 from contracts.envelope import (
     MalformedMessage,
     derived_id,
@@ -27,6 +28,7 @@ from contracts.message import (
     Part,
     Request,
     Secret,
+    lookup,
     registered,
 )
 
@@ -173,6 +175,32 @@ def test_a_broken_header_is_refused(header: str) -> None:
     headers = to_headers(envelop(command, source="gateway", org_id=ORG)) | {header: "?"}
     with pytest.raises(MalformedMessage):
         from_headers(headers, command.subject())
+
+
+def test_what_is_told_from_outside_is_named_by_its_words_alone() -> None:
+    told = outside.SourceSynced
+    assert (told.kind, told.outside_type()) == ("ext", "source.synced")
+    assert told.type_name() == "ext.source.synced"
+    assert told.pattern() == "ext.*.source.synced"
+    assert told.subject(ORG) == f"ext.{ORG.hex}.source.synced"
+    assert lookup("ext.source.synced") is told
+    with pytest.raises(ValueError, match="no organisation"):
+        told.subject(None)
+
+
+@pytest.mark.parametrize("stamped", [OTHER, None], ids=["another's", "nobody's"])
+def test_what_is_told_from_outside_on_anothers_subject_is_refused(stamped: UUID | None) -> None:
+    told = outside.SourceSynced(table="wells")
+    headers = to_headers(envelop(told, source="gateway", org_id=stamped))
+    assert from_headers(to_headers(envelop(told, source="x", org_id=ORG)), told.subject(ORG))
+    with pytest.raises(MalformedMessage, match="arrived on"):
+        from_headers(headers, told.subject(ORG))
+
+
+@pytest.mark.parametrize("table", ["", "Wells", "wells; DROP", "1st", "a.b", "w" * 64])
+def test_a_table_that_postgresql_would_not_take_as_it_is_is_refused(table: str) -> None:
+    with pytest.raises(ValidationError):
+        outside.SourceSynced(table=table)
 
 
 def test_no_headers_at_all_are_refused() -> None:

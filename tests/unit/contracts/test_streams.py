@@ -4,6 +4,7 @@ from itertools import permutations
 
 import pytest
 
+from contracts import outside
 from contracts.envelope import new_id
 from contracts.message import Command, Event, Request, registered
 from contracts.streams import CMD, EVT, SERVICES, STREAMS, Service, rights, service
@@ -91,6 +92,13 @@ def test_a_service_may_publish_exactly_what_it_asks_sends_and_tells(entry: Servi
     own = {kind for kind in EVENTS if kind.owner == entry.name}
     assert {kind for kind in EVENTS if _may(allowed, kind.subject(new_id()))} == own
     assert {kind for kind in EVENTS if _may(allowed, kind.subject(None))} == own
+
+
+@each_service
+def test_only_the_gateway_takes_in_what_is_told_from_outside(entry: Service) -> None:
+    told = outside.SourceSynced.subject(new_id())
+    assert _may(rights(entry).publish, told) == (entry.name == "gateway")
+    assert not _may(rights(entry).subscribe, told)
 
 
 @each_two

@@ -19,6 +19,8 @@ def every_name(id: UUID) -> list[str]:
         names.reader_role(id),
         names.live_schema(id),
         names.data_schema(id),
+        names.landing_schema(id),
+        names.loader_role(id, id),
         names.live_name("source", id),
         names.live_name("transform", id),
         names.version_relation(id),

@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import Field
+
 from contracts.auth import Organization, Role, User
 from contracts.ingest import SourceTable
 from contracts.message import Part
@@ -40,7 +42,30 @@ class Source(Part):
     warnings: tuple[Notice, ...] = ()
     last_synced_at: datetime | None = None
     last_error: str | None = None
+    pending_changes: int = 0
+    """Changes that are held until somebody accepts or rejects them."""
     created_at: datetime
+
+
+class SourceColumn(Column):
+    """A column of a source's own table."""
+
+    nullable: bool | None = None
+    """Whether there are empty cells in it; None until it was published."""
+    first_seen: datetime
+
+
+class Loader(Part):
+    """How another system logs in to fill a source's table; the password is told this once."""
+
+    host: str
+    port: int
+    database: str
+    username: str
+    password: str = Field(repr=False)
+    schema_name: str
+    """The only schema where the login may make tables."""
+    table: str
 
 
 class WarehouseLineage(Part):

@@ -15,6 +15,9 @@ from contracts.message import REVEAL, Message, Part, Request
 
 M = TypeVar("M", bound=Part)
 
+_OF_AN_ORGANIZATION = frozenset({"evt", "ext"})
+"""Kinds of messages whose subject names the organisation."""
+
 _MESSAGES = UUID("6f1d9a40-5d0f-5f6c-9a55-0d2f0f5e9b11")
 
 
@@ -105,9 +108,10 @@ def from_headers(headers: Mapping[str, str] | None, subject: str) -> Meta:
     except (KeyError, ValidationError) as error:
         raise MalformedMessage(f"{subject}: broken CloudEvents headers: {error}") from error
     expected = meta.type
-    if expected.startswith("evt."):
+    kind, _, rest = meta.type.partition(".")
+    if kind in _OF_AN_ORGANIZATION:
         org = meta.org_id.hex if meta.org_id else "system"
-        expected = f"evt.{org}.{expected.removeprefix('evt.')}"
+        expected = f"{kind}.{org}.{rest}"
     if subject != expected:
         raise MalformedMessage(f"a message of {expected} arrived on {subject}")
     return meta

@@ -1,17 +1,19 @@
 """What ingest owns: uploads, sources and their syncs."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from contracts.drift import SchemaChange
 from contracts.message import Command, Done, Event, Part, Request, Secret
+from contracts.outside import LandingTable
 from contracts.problem import Problem
-from contracts.tables import Column, Notice, TableVersion
+from contracts.tables import Column, LoaderLogin, Notice, TableVersion
 from recipe.tables import ColumnType
 
-SourceType = Literal["csv", "google_sheets", "kobo"]
+SourceType = Literal["csv", "google_sheets", "kobo", "external"]
 SchemaPolicy = Literal["accept", "hold", "fail"]
 SourceStatus = Literal["ready", "deleting"]
 ColumnMask = Literal["hash", "redact", "partial"]
@@ -56,7 +58,9 @@ class SourceConfig(Part):
 
     columns: dict[str, ColumnOption] = Field(default_factory=dict)
     on_schema_change: SchemaPolicy | None = None
-    """What happens to changed columns. None: added ones are taken, other changes are held."""
+    """What happens to changed columns. None: added ones are taken, other changes are held.
+
+    Changes that follow from another config (types, header, rules) are taken: they were asked for."""
     shrink_guard: int = Field(default=50, ge=0, le=100)
     """Percent of the rows that may go from one version to the next; more is held. 100: all may."""
 
@@ -107,12 +111,23 @@ class KoboConfig(SourceConfig):
     """`append` takes new submissions only; `reconcile` also edits and deletions."""
 
 
-Config = CsvConfig | GoogleSheetsConfig | KoboConfig
+class ExternalConfig(SourceConfig):
+    """Which table of the landing schema another system fills, and how long a run waits for it."""
+
+    table: LandingTable
+    deadline: timedelta = Field(default=timedelta(hours=1), ge=timedelta(0), le=timedelta(days=7))
+    """How long a run waits for the other system's word that the table is ready."""
+    on_missing: Literal["fail", "use_last"] = "fail"
+    """When the word does not come in time: fail, or leave what was published before."""
+
+
+Config = CsvConfig | GoogleSheetsConfig | KoboConfig | ExternalConfig
 
 CONFIGS: dict[SourceType, type[SourceConfig]] = {
     "csv": CsvConfig,
     "google_sheets": GoogleSheetsConfig,
     "kobo": KoboConfig,
+    "external": ExternalConfig,
 }
 
 
@@ -152,6 +167,8 @@ class Source(_Typed):
     last_synced_at: datetime | None
     last_error: str | None
     warnings: tuple[Notice, ...] = ()
+    pending_changes: int = 0
+    """Changes that are held until a person accepts or rejects them."""
 
 
 class SourceList(Part):
@@ -196,6 +213,50 @@ class DeleteSource(Request[Done]):
 
     source_id: UUID
     if_revision: int | None = None
+
+
+class SchemaChangeList(Part):
+    """A page of a source's changes, the newest first."""
+
+    changes: tuple[SchemaChange, ...]
+    next_cursor: str | None = None
+
+
+class ListSchemaChanges(Request[SchemaChangeList]):
+    """What changed in a source's tables since it was made: held, decided, taken."""
+
+    source_id: UUID
+    limit: int = 50
+    cursor: str | None = None
+
+
+class AcceptSchemaChange(Request[SchemaChange]):
+    """Let a held change through at the next sync; may be repeated. 409 when it is settled."""
+
+    source_id: UUID
+    number: int
+
+
+class RejectSchemaChange(Request[SchemaChange]):
+    """Keep the last good data until the source says something else; may be repeated."""
+
+    source_id: UUID
+    number: int
+
+
+class ColumnHistory(Part):
+    """Since when the columns of a source's own table are there."""
+
+    since: datetime
+    """Of all columns that do not stand in `added`."""
+    added: dict[str, datetime]
+    """By display name."""
+
+
+class GetColumnHistory(Request[ColumnHistory]):
+    """Since when the columns of a source's own table are there."""
+
+    source_id: UUID
 
 
 class PreviewedTable(Part):
@@ -263,6 +324,25 @@ class ListForms(Request[Forms]):
     api_token: Secret | None = None
     source_id: UUID | None = None
     """A source on the same server whose token is used where none is given."""
+
+
+class SourceLoader(Part):
+    """How the system that fills an external source logs in, and what it fills."""
+
+    login: LoaderLogin
+    table: LandingTable
+
+
+class IssueLoader(Request[SourceLoader]):
+    """Make the login that fills an external source; one that is there gets a new password."""
+
+    source_id: UUID
+
+
+class RevokeLoader(Request[Done]):
+    """Shut the login that fills an external source; its table and what was loaded stay."""
+
+    source_id: UUID
 
 
 class Reject(Part):
@@ -371,7 +451,7 @@ class SyncSource(Command):
     force: bool = False
 
 
-SyncPhase = Literal["reading", "writing", "loading", "counting"]
+SyncPhase = Literal["waiting", "reading", "writing", "loading", "counting"]
 
 
 class SyncProgress(Part):

@@ -97,6 +97,43 @@ class Event(Message):
         return f"evt.*.{cls.owner}.{cls.token}"
 
 
+class Outside(Event):
+    """Told from outside, to nobody in particular: type and subject are the class's words with dots.
+
+    `SourceSynced` is the CloudEvents type `source.synced`, on `ext.<org>.source.synced` in the stream
+    EXT. Its sender makes no promise of versions, so none stands there.
+    """
+
+    kind: ClassVar[str] = "ext"
+
+    @classmethod
+    def type_name(cls) -> str:
+        """The type under which the message is kept on the bus: `ext.source.synced`."""
+        return f"{cls.kind}.{cls.outside_type()}"
+
+    @classmethod
+    def outside_type(cls) -> str:
+        """The CloudEvents type that other systems give: `source.synced`."""
+        return cls.token.rpartition(".v")[0].replace("_", ".")
+
+    @classmethod
+    def subject(cls, org_id: UUID | None) -> str:
+        """Where the gateway publishes it; nothing from outside is of no organisation."""
+        if org_id is None:
+            raise ValueError(f"{cls.type_name()} names no organisation")
+        return cls.subject_of(org_id, cls.outside_type())
+
+    @staticmethod
+    def subject_of(org_id: UUID, outside_type: str) -> str:
+        """Where a type is published, one that no class stands for too."""
+        return f"ext.{org_id.hex}.{outside_type}"
+
+    @classmethod
+    def pattern(cls) -> str:
+        """The subject with a wildcard for the organisation, to subscribe."""
+        return f"ext.*.{cls.outside_type()}"
+
+
 R = TypeVar("R", bound=Part)
 
 

@@ -7,8 +7,8 @@ to it and declare nothing themselves.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from contracts import auth, ingest, orchestrator, transform
-from contracts.message import Command, Event, Request
+from contracts import auth, ingest, orchestrator, outside, transform
+from contracts.message import Command, Event, Outside, Request
 
 SECOND = 1.0
 MINUTE = 60 * SECOND
@@ -57,6 +57,10 @@ class Service:
     """Events consumed durably, each once over all replicas."""
     watches: tuple[str, ...] = ()
     """Subjects that every replica hears now or never (core NATS)."""
+    hears: tuple[type[Outside], ...] = ()
+    """What other systems tell, consumed durably, each once over all replicas."""
+    takes_in: tuple[str, ...] = ()
+    """Subjects of what other systems tell, which this service lets in."""
 
     def consumers(self) -> Iterator[Consumer]:
         """The service's durable consumers."""
@@ -66,6 +70,9 @@ class Service:
         if self.follows:
             subjects = tuple(event.pattern() for event in self.follows)
             yield Consumer(EVT, self.name, f"{self.name}_events", subjects)
+        if self.hears:
+            subjects = tuple(told.pattern() for told in self.hears)
+            yield Consumer(EXT, self.name, f"{self.name}_outside", subjects)
 
 
 SERVICES = (
@@ -76,13 +83,20 @@ SERVICES = (
             transform.DeclareTable,
             transform.DropTable,
             transform.EnsureOrganization,
+            transform.FindColumnUsers,
             transform.GetTable,
             transform.ListTables,
+            transform.ProvisionLoader,
+            transform.CloseLoader,
+            transform.DropLoader,
             orchestrator.FindPipelineUsers,
         ),
+        # To itself: a sync that waited is taken up again.
+        sends=(ingest.SyncSource,),
         handles=(ingest.SyncSource,),
         follows=(orchestrator.RunCancelRequested, transform.RunPublished),
         watches=(orchestrator.RunCancelRequested.pattern(),),
+        hears=(outside.SourceSynced,),
     ),
     Service(
         "transform",
@@ -137,9 +151,15 @@ SERVICES = (
             ingest.DeleteSource,
             ingest.PreviewSource,
             ingest.ListForms,
+            ingest.IssueLoader,
+            ingest.RevokeLoader,
             ingest.ListRejects,
             ingest.ListSheets,
             ingest.PlanSources,
+            ingest.ListSchemaChanges,
+            ingest.AcceptSchemaChange,
+            ingest.RejectSchemaChange,
+            ingest.GetColumnHistory,
             transform.ListTables,
             transform.GetTable,
             transform.PreviewTable,
@@ -173,6 +193,7 @@ SERVICES = (
         ),
         sends=(orchestrator.StartRun, orchestrator.CancelRun),
         watches=("evt.*.orchestrator.>", "tick.>"),
+        takes_in=("ext.>",),
     ),
 )
 
@@ -198,6 +219,7 @@ def rights(entry: Service) -> Rights:
     publish = {request.subject() for request in entry.asks}
     publish |= {request.withdrawal() for request in entry.asks if request.withdrawable}
     publish |= {command.subject() for command in entry.sends}
+    publish |= set(entry.takes_in)
     publish |= {f"evt.*.{entry.name}.>", f"tick.*.{entry.name}.>"}
     for consumer in entry.consumers():
         address = f"{consumer.stream.name}.{consumer.name}"

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from pydantic import AliasChoices, ConfigDict, Field
 
+from contracts.drift import ColumnUser
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
-from contracts.tables import Column, Notice, TableVersion
+from contracts.tables import Column, LoaderLogin, Notice, TableVersion
 from recipe import Recipe
 from recipe.diff import StepChange
 from recipe.errors import RecipeError
@@ -42,6 +43,24 @@ class DropTable(Request[Done]):
     """Tables that go with it: all or none."""
 
 
+class ProvisionLoader(Request[LoaderLogin]):
+    """Make the login of a source's loader; one that is there gets a new password."""
+
+    source_id: UUID
+
+
+class CloseLoader(Request[Done]):
+    """Let nobody in with a loader's login, and end its sessions; its table stays."""
+
+    source_id: UUID
+
+
+class DropLoader(Request[Done]):
+    """Remove a loader's login with everything that it made in the landing schema."""
+
+    source_id: UUID
+
+
 class WarehouseTable(Part):
     """A table of the catalogue; rows, bytes and version are None until it is published."""
 
@@ -58,6 +77,8 @@ class WarehouseTable(Part):
     updated_at: datetime | None
     used_by: tuple[str, ...] = ()
     """Names of the transformations that read the table."""
+    nullable: tuple[str, ...] | None = None
+    """Display names of the published columns that have empty cells; None: not known."""
 
 
 class WarehouseTables(Part):
@@ -79,6 +100,25 @@ class GetTable(Request[WarehouseTable]):
     """One table, by its id, its physical name or its display name."""
 
     name: str
+
+
+class ColumnUsers(Part):
+    """Recipes that use columns, by name."""
+
+    users: tuple[ColumnUser, ...]
+
+
+class FindColumnUsers(Request[ColumnUsers]):
+    """Which recipes use these columns of a table, also through recipes that hand them on?
+
+    To read the table is not to use its columns: a recipe uses one if it does not fit without it.
+    """
+
+    table_id: UUID
+    changed: tuple[str, ...]
+    """Display names."""
+    columns: tuple[Column, ...]
+    """What the table would have; a user's `error` says why its recipe would not fit."""
 
 
 class SortItem(Part):

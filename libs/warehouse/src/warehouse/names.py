@@ -11,6 +11,9 @@ from uuid import UUID
 
 TableKind = Literal["source", "transform"]
 
+LOAD_ID = "_dlt_load_id"
+"""The column of every ingested row that names its load; people do not see it."""
+
 _LIVE_NAME = re.compile(r"(?:source|transform)_([0-9a-f]{32})")
 
 
@@ -32,6 +35,19 @@ def live_schema(org_id: UUID) -> str:
 def data_schema(org_id: UUID) -> str:
     """The schema of the versions: immutable tables."""
     return f"org_{org_id.hex}_data"
+
+
+def landing_schema(org_id: UUID) -> str:
+    """The schema that other systems fill through logins of their own."""
+    return f"org_{org_id.hex}_landing"
+
+
+def loader_role(org_id: UUID, source_id: UUID) -> str:
+    """The login of the system that fills a source's table; the source's last 16 digits name it.
+
+    They are random in every id that we make; all 32 would be more than a name may have.
+    """
+    return f"org_{org_id.hex}_loader_{source_id.hex[-16:]}"
 
 
 def live_name(kind: TableKind, table_id: UUID) -> str:

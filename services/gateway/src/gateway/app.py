@@ -21,12 +21,14 @@ from gateway.limits import ENVELOPE, BodyLimit
 from gateway.observe import Observe
 from gateway.routes import (
     auth,
+    events,
     google_sheets,
     health,
     kobo,
     pipelines,
     runs,
     schedules,
+    schema,
     sources,
     transformations,
     uploads,
@@ -57,9 +59,11 @@ def create_app(settings: Settings) -> FastAPI:
         google_sheets.router,
         sources.router,
         kobo.router,
+        schema.router,
         pipelines.router,
         schedules.router,
         runs.router,
+        events.router,
         warehouse.router,
     ):
         api.include_router(router)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from contracts.ingest import ColumnOption, CsvConfig, GoogleSheetsConfig, KoboConfig
+from contracts.ingest import ColumnOption, CsvConfig, ExternalConfig, GoogleSheetsConfig, KoboConfig
 from gateway.conventions import Body
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -45,6 +45,14 @@ class KoboConfigBody(KoboConfig):
     columns: Columns = Field(default_factory=dict)  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
+class ExternalConfigBody(ExternalConfig):
+    """Which table another system fills, and how long a run waits for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    columns: Columns = Field(default_factory=dict)  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
 class _Csv(Body):
     type: Literal["csv"]
     config: CsvConfigBody
@@ -58,6 +66,11 @@ class _GoogleSheets(Body):
 class _Kobo(Body):
     type: Literal["kobo"]
     config: KoboConfigBody
+
+
+class _External(Body):
+    type: Literal["external"]
+    config: ExternalConfigBody
 
 
 class _Named(Body):
@@ -76,7 +89,13 @@ class KoboSource(_Named, _Kobo):
     """A source that is a form with its repeats."""
 
 
-SourceBody = Annotated[CsvSource | GoogleSheetsSource | KoboSource, Field(discriminator="type")]
+class ExternalSource(_Named, _External):
+    """A source that another system fills."""
+
+
+SourceBody = Annotated[
+    CsvSource | GoogleSheetsSource | KoboSource | ExternalSource, Field(discriminator="type")
+]
 """A source to be kept."""
 
 
@@ -98,10 +117,21 @@ class KoboPreview(_Unsaved, _Kobo):
     """A form whose first rows are wanted."""
 
 
-PreviewBody = Annotated[CsvPreview | GoogleSheetsPreview | KoboPreview, Field(discriminator="type")]
+class ExternalPreview(_Unsaved, _External):
+    """A table of another system's whose first rows are wanted."""
+
+
+PreviewBody = Annotated[
+    CsvPreview | GoogleSheetsPreview | KoboPreview | ExternalPreview, Field(discriminator="type")
+]
 """A source that is not saved."""
 
-_TELLING = {"spreadsheet": "google_sheets", "form_id": "kobo", "server_url": "kobo"}
+_TELLING = {
+    "spreadsheet": "google_sheets",
+    "form_id": "kobo",
+    "server_url": "kobo",
+    "table": "external",
+}
 """Fields that only one type of source has."""
 
 
@@ -113,7 +143,8 @@ def _type(config: Any) -> str:
 ConfigBody = Annotated[
     Annotated[CsvConfigBody, Tag("csv")]
     | Annotated[GoogleSheetsConfigBody, Tag("google_sheets")]
-    | Annotated[KoboConfigBody, Tag("kobo")],
+    | Annotated[KoboConfigBody, Tag("kobo")]
+    | Annotated[ExternalConfigBody, Tag("external")],
     Discriminator(_type),
 ]
 

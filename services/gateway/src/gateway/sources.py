@@ -9,12 +9,14 @@ from pydantic import BaseModel
 from contracts.ingest import (
     Config,
     GetSource,
+    IssueLoader,
     ListSources,
     Source,
     SourceStatus,
     SourceTable,
     SourceType,
 )
+from contracts.message import REVEAL
 from contracts.problem import ProblemError
 from contracts.tables import Column, Notice
 from contracts.transform import GetTable, ListTables, WarehouseTable
@@ -39,8 +41,29 @@ class SourceView(BaseModel):
     last_error: str | None
     status: SourceStatus
     warnings: tuple[Notice, ...]
+    pending_changes: int
+    """Changes that are held until a person accepts or rejects them."""
     revision: int
     created_at: datetime
+
+
+class LoaderView(BaseModel):
+    """How another system logs in to fill a source's table; the password is told this once."""
+
+    host: str
+    port: int
+    database: str
+    username: str
+    password: str
+    schema_name: str
+    table: str
+
+
+async def issue_loader(edge: Edge, caller: Caller, source_id: UUID) -> LoaderView:
+    """A new password for a source's loader; the one before is worth nothing any more."""
+    loader = await edge.ask(caller, IssueLoader(source_id=source_id), timeout=15)
+    login = loader.login.model_dump(mode="json", context=REVEAL)
+    return LoaderView.model_validate(login | {"table": loader.table})
 
 
 async def find_source(edge: Edge, caller: Caller, source_id: UUID) -> SourceView:
@@ -97,6 +120,7 @@ def compose(source: Source, table: WarehouseTable | None) -> SourceView:
         last_error=source.last_error,
         status=source.status,
         warnings=source.warnings,
+        pending_changes=source.pending_changes,
         revision=source.revision,
         created_at=source.created_at,
     )

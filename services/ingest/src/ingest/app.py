@@ -5,29 +5,44 @@ from functools import partial
 from chassis.crypto import Vault
 from chassis.objects import Objects
 from chassis.service import Service
+from contracts import outside
 from contracts.ingest import (
+    AcceptSchemaChange,
     CreateSource,
     DeleteSource,
+    GetColumnHistory,
     GetSource,
+    IssueLoader,
     ListForms,
     ListRejects,
+    ListSchemaChanges,
     ListSheets,
     ListSources,
     PlanSources,
     PreviewSource,
     RegisterUpload,
+    RejectSchemaChange,
+    RevokeLoader,
     SyncSource,
     UpdateSource,
 )
 from contracts.orchestrator import RunCancelRequested
 from contracts.transform import RunPublished
 from ingest.catalogue import Catalogue
+from ingest.changes import Changes
 from ingest.connectors.google.accounts import Accounts
 from ingest.connectors.google.quota import SharedQuota
+from ingest.deciding import Deciding
+from ingest.external.announcements import Announcements
+from ingest.external.landing import Landing
+from ingest.external.waiting import Waiting
 from ingest.form_handlers import FormHandlers
+from ingest.guarding import Guard
 from ingest.handlers import Handlers
 from ingest.letting_go import LettingGo
+from ingest.loaders import Loaders
 from ingest.pool import WorkerPool
+from ingest.readers.external import ExternalReader
 from ingest.readers.kobo import KoboReader
 from ingest.readers.sheets import SheetReader
 from ingest.readers.uploads import UploadReader
@@ -54,6 +69,9 @@ async def build(service: Service[Settings]) -> None:
     sealing = Sealing(Vault(settings.encryption_key.get_secret_value()))
     store, steps = Store(service.database, sealing), Steps(service.database)
     objects = Objects(settings.object_store_url)
+    waiting = Waiting(service.database, service.outbox, settings.look_every)
+    service.background("waiting", waiting.run)
+    announcements = Announcements(service.database, waiting)
     mask_keys = partial(mask_key, settings.mask_key)
     accounts = Accounts(
         SharedQuota(service.database),
@@ -69,6 +87,7 @@ async def build(service: Service[Settings]) -> None:
         "csv": UploadReader(store, objects, pool, mask_keys),
         "google_sheets": sheets,
         "kobo": kobo,
+        "external": ExternalReader(service.bus, announcements, Landing(service.database)),
     }
     catalogue = Catalogue(service.bus, store)
     remover = Remover(service.bus, store, catalogue, readers, settings.tidy_every)
@@ -85,9 +104,15 @@ async def build(service: Service[Settings]) -> None:
         settings.max_reads,
     )
     form_handlers = FormHandlers(store, kobo, settings.max_reads)
+    changes = Changes(service.database)
+    deciding = Deciding(store, changes)
+    guard = Guard(service.bus, changes)
+    syncer = Syncer(
+        service.bus, service.database, store, steps, readers, catalogue, guard, waiting, settings
+    )
+    loaders = Loaders(service.bus, store)
     letting_go = LettingGo(service.bus, store, objects, mask_keys)
     sheet_handlers = SheetHandlers(store, sheets)
-    syncer = Syncer(service.bus, service.database, store, steps, readers, catalogue, settings)
 
     answer = service.answers.answer
     answer(RegisterUpload, handlers.register_upload)
@@ -101,6 +126,12 @@ async def build(service: Service[Settings]) -> None:
     answer(ListRejects, handlers.list_rejects)
     answer(ListSheets, sheet_handlers.list_sheets)
     answer(PlanSources, handlers.plan_sources)
+    answer(ListSchemaChanges, deciding.list_schema_changes)
+    answer(AcceptSchemaChange, deciding.accept_schema_change)
+    answer(RejectSchemaChange, deciding.reject_schema_change)
+    answer(GetColumnHistory, deciding.get_column_history)
+    answer(IssueLoader, loaders.issue_loader)
+    answer(RevokeLoader, loaders.revoke_loader)
     service.jobs.handle(
         SyncSource,
         syncer.sync_source,
@@ -109,6 +140,7 @@ async def build(service: Service[Settings]) -> None:
         key=lambda command: command.run_id,
         stop_asked=syncer.is_cancelled,
     )
+    service.jobs.handle(outside.SourceSynced, announcements.source_synced)
     service.jobs.handle(RunPublished, letting_go.run_published)
     service.jobs.handle(RunCancelRequested, handlers.run_cancel_requested)
     await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_heard)

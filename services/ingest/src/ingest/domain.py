@@ -1,6 +1,6 @@
 """What follows from ingest's messages alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from chassis.errors import Reject
@@ -24,9 +24,13 @@ def source_in_use(name: str, readers: Iterable[str], pipelines: Iterable[str]) -
     """409: transformations read the source's table, or pipelines sync it; all are named."""
     users = [f"the transformation '{reader}'" for reader in readers]
     users += [f"the pipeline '{pipeline}'" for pipeline in pipelines]
-    listed = " and ".join(filter(None, (", ".join(users[:-1]), users[-1])))
-    detail = f"'{name}' is used by {listed}. Change or delete that first."
+    detail = f"'{name}' is used by {listed(users)}. Change or delete that first."
     return problem(409, "in_use", detail)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words in a sentence: `a, b and c`."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def type_of(config: SourceConfig) -> SourceType:

@@ -12,8 +12,6 @@ from ingest.connectors.kobo.changes import Counts
 from ingest.connectors.kobo.shape import KoboOptions
 from ingest.dialect import CsvOptions
 
-LOAD_ID = "_dlt_load_id"
-"""The column that says of every row of a version in which load it came."""
 ORDER = "_dlt_order"
 """The column that numbers the rows of a table that was loaded `ordered`."""
 Identifier = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]

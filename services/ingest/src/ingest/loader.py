@@ -20,8 +20,9 @@ from psycopg2 import sql
 from psycopg2.errors import ProgramLimitExceeded
 
 from ingest.connectors import BadSource, ColumnType, InferredColumn, Unavailable
-from ingest.jobs import LOAD_ID, ORDER, Destination, Tell
+from ingest.jobs import ORDER, Destination, Tell
 from ingest.watching import watched
+from warehouse.names import LOAD_ID
 
 ANALYZED = 10_000
 """Columns times their statistics target (PostgreSQL's own is 100, a sample of 30,000 rows)."""

@@ -9,10 +9,10 @@ from contracts.tables import Column, Notice
 from ingest.connectors import BadSource, ColumnType
 from ingest.connectors.csv import MAX_COLUMNS
 from ingest.infer import POSTGRES
-from ingest.jobs import LOAD_ID, ORDER
+from ingest.jobs import ORDER
 from recipe.naming import physical_name
 from warehouse import versions
-from warehouse.names import data_schema, qualified, quoted
+from warehouse.names import LOAD_ID, data_schema, qualified, quoted
 
 _PLACES = 1 << 40
 """More rows than a batch can have: the batch before this, the row's place in it behind."""

@@ -58,10 +58,14 @@ WHERE source_id = :source_id AND outcome = 'synced'
 LIMIT 1;
 
 -- name: get_source(source_id)^
-SELECT * FROM sources WHERE id = :source_id;
+SELECT *, (SELECT count(*) FROM schema_changes
+        WHERE source_id = sources.id AND status = 'pending') AS pending_changes
+FROM sources WHERE id = :source_id;
 
 -- name: list_sources(after_key, after_id, page)
-SELECT * FROM sources
+SELECT *, (SELECT count(*) FROM schema_changes
+        WHERE source_id = sources.id AND status = 'pending') AS pending_changes
+FROM sources
 WHERE status <> 'creating'
     AND (:after_key::text IS NULL OR (name_key, id) > (:after_key, :after_id::uuid))
 ORDER BY name_key, id
@@ -84,8 +88,9 @@ UPDATE sources SET status = :status WHERE id = :source_id;
 -- name: delete_source(source_id)!
 DELETE FROM sources WHERE id = :source_id;
 
--- name: note_sync(source_id, error)!
-UPDATE sources SET last_error = :error::text,
+-- name: note_sync(source_id, error, warnings)!
+-- What a load found replaces what was said before; null: nothing was loaded.
+UPDATE sources SET last_error = :error::text, warnings = coalesce(:warnings::jsonb, warnings),
     last_synced_at = CASE WHEN :error::text IS NULL THEN now() ELSE last_synced_at END
 WHERE id = :source_id;
 
@@ -143,3 +148,57 @@ RETURNING greatest(extract(epoch FROM full_at - clock_timestamp())::float8 - :sl
 INSERT INTO google_quotas AS quota (credential, full_at)
 VALUES (:credential, clock_timestamp() + make_interval(secs => :seconds::float8))
 ON CONFLICT (credential) DO UPDATE SET full_at = greatest(quota.full_at, excluded.full_at);
+
+-- name: lock_changes(source_id)$
+-- The number of the source's newest change, 0 without any; null when the source is gone.
+SELECT (SELECT coalesce(max(number), 0) FROM schema_changes WHERE source_id = sources.id)
+FROM sources WHERE id = :source_id FOR NO KEY UPDATE;
+
+-- name: open_changes(source_id)
+SELECT * FROM schema_changes WHERE source_id = :source_id AND is_open ORDER BY number;
+
+-- name: insert_change(source_id, number, org_id, table_id, table_name, kind, status, detail, run_id)!
+INSERT INTO schema_changes
+    (source_id, number, org_id, table_id, table_name, kind, status, detail, run_id)
+VALUES (:source_id, :number, :org_id, :table_id, :table_name, :kind, :status, :detail, :run_id);
+
+-- name: see_change(source_id, number, status, detail, run_id)!
+UPDATE schema_changes SET status = :status, detail = :detail, run_id = :run_id, last_seen = now()
+WHERE source_id = :source_id AND number = :number;
+
+-- name: settle_changes(source_id, still)!
+-- All that the source does not say any more, or that is published by now.
+UPDATE schema_changes SET is_open = false,
+    status = CASE WHEN status IN ('pending', 'rejected') THEN 'superseded' ELSE status END
+WHERE source_id = :source_id AND is_open AND number <> ALL (:still::integer[]);
+
+-- name: list_changes(source_id, before, page)
+SELECT * FROM schema_changes
+WHERE source_id = :source_id AND (:before::integer IS NULL OR number < :before)
+ORDER BY number DESC
+LIMIT :page;
+
+-- name: lock_change(source_id, number)^
+SELECT * FROM schema_changes WHERE source_id = :source_id AND number = :number FOR UPDATE;
+
+-- name: decide_change(source_id, number, status, actor)!
+UPDATE schema_changes SET status = :status, decided_by = :actor, decided_at = now()
+WHERE source_id = :source_id AND number = :number;
+
+-- name: added_columns(source_id)
+-- Columns of the source's own table that came later, with the last time at which they came.
+SELECT entry ->> 'name' AS name, max(first_seen) AS since
+FROM schema_changes, jsonb_array_elements(detail -> 'added') AS entry
+WHERE source_id = :source_id AND table_id = :source_id AND status IN ('accepted', 'taken')
+GROUP BY 1;
+
+-- name: note_shape(step_id, shape)!
+UPDATE sync_runs SET shape = :shape WHERE step_id = :step_id;
+
+-- name: shape_of(source_id, version_id)$
+SELECT shape FROM sync_runs
+WHERE source_id = :source_id AND outcome = 'synced' AND NOT (event -> 'unchanged')::boolean
+    AND event -> 'tables' @> jsonb_build_array(
+        jsonb_build_object('version_id', :version_id::uuid::text))
+ORDER BY ended_at DESC
+LIMIT 1;

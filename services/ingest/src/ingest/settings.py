@@ -28,6 +28,8 @@ class Settings(ServiceSettings):
     """Files that this replica looks into at once for people who wait."""
     warm_workers: int = Field(default=1, ge=0)
     """Processes that wait with dlt imported, which takes 1.5 s."""
+    look_every: float = Field(default=2.0, gt=0)
+    """Seconds between two looks for syncs that have waited for another system long enough."""
     tidy_every: float = Field(default=30.0, gt=0)
     """Seconds between two looks for sources whose making or deleting was interrupted."""
     kobo_allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()

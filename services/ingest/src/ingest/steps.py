@@ -47,7 +47,9 @@ class Steps:
             if affected(status) == 0:
                 return False
             error = outcome.problem.detail if failed else None
-            await _queries.note_sync(connection, source_id=source_id, error=error)
+            await _queries.note_sync(
+                connection, source_id=source_id, error=error, warnings=_found(outcome)
+            )
             return True
 
     async def begin_version(self, org_id: UUID, step_id: UUID, relation: str) -> None:
@@ -79,6 +81,13 @@ class Steps:
         """Whether the run was called off."""
         async with self._database.organization(org_id) as connection:
             return await _queries.is_cancelled(connection, run_id=run_id)
+
+
+def _found(outcome: Outcome) -> list[dict[str, str]] | None:
+    """What a load had to say of its source; None when nothing was loaded."""
+    if isinstance(outcome, SourceSyncFailed) or outcome.unchanged:
+        return None
+    return [notice.model_dump() for notice in outcome.warnings]
 
 
 def written(outcome: Outcome) -> list[str]:

@@ -1,6 +1,7 @@
 """Syncing a source: its next versions, under a lease, with one outcome for each step."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID
 
 import asyncpg
@@ -14,12 +15,14 @@ from chassis.telemetry import log
 from contracts.envelope import Meta, derived_id, new_id
 from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
 from contracts.problem import Problem, ProblemError, problem
-from contracts.tables import TableVersion
+from contracts.tables import Notice, TableVersion
 from ingest.catalogue import Catalogue
 from ingest.connectors import BadSource, Unavailable
 from ingest.domain import organization_of
+from ingest.external.waiting import Wait, Waiting
+from ingest.guarding import Guard, Verdict
 from ingest.jobs import Schema
-from ingest.readers import Asked, Loaded, Readers, Sync
+from ingest.readers import Asked, Loaded, Readers, Stays, Sync
 from ingest.settings import Settings
 from ingest.steps import Outcome, Steps, written
 from ingest.store import Store
@@ -40,6 +43,8 @@ class Syncer:
         steps: Steps,
         readers: Readers,
         catalogue: Catalogue,
+        guard: Guard,
+        waiting: Waiting,
         settings: Settings,
     ) -> None:
         self._bus = bus
@@ -48,6 +53,8 @@ class Syncer:
         self._steps = steps
         self._readers = readers
         self._catalogue = catalogue
+        self._guard = guard
+        self._waiting = waiting
         self._database_url = settings.database_url
 
     async def sync_source(self, command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
@@ -99,6 +106,11 @@ class Syncer:
             await self._steps.begin_version(org_id, command.step_id, relation)
             return version_id
 
+        async def wait(table: str, after_seq: int, patience: timedelta) -> Wait:
+            return await self._waiting.lay_down(
+                org_id, command, meta.actor, table, after_seq, patience
+            )
+
         sync = Sync(
             asked=Asked(org_id, command.source_id, kept.opened()),
             published=published,
@@ -111,23 +123,31 @@ class Syncer:
             ),
             begin=begin,
             names={table.table_id: table.name for table in kept.source.other_tables},
+            wait=wait,
             tell=Teller(self._bus, org_id, command),
         )
         try:
-            loaded = await self._readers[kept.source.source_type].sync(sync)
-            if loaded is not None:
+            found = await self._readers[kept.source.source_type].sync(sync)
+            loaded = found if isinstance(found, Loaded) else None
+            verdict = Verdict()
+            if not isinstance(found, Stays):
+                verdict = await self._guard.look(org_id, command, kept.source, loaded, meta.actor)
+            if loaded is not None and verdict.held is None:
                 await self._catalogue.keep_others(org_id, kept.source, loaded, meta.actor)
         except BaseException:
             for version_id in begun:
                 await self._drop(org_id, command, version_relation(version_id))
             raise
-        if loaded is None:
-            log.info("source_unchanged", source_id=str(command.source_id))
-            return _unchanged(command, lease)
+        if loaded is None or verdict.held is not None:
+            # What was begun and is held is swept with the step's end.
+            stays = found if isinstance(found, Stays) else verdict.stays
+            reason = stays.reason if stays else None
+            log.info("source_unchanged", source_id=str(command.source_id), reason=reason)
+            return _unchanged(command, lease, stays)
         log.info(
             "source_loaded", source_id=str(command.source_id), rows=[t.rows for t in loaded.tables]
         )
-        return _loaded(command, lease, loaded)
+        return _loaded(command, lease, loaded, verdict.notices)
 
     async def _commit(
         self, org_id: UUID, command: SyncSource, outcome: Outcome, meta: Meta
@@ -164,25 +184,28 @@ def _published(command: SyncSource) -> tuple[TableVersion, ...]:
     return (*own, *command.other_published)
 
 
-def _loaded(command: SyncSource, lease: int, loaded: Loaded) -> SourceSynced:
+def _loaded(
+    command: SyncSource, lease: int, loaded: Loaded, notices: tuple[Notice, ...]
+) -> SourceSynced:
     return SourceSynced(
         run_id=command.run_id,
         step_id=command.step_id,
         lease=lease,
         tables=loaded.tables,
         unchanged=False,
-        warnings=loaded.warnings,
+        warnings=(*loaded.warnings, *notices),
     )
 
 
-def _unchanged(command: SyncSource, lease: int, reason: str | None = None) -> SourceSynced:
+def _unchanged(command: SyncSource, lease: int, stays: Stays | None) -> SourceSynced:
     return SourceSynced(
         run_id=command.run_id,
         step_id=command.step_id,
         lease=lease,
         tables=_published(command),
         unchanged=True,
-        reason=reason,
+        reason=stays.reason if stays else None,
+        warnings=stays.warnings if stays else (),
     )
 
 

@@ -6,12 +6,15 @@ from contracts.orchestrator import RunCancelRequested
 from contracts.transform import (
     AbortPublish,
     BuildTransformation,
+    CloseLoader,
     CompareRecipeVersions,
     CreateTransformation,
     DeclareTable,
     DeleteTransformation,
+    DropLoader,
     DropTable,
     EnsureOrganization,
+    FindColumnUsers,
     GetRecipeVersion,
     GetTable,
     GetTransformation,
@@ -23,6 +26,7 @@ from contracts.transform import (
     PreviewTable,
     ProfileRecipe,
     ProfileTable,
+    ProvisionLoader,
     PublishRun,
     RestoreRecipeVersion,
     ShowSql,
@@ -38,6 +42,7 @@ from transform.compiler import Compiler
 from transform.handlers import Handlers
 from transform.history import History
 from transform.lineage import Lineage
+from transform.loaders import Loaders
 from transform.planning import Planner
 from transform.preview import Previewer
 from transform.profile import Profiler
@@ -47,6 +52,7 @@ from transform.recipes import Recipes
 from transform.session import Sessions
 from transform.settings import Settings
 from transform.store import Store
+from transform.usage import Usage
 from transform.zones import Zones
 
 
@@ -81,13 +87,19 @@ async def build(service: Service[Settings]) -> None:
         builder=builder,
         history=History(store, catalogue, recipes),
         lineage=Lineage(store, catalogue, compiler),
+        usage=Usage(store, catalogue, compiler),
         zones=Zones(service.bus),
     )
+
+    loaders = Loaders(database, settings)
 
     answer = service.answers.answer
     answer(EnsureOrganization, handlers.ensure_organization)
     answer(DeclareTable, handlers.declare_table)
     answer(DropTable, handlers.drop_table)
+    answer(ProvisionLoader, loaders.provision_loader)
+    answer(CloseLoader, loaders.close_loader)
+    answer(DropLoader, loaders.drop_loader)
     answer(ListTables, handlers.list_tables)
     answer(GetTable, handlers.get_table)
     answer(PreviewTable, handlers.preview_table)
@@ -107,6 +119,7 @@ async def build(service: Service[Settings]) -> None:
     answer(RestoreRecipeVersion, handlers.restore_recipe_version)
     answer(TraceTransformation, handlers.trace_transformation)
     answer(TraceTables, handlers.trace_tables)
+    answer(FindColumnUsers, handlers.find_column_users)
     answer(PlanTransformations, handlers.plan_transformations)
 
     jobs = service.jobs

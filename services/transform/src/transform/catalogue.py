@@ -187,6 +187,7 @@ def _table(row: asyncpg.Record) -> CatalogueTable:
         rows=row["rows"],
         bytes=row["bytes"],
         fingerprint=row["fingerprint"],
+        nullable=row["nullable"],
     )
     return CatalogueTable(
         table_id=row["table_id"],

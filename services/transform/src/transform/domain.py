@@ -59,6 +59,7 @@ class CatalogueTable:
             version=version.version_id if version else None,
             updated_at=self.published_at,
             used_by=self.used_by,
+            nullable=version.nullable if version else None,
         )
 
 

@@ -15,12 +15,14 @@ from contracts.message import Done
 from contracts.orchestrator import FindPipelineUsers, RunCancelRequested
 from contracts.problem import problem
 from contracts.transform import (
+    ColumnUsers,
     CompareRecipeVersions,
     CreateTransformation,
     DeclareTable,
     DeleteTransformation,
     DropTable,
     EnsureOrganization,
+    FindColumnUsers,
     GetRecipeVersion,
     GetTable,
     GetTransformation,
@@ -64,6 +66,7 @@ from transform.preview import Previewer
 from transform.profile import Profiler
 from transform.recipes import Recipes
 from transform.store import Store
+from transform.usage import Usage
 from transform.zones import Zones
 from warehouse.provision import OrganizationErased, provision
 
@@ -86,6 +89,7 @@ class Handlers:
         builder: Builder,
         history: History,
         lineage: Lineage,
+        usage: Usage,
         zones: Zones,
     ) -> None:
         self._database = database
@@ -100,6 +104,7 @@ class Handlers:
         self._builder = builder
         self._history = history
         self._lineage = lineage
+        self._usage = usage
         self._zones = zones
 
     async def ensure_organization(self, _: EnsureOrganization, meta: Meta) -> Done:
@@ -278,6 +283,10 @@ class Handlers:
     async def trace_tables(self, request: TraceTables, meta: Meta) -> TracedTables:
         """TraceTables."""
         return await self._lineage.tables(organization_of(meta), request)
+
+    async def find_column_users(self, request: FindColumnUsers, meta: Meta) -> ColumnUsers:
+        """FindColumnUsers."""
+        return await self._usage.find(organization_of(meta), request)
 
     async def plan_transformations(
         self, request: PlanTransformations, meta: Meta

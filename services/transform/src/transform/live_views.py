@@ -10,10 +10,7 @@ from chassis.database import Connection
 from contracts.problem import ProblemError, problem
 from contracts.tables import TableVersion
 from transform.domain import CatalogueTable, view_columns
-from warehouse.names import data_schema, live_schema, qualified, quoted
-
-LOAD_ID = "_dlt_load_id"
-"""Kept in the views of sources, last: it tells which load a row came with."""
+from warehouse.names import LOAD_ID, data_schema, live_schema, qualified, quoted
 
 _COLUMNS = """
 SELECT attname::text AS name, format_type(atttypid, atttypmod) AS type

@@ -198,6 +198,7 @@ async def _record(connection: Connection, org_id: UUID, version: TableVersion) -
         rows=version.rows,
         bytes=version.bytes,
         fingerprint=version.fingerprint,
+        nullable=version.nullable,
     )
     await _queries.point_at(connection, table_id=version.table_id, version_id=version.version_id)
 

@@ -4,7 +4,7 @@
 -- Tables by display name: all of them (null, null, null), those with the given ids, or a page.
 SELECT entry.table_id, entry.kind, entry.display_name, entry.display_key, entry.expected,
        version.version_id, version.relation, version.columns, version.rows, version.bytes,
-       version.fingerprint, version.published_at,
+       version.fingerprint, version.nullable, version.published_at,
        coalesce((SELECT array_agg(reader.name ORDER BY reader.name_key)
                  FROM table_reads JOIN transformations reader USING (transformation_id)
                  WHERE table_reads.table_id = entry.table_id), '{}') AS used_by
@@ -59,10 +59,11 @@ SELECT outcome, event FROM publications WHERE run_id = :run_id;
 UPDATE table_versions SET superseded_at = now()
 WHERE table_id = :table_id AND superseded_at IS NULL AND version_id <> :version_id;
 
--- name: put_version(version_id, org_id, table_id, relation, columns, rows, bytes, fingerprint)!
+-- name: put_version(version_id, org_id, table_id, relation, columns, rows, bytes, fingerprint, nullable)!
 INSERT INTO table_versions
-    (version_id, org_id, table_id, relation, columns, rows, bytes, fingerprint)
-VALUES (:version_id, :org_id, :table_id, :relation, :columns, :rows, :bytes, :fingerprint)
+    (version_id, org_id, table_id, relation, columns, rows, bytes, fingerprint, nullable)
+VALUES (:version_id, :org_id, :table_id, :relation, :columns, :rows, :bytes, :fingerprint,
+    :nullable)
 ON CONFLICT (version_id) DO UPDATE SET published_at = now(), superseded_at = NULL;
 
 -- name: point_at(table_id, version_id)!

@@ -1,4 +1,4 @@
-"""Settings of transform: builds at once, and three times in seconds."""
+"""Settings of transform: builds at once, times in seconds, where other systems log in."""
 
 from pydantic import Field, SecretStr
 
@@ -16,5 +16,7 @@ class Settings(ServiceSettings):
     """A preview whose SQL takes longer is stopped; whoever asks gives up after 10."""
     publish_patience: float = Field(default=600, gt=0)
     """For so long a publish waits for whoever locks one of its tables."""
+    loader_address: str | None = Field(default=None, pattern=r"^[^/@\s]+:\d{1,5}$")
+    """`host:port` by which other systems reach the database; None: as in `database_url`."""
     version_grace: float = Field(default=3600, ge=0)
     """For so long an outdated version is left to the runs that may still read it."""

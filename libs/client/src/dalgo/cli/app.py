@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from dalgo.cli import (
     account,
     demo,
+    external,
     kobo,
     machine,
     output,
@@ -81,6 +82,8 @@ for name, group in (
 ):
     app.add_typer(group, name=name, rich_help_panel="Your data")
 app.command(rich_help_panel="Your data")(sources.sync)
+for command in (external.add_external, external.loader, external.announce):
+    sources.app.command()(command)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from contracts.ingest import Upload
-from dalgo.cli import output
+from dalgo.cli import changes, output
 from dalgo.cli.follow import start_or_follow
 from dalgo.cli.naming import find
 from dalgo.cli.options import Follow, Json, connect
@@ -82,6 +82,9 @@ def show(ctx: typer.Context, source: Name, as_json: Json = False) -> None:
     )
     if found.last_error:
         typer.echo(f"last error: {found.last_error}")
+    if found.pending_changes:
+        waiting = output.some(found.pending_changes, "change")
+        typer.echo(f"{waiting} held: see dalgo sources changes '{found.name}'")
     output.table(
         ("column", "physical name", "type"),
         [(column.name, column.physical, column.type) for column in found.columns],
@@ -127,6 +130,10 @@ def rm(ctx: typer.Context, source: Name) -> None:
         found = named(dalgo, source)
         dalgo.sources.delete(found.id)
     typer.echo(f"Deleted source '{found.name}'.")
+
+
+for command in (changes.changes, changes.accept, changes.reject):
+    app.command()(command)
 
 
 def sync(ctx: typer.Context, source: Name, follow: Follow = False, as_json: Json = False) -> None:

@@ -1,15 +1,16 @@
 """Sources: where data comes from."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 
+from contracts.drift import SchemaChange
 from contracts.ingest import CsvConfig, Form, Rejects, Sheet, SourcePreview
 from contracts.orchestrator import Run
 from dalgo.call import Call, Listing, listing, model, models, nothing, once, present
-from dalgo.models import Source
+from dalgo.models import Loader, Source, SourceColumn
 from dalgo.resource import D, Resource, endpoint, listed
 
 Config = CsvConfig | Mapping[str, Any]
@@ -58,6 +59,33 @@ class Sources(Resource[D]):
 
     @endpoint
     @staticmethod
+    def schema(source_id: UUID) -> Call[Sequence[SourceColumn]]:
+        """The columns: those published, until then those expected."""
+        return Call("GET", f"/sources/{source_id}/schema", models(SourceColumn))
+
+    @listed
+    @staticmethod
+    def changes(source_id: UUID, limit: int = 100) -> Listing[SchemaChange]:
+        """What changed in columns and rows, the newest first; `limit` is the size of a page."""
+        path = f"/sources/{source_id}/schema/changes"
+        return listing(path, SchemaChange, params={"limit": limit})
+
+    @endpoint
+    @staticmethod
+    def accept_change(source_id: UUID, number: int) -> Call[SchemaChange]:
+        """Let a held change through at the next sync; 409 when it is settled."""
+        path = f"/sources/{source_id}/schema/changes/{number}/accept"
+        return Call("POST", path, model(SchemaChange))
+
+    @endpoint
+    @staticmethod
+    def reject_change(source_id: UUID, number: int) -> Call[SchemaChange]:
+        """Keep the last good data until the source says something else; 409 when it is settled."""
+        path = f"/sources/{source_id}/schema/changes/{number}/reject"
+        return Call("POST", path, model(SchemaChange))
+
+    @endpoint
+    @staticmethod
     def preview(config: Config, *, source_type: str = "csv") -> Call[SourcePreview]:
         """The first rows and columns as they would arrive; nothing is saved."""
         body = {"type": source_type, "config": _config(config)}
@@ -72,6 +100,38 @@ class Sources(Resource[D]):
         given = str(source_id) if source_id else None
         body = present(server_url=server_url, api_token=api_token, source_id=given)
         return Call("POST", "/sources/kobo/forms", models(Form), json=body)
+
+    @endpoint
+    @staticmethod
+    def issue_loader(source_id: UUID) -> Call[Loader]:
+        """A login for the system that fills an external source; the one before ends with it."""
+        # Sent twice it gives two passwords, and the first is worth nothing.
+        return Call("POST", f"/sources/{source_id}/loader", model(Loader), repeatable=False)
+
+    @endpoint
+    @staticmethod
+    def revoke_loader(source_id: UUID) -> Call[None]:
+        """Shut the login that fills an external source; what it has filled stays."""
+        return Call("DELETE", f"/sources/{source_id}/loader", nothing)
+
+    @endpoint
+    @staticmethod
+    def announce(
+        table: str, rows: int | None = None, *, event_id: str | None = None, told_by: str = "dalgo"
+    ) -> Call[None]:
+        """Tell that a table which another system fills is ready, with so many rows.
+
+        The same `event_id` of the same teller counts once.
+        """
+        event = {
+            "specversion": "1.0",
+            "type": "source.synced",
+            "source": told_by,
+            "id": event_id or str(uuid4()),
+            "data": {"table": table} | ({} if rows is None else {"rows": rows}),
+        }
+        headers = {"Content-Type": "application/cloudevents+json"}
+        return Call("POST", "/events", nothing, json=event, headers=headers)
 
     @endpoint
     @staticmethod

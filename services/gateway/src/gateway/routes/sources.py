@@ -13,11 +13,11 @@ from contracts.ingest import (
     ListRejects,
     PreviewSource,
     Rejects,
+    RevokeLoader,
     SourcePreview,
     UpdateSource,
 )
 from contracts.orchestrator import Run
-from contracts.tables import Column
 from gateway.conventions import (
     Cursor,
     IdempotencyKey,
@@ -31,7 +31,16 @@ from gateway.downloads import download
 from gateway.edge import EdgeDep, Editor, Reader, Runner
 from gateway.runs import Starting, start_run
 from gateway.source_bodies import PreviewBody, SourceBody, SourceChange
-from gateway.sources import SourceView, compose, find_source, find_table, list_sources, table_name
+from gateway.sources import (
+    LoaderView,
+    SourceView,
+    compose,
+    find_source,
+    find_table,
+    issue_loader,
+    list_sources,
+    table_name,
+)
 
 READING = 30.0
 """Seconds that reading the first rows of a file may take."""
@@ -135,6 +144,22 @@ async def sync(
     )
 
 
+@router.post("/{source_id}/loader", status_code=201)
+async def loader(source_id: UUID, response: Response, edge: EdgeDep, caller: Editor) -> LoaderView:
+    """A login for the system that fills an external source; the one before ends with it.
+
+    The password is not to be had again.
+    """
+    response.headers["Cache-Control"] = "no-store"
+    return await issue_loader(edge, caller, source_id)
+
+
+@router.delete("/{source_id}/loader", status_code=204)
+async def revoke_loader(source_id: UUID, edge: EdgeDep, caller: Editor) -> None:
+    """Shut the login that fills an external source; what it has filled stays."""
+    await edge.ask(caller, RevokeLoader(source_id=source_id), timeout=15)
+
+
 @router.get("/{source_id}/rejects", response_model=Rejects, responses=_AS_CSV)
 async def rejects(
     source_id: UUID,
@@ -148,9 +173,3 @@ async def rejects(
     if format == "json":
         return Rejects(rejects=found.rejects, total=found.total)
     return await download(edge.objects, found.stored_at, "line,reason,text\r\n", "rejects.csv")
-
-
-@router.get("/{source_id}/schema")
-async def schema(source_id: UUID, edge: EdgeDep, caller: Reader) -> list[Column]:
-    """The columns: those published, until then those expected."""
-    return list((await find_source(edge, caller, source_id)).columns)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from contracts.ingest import SourceConfig, SourcePreview
 from contracts.problem import problem
 from contracts.tables import Column, Notice, TableVersion
 from ingest.connectors import BadSource, InferredColumn, Unavailable
+from ingest.external.waiting import Wait
 from ingest.jobs import LoadResult, Progress, Schema
 
 C = TypeVar("C", bound=SourceConfig)
@@ -65,6 +67,11 @@ class Sync(Generic[C]):
     """Id of a new version; it is remembered, and dropped unless the sync succeeds."""
     names: dict[UUID, str]
     """Of the source's other tables, as they were known before."""
+    wait: Callable[[str, int, timedelta], Awaitable[Wait]]
+    """Lay the step down until an announcement of a table later than a number, for so long at most.
+
+    Unless the wait is over the reader then raises chassis.jobs.Stopped: the step comes again.
+    """
     tell: Callable[[Progress], None]
     """Says how far the sync has come."""
 
@@ -91,6 +98,14 @@ class Loaded:
     warnings: tuple[Notice, ...]
 
 
+@dataclass(frozen=True)
+class Stays:
+    """What is published stays, and not because the source still says the same."""
+
+    reason: str
+    warnings: tuple[Notice, ...]
+
+
 class Reader(Protocol[C]):
     """Reads one kind of source. Every call raises BadSource, Unavailable and ProblemError."""
 
@@ -102,7 +117,7 @@ class Reader(Protocol[C]):
         """The first rows as they would arrive; nothing is written."""
         ...
 
-    async def sync(self, sync: Sync[C]) -> Loaded | None:
+    async def sync(self, sync: Sync[C]) -> Loaded | Stays | None:
         """Write new versions; None when what is published is what the source still says."""
         ...
 
@@ -141,4 +156,5 @@ def version_of(table_id: UUID, version_id: UUID, loaded: LoadResult) -> TableVer
         rows=loaded.rows,
         bytes=loaded.bytes,
         fingerprint=loaded.fingerprint,
+        nullable=tuple(column.display_name for column in loaded.columns if column.nullable),
     )

@@ -1,0 +1,56 @@
+"""What other systems tell, as CloudEvents."""
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel
+
+from chassis.telemetry import carry
+from contracts.envelope import to_headers
+from contracts.message import Outside
+from contracts.streams import EXT
+from gateway import cloud_events
+from gateway.cloud_events import CloudEvent
+from gateway.edge import EdgeDep, Runner
+
+_ONE = CloudEvent.model_json_schema(ref_template="#/components/schemas/{model}")
+_EVENTS = {
+    "required": True,
+    "content": {
+        "application/cloudevents+json": {"schema": _ONE},
+        "application/cloudevents-batch+json": {
+            "schema": {"type": "array", "items": _ONE, "maxItems": cloud_events.MOST}
+        },
+        "application/json": {
+            "schema": {"description": "The data; the attributes are headers (`ce-id`, …)."}
+        },
+    },
+}
+
+router = APIRouter(tags=["events"])
+
+
+class TakenIn(BaseModel):
+    """An event that is kept for whoever follows its type."""
+
+    id: str
+    type: str
+    is_followed: bool
+    """Whether anything here acts on events of this type; if not, is it spelled right?"""
+
+
+@router.post("/events", status_code=202, openapi_extra={"requestBody": _EVENTS})
+async def tell(request: Request, edge: EdgeDep, caller: Runner) -> list[TakenIn]:
+    """Tell one event or several; all of them are taken in, or none.
+
+    They are the organisation's of the token. `source.synced` {table, rows?} tells that another
+    system has filled a table of an external source. An event that was told before (same `source`
+    and `id`) counts once.
+    """
+    events = cloud_events.read(request.headers, await request.body())
+    for event, body in events:
+        headers = to_headers(event.meta(caller.org_id, caller.actor)) | carry()
+        subject = Outside.subject_of(caller.org_id, event.type)
+        await edge.bus.store(EXT, subject, body, headers)
+    return [
+        TakenIn(id=event.id, type=event.type, is_followed=event.type in cloud_events.FOLLOWED)
+        for event, _ in events
+    ]

@@ -1,0 +1,1 @@
+"""Tables that other systems fill: what they tell, the syncs that wait for it, the copy."""

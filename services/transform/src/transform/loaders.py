@@ -1,0 +1,61 @@
+"""Logins of the systems that fill external sources, as other services ask for them."""
+
+from urllib.parse import unquote, urlsplit
+
+from chassis.database import Database
+from contracts.envelope import Meta
+from contracts.message import Done
+from contracts.problem import problem
+from contracts.tables import LoaderLogin
+from contracts.transform import CloseLoader, DropLoader, ProvisionLoader
+from transform.domain import organization_of
+from transform.settings import Settings
+from warehouse import loaders
+from warehouse.names import landing_schema, loader_role
+from warehouse.provision import OrganizationErased
+
+_PORT = 5432
+
+
+class Loaders:
+    """Makes, shuts and removes logins."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        url = urlsplit(settings.database_url.get_secret_value())
+        given = urlsplit(f"//{settings.loader_address}") if settings.loader_address else url
+        self._host, self._port = given.hostname or "localhost", given.port or _PORT
+        self._name = unquote(url.path.lstrip("/"))
+
+    async def provision_loader(self, request: ProvisionLoader, meta: Meta) -> LoaderLogin:
+        """ProvisionLoader."""
+        org_id = organization_of(meta)
+        try:
+            password = await loaders.issue_loader(self._database, org_id, request.source_id)
+        except OrganizationErased as error:
+            raise problem(409, "organization_erased", "This organisation was deleted.") from error
+        return LoaderLogin.model_validate(
+            {
+                "host": self._host,
+                "port": self._port,
+                "database": self._name,
+                "username": loader_role(org_id, request.source_id),
+                "password": password,
+                "schema_name": landing_schema(org_id),
+            }
+        )
+
+    async def close_loader(self, request: CloseLoader, meta: Meta) -> Done:
+        """CloseLoader."""
+        await loaders.revoke_loader(self._database, organization_of(meta), request.source_id)
+        return Done()
+
+    async def drop_loader(self, request: DropLoader, meta: Meta) -> Done:
+        """DropLoader."""
+        try:
+            await loaders.drop_loader(self._database, organization_of(meta), request.source_id)
+        except loaders.TableRead as error:
+            raise problem(
+                503, "table_read", "The table is being copied at this moment. Try again shortly."
+            ) from error
+        return Done()

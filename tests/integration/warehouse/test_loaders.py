@@ -1,0 +1,271 @@
+"""A loader's login fills its landing schema, and that is all it can do."""
+
+import asyncio
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from chassis.database import Database
+from contracts.envelope import new_id
+from stack.postgres import MIGRATOR
+from warehouse import names
+from warehouse.access import as_org
+from warehouse.loaders import TableRead, drop_loader, issue_loader, revoke_loader
+from warehouse.provision import OrganizationErased, provision
+
+
+@pytest_asyncio.fixture
+async def database(ground):
+    """The database as transform's service holds it."""
+    pool = await asyncpg.create_pool(ground.database_url("transform"), min_size=1, max_size=4)
+    yield Database(pool, "transform")
+    await pool.close()
+
+
+@pytest_asyncio.fixture
+async def log_in(ground):
+    """Opens sessions with a loader's own password."""
+    opened = []
+    place = ground.migrator_url.partition("@")[2]
+
+    async def log_in(org_id, source_id, password) -> asyncpg.Connection:
+        name = names.loader_role(org_id, source_id)
+        connection = await asyncpg.connect(f"postgresql://{name}:{password}@{place}", timeout=10)
+        opened.append(connection)
+        return connection
+
+    yield log_in
+    for connection in opened:
+        await connection.close()
+
+
+@pytest.fixture
+def source_id():
+    return new_id()
+
+
+@pytest_asyncio.fixture
+async def loader(database, organization, source_id, log_in):
+    """A session of a loader that has filled its table."""
+    password = await issue_loader(database, organization, source_id)
+    session = await log_in(organization, source_id, password)
+    await session.execute("CREATE TABLE wells (name text, depth int)")
+    await session.execute("INSERT INTO wells VALUES ('north', 12), ('south', 30)")
+    return session
+
+
+async def in_landing(connection, org_id) -> set[str]:
+    rows = await connection.fetch(
+        "SELECT tablename FROM pg_tables WHERE schemaname = $1", names.landing_schema(org_id)
+    )
+    return {row["tablename"] for row in rows}
+
+
+async def test_the_organisation_reads_what_a_loader_writes(organization, loader, connect):
+    table = names.qualified(names.landing_schema(organization), "wells")
+    for login in ("ingest", "transform"):
+        service = await connect(login)
+        async with service.transaction(), as_org(service, organization):
+            assert await service.fetchval(f"SELECT sum(depth) FROM {table}") == 42
+
+
+async def test_whatever_a_loader_grants_or_revokes_the_organisation_still_reads(
+    organization, loader, connect
+):
+    role = names.quoted(names.org_role(organization))
+    await loader.execute(f"REVOKE ALL ON wells FROM PUBLIC, {role}")
+    await loader.execute(f"ALTER DEFAULT PRIVILEGES REVOKE ALL ON TABLES FROM {role}")
+    await loader.execute("CREATE TABLE more AS SELECT 1 AS n")
+    ingest = await connect("ingest")
+    async with ingest.transaction(), as_org(ingest, organization):
+        for table in ("wells", "more"):
+            found = names.qualified(names.landing_schema(organization), table)
+            assert await ingest.fetchval(f"SELECT count(*) FROM {found}") > 0
+
+
+async def test_what_a_loader_may_not_do(organization, database, loader, transform, connect):
+    other = new_id()
+    neighbour = new_id()
+    await issue_loader(database, other, neighbour)
+    for org in (organization, other):
+        async with transform.transaction(), as_org(transform, org):
+            data, live = names.data_schema(org), names.live_schema(org)
+            await transform.execute(f"CREATE TABLE {names.qualified(data, 'v_a')} AS SELECT 1 AS n")
+            await transform.execute(
+                f"CREATE VIEW {names.qualified(live, 'source_a')} AS SELECT 1 AS n"
+            )
+    name = names.loader_role(organization, new_id())
+    refused = [
+        *(f"SET ROLE {role}" for role in ("transform", "ingest", "postgres", MIGRATOR)),
+        "SET SESSION AUTHORIZATION postgres",
+        "SELECT * FROM ingest.sources",
+        "SELECT * FROM transform.tables",
+        "SELECT * FROM auth.users",
+        "SELECT * FROM warehouse.erased_organizations",
+        f"SELECT warehouse.issue_loader('{other}', '{neighbour}', 'SCRAM-SHA-256$1:a$a:a')",
+        f"SELECT warehouse.drop_loader('{other}', '{neighbour}')",
+        f"SELECT warehouse.provision_organization('{other}')",
+        f'CREATE ROLE "{name}" LOGIN',
+        f"GRANT {names.quoted(names.org_role(organization))} TO CURRENT_USER",
+        "ALTER ROLE CURRENT_USER CONNECTION LIMIT -1",
+        "ALTER ROLE CURRENT_USER SUPERUSER",
+        "CREATE SCHEMA mine",
+        "CREATE TEMP TABLE t (n int)",
+        "CREATE TABLE public.t (n int)",
+        "CREATE EXTENSION file_fdw",
+        "COPY wells TO '/tmp/wells'",
+        "COPY wells TO PROGRAM 'cat'",
+        "SELECT pg_read_file('postgresql.conf')",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename <> current_user",
+    ]
+    for org in (organization, other):
+        schemas = [names.live_schema(org), names.data_schema(org)]
+        if org == other:
+            schemas.append(names.landing_schema(org))
+            refused.append(f"DROP OWNED BY {names.quoted(names.loader_role(org, neighbour))}")
+        refused.append(f"SET ROLE {names.quoted(names.org_role(org))}")
+        refused.append(f"SET ROLE {names.quoted(names.reader_role(org))}")
+        refused.append(f"SELECT * FROM {names.qualified(names.data_schema(org), 'v_a')}")
+        refused.append(f"SELECT * FROM {names.qualified(names.live_schema(org), 'source_a')}")
+        refused += [f"CREATE TABLE {names.qualified(schema, 't')} (n int)" for schema in schemas]
+        refused += [f"DROP SCHEMA {names.quoted(schema)} CASCADE" for schema in schemas]
+    refused.append(f"DROP SCHEMA {names.quoted(names.landing_schema(organization))} CASCADE")
+    for statement in refused:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await loader.execute(statement)
+
+
+async def test_two_loaders_of_one_organisation_do_not_touch_each_others_tables(
+    organization, database, loader, log_in
+):
+    second = new_id()
+    session = await log_in(organization, second, await issue_loader(database, organization, second))
+    for statement in (
+        "SELECT * FROM wells",
+        "INSERT INTO wells VALUES ('x', 1)",
+        "DROP TABLE wells",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await session.execute(statement)
+
+
+async def test_a_service_cannot_become_a_loader(organization, source_id, loader, connect):
+    role = names.quoted(names.loader_role(organization, source_id))
+    for login in ("ingest", "transform"):
+        service = await connect(login)
+        async with service.transaction(), as_org(service, organization):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                async with service.transaction():
+                    await service.execute(f"SET LOCAL ROLE {role}")
+
+
+async def test_the_migrator_keeps_no_rights_of_the_loader(organization, loader, connect):
+    migrator = await connect("migrator")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await migrator.fetch(
+            f"SELECT * FROM {names.qualified(names.landing_schema(organization), 'wells')}"
+        )
+
+
+async def test_a_new_password_ends_the_old_one_and_its_sessions(
+    organization, source_id, database, loader, log_in, transform
+):
+    name = names.loader_role(organization, source_id)
+    old = await issue_loader(database, organization, source_id)
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await loader.execute("SELECT 1")
+    new = await issue_loader(database, organization, source_id)
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await log_in(organization, source_id, old)
+    session = await log_in(organization, source_id, new)
+    assert await session.fetchval("SELECT count(*) FROM wells") == 2
+    assert (
+        await transform.fetchval("SELECT rolconnlimit FROM pg_roles WHERE rolname = $1", name) > 0
+    )
+
+
+async def test_a_revoked_login_is_shut_and_its_table_stays(
+    organization, source_id, database, loader, log_in, transform
+):
+    password = await issue_loader(database, organization, source_id)
+    await log_in(organization, source_id, password)
+    for _ in range(2):
+        await revoke_loader(database, organization, source_id)
+    with pytest.raises(
+        (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError)
+    ):
+        await log_in(organization, source_id, password)
+    assert await in_landing(transform, organization) == {"wells"}
+    again = await log_in(
+        organization, source_id, await issue_loader(database, organization, source_id)
+    )
+    assert await again.fetchval("SELECT count(*) FROM wells") == 2
+
+
+async def test_a_dropped_login_leaves_nothing_of_its_own_and_all_of_others(
+    organization, source_id, database, loader, log_in, transform
+):
+    second = new_id()
+    session = await log_in(organization, second, await issue_loader(database, organization, second))
+    await session.execute("CREATE TABLE pumps (n int)")
+    await loader.execute("CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql AS 'SELECT 2 * n'")
+    for _ in range(2):
+        await drop_loader(database, organization, source_id)
+    assert await in_landing(transform, organization) == {"pumps"}
+    roles = await transform.fetch(
+        "SELECT FROM pg_roles WHERE rolname = $1", names.loader_role(organization, source_id)
+    )
+    assert roles == []
+    await session.execute("INSERT INTO pumps VALUES (1)")
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await loader.execute("SELECT 1")
+
+
+async def test_a_table_that_is_read_is_dropped_a_little_later(
+    organization, source_id, database, loader, transform, connect
+):
+    table = names.qualified(names.landing_schema(organization), "wells")
+    ingest = await connect("ingest")
+    async with ingest.transaction(), as_org(ingest, organization):
+        await ingest.fetch(f"SELECT * FROM {table}")
+        with pytest.raises(TableRead):
+            await drop_loader(database, organization, source_id)
+    await drop_loader(database, organization, source_id)
+    assert await in_landing(transform, organization) == set()
+
+
+async def test_logins_are_made_side_by_side(database, organization, log_in):
+    other = new_id()
+    pairs = [(org, new_id()) for org in (organization, other) for _ in range(3)]
+    passwords = await asyncio.gather(*(issue_loader(database, *pair) for pair in pairs))
+    for pair, password in zip(pairs, passwords, strict=True):
+        await log_in(*pair, password)
+
+
+@pytest.mark.parametrize("login", ["ingest", "orchestrator", "auth"])
+async def test_no_other_service_may_make_one(connect, organization, source_id, login):
+    connection = await connect(login)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(
+            "SELECT warehouse.issue_loader($1, $2, $3)", organization, source_id, "x"
+        )
+
+
+async def test_a_password_in_clear_is_not_taken(transform, organization, source_id):
+    with pytest.raises(asyncpg.InvalidParameterValueError, match="SCRAM"):
+        await transform.execute(
+            "SELECT warehouse.issue_loader($1, $2, $3)", organization, source_id, "secret"
+        )
+
+
+async def test_an_erased_organisation_gets_no_login(
+    connect, database, transform, org_id, source_id
+):
+    await provision(transform, org_id)
+    migrator = await connect("migrator")
+    await migrator.execute(
+        "INSERT INTO warehouse.erased_organizations (org_id) VALUES ($1)", org_id
+    )
+    with pytest.raises(OrganizationErased):
+        await issue_loader(database, org_id, source_id)
