@@ -13,6 +13,7 @@ from recipe.tables import ColumnType
 
 SourceType = Literal["csv", "google_sheets", "kobo"]
 SchemaPolicy = Literal["accept", "hold", "fail"]
+UploadMode = Literal["replace", "append", "upsert"]
 SourceStatus = Literal["ready", "deleting"]
 
 
@@ -60,6 +61,11 @@ class CsvConfig(SourceConfig):
     header_row: int | None = Field(default=None, ge=-1)
     """Lines before the header; None: detected; -1: there is no header."""
     types: Literal["infer", "text"] = "infer"
+    mode: UploadMode = "replace"
+    """What a further file does: stands for the one before, adds its rows, or also replaces rows
+    of the same key."""
+    key: tuple[str, ...] = ()
+    """Display names of the columns that tell rows apart, for `upsert`."""
 
 
 class GoogleSheetsConfig(SourceConfig):
@@ -172,6 +178,13 @@ class UpdateSource(Request[Source]):
     name: str | None = None
     config: Config | None = None
     """A secret that is absent stays as it is."""
+
+
+class AddUpload(Request[Source]):
+    """Give a source a further file, which its mode says what to do with; twice is once."""
+
+    source_id: UUID
+    upload_id: UUID
 
 
 class DeleteSource(Request[Done]):

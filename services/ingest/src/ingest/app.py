@@ -4,6 +4,7 @@ from chassis.crypto import Vault
 from chassis.objects import Objects
 from chassis.service import Service
 from contracts.ingest import (
+    AddUpload,
     CreateSource,
     DeleteSource,
     GetSource,
@@ -22,6 +23,7 @@ from ingest.readers.uploads import UploadReader
 from ingest.removing import Remover
 from ingest.sealing import Sealing
 from ingest.settings import Settings
+from ingest.source_files import SourceFiles
 from ingest.steps import Steps
 from ingest.store import Store
 from ingest.syncing import Syncer
@@ -40,7 +42,8 @@ async def build(service: Service[Settings]) -> None:
     sealing = Sealing(Vault(settings.encryption_key.get_secret_value()))
     store, steps = Store(service.database, sealing), Steps(service.database)
     objects = Objects(settings.object_store_url)
-    readers = {"csv": UploadReader(store, objects, pool)}
+    source_files = SourceFiles(service.database)
+    readers = {"csv": UploadReader(service.database, store, source_files, objects, pool)}
     catalogue = Catalogue(service.bus, store)
     remover = Remover(service.bus, store, catalogue, readers, settings.tidy_every)
     service.background("remover", remover.run)
@@ -48,6 +51,7 @@ async def build(service: Service[Settings]) -> None:
         service.bus,
         service.jobs,
         store,
+        source_files,
         steps,
         readers,
         catalogue,
@@ -62,6 +66,7 @@ async def build(service: Service[Settings]) -> None:
     answer(GetSource, handlers.get_source)
     answer(ListSources, handlers.list_sources)
     answer(UpdateSource, handlers.update_source)
+    answer(AddUpload, handlers.add_upload)
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
     answer(PlanSources, handlers.plan_sources)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from chassis.database import Connection
+from chassis.database import Connection, Database
 from contracts.tables import Column, Notice
 from ingest.connectors import BadSource, ColumnType
 from ingest.connectors.csv import MAX_COLUMNS
@@ -12,6 +12,7 @@ from ingest.infer import POSTGRES
 from ingest.jobs import LOAD_ID, ORDER
 from recipe.naming import physical_name
 from warehouse import versions
+from warehouse.access import as_org
 from warehouse.names import data_schema, qualified, quoted
 
 _PLACES = 1 << 40
@@ -52,6 +53,21 @@ class _Shape:
         own = {column.name: column for column in part.columns}
         cells = [_cell(own.get(column.name), column) for column in self.columns]
         return ", ".join([*cells, LOAD_ID, *more])
+
+
+async def next_version(
+    database: Database,
+    org_id: UUID,
+    relation: str,
+    published: Rows | None,
+    batches: Sequence[Rows],
+    key: Sequence[str] = (),
+) -> Merged:
+    """`upsert` by a key, else `append`, in a transaction of its own. A cancel stops the statement."""
+    async with database.organization(org_id) as connection, as_org(connection, org_id):
+        if key:
+            return await upsert(connection, org_id, relation, published, batches, key)
+        return await append(connection, org_id, relation, published, batches)
 
 
 async def append(

@@ -12,6 +12,7 @@ from chassis.paging import after, cursor, name_key
 from contracts.ingest import (
     Config,
     CreateSource,
+    CsvConfig,
     ListSources,
     RegisterUpload,
     Source,
@@ -22,6 +23,7 @@ from contracts.ingest import (
 from contracts.problem import not_found, problem
 from contracts.tables import Notice
 from ingest.sealing import Sealing
+from ingest.source_files import replaced
 
 _queries = queries("ingest")
 
@@ -189,6 +191,10 @@ class Store:
                 warnings=[notice.model_dump() for notice in warnings],
             )
             require_unchanged(affected(status) == 1)
+            if isinstance(old.config, CsvConfig) and isinstance(config, CsvConfig):
+                was, now = old.config.upload_id, config.upload_id
+                if was != now:
+                    await replaced(connection, org_id, old.id, was, now)
             yield
 
     async def set_status(self, org_id: UUID, source_id: UUID, status: str) -> None:
