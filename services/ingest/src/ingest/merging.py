@@ -17,6 +17,8 @@ from warehouse.names import data_schema, qualified, quoted
 
 _PLACES = 1 << 40
 """More rows than a batch can have: the batch before this, the row's place in it behind."""
+_MEMORY = "32MB"
+"""Of a hash table: with PostgreSQL's 4 MB the keys of a million rows go to disk in pieces."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +161,10 @@ async def upsert(
 async def _make(connection: Connection, schema: str, relation: str, select: str) -> None:
     # Under the version's name, as its other writers are: whoever takes over can end the statement.
     await connection.execute(
-        "SELECT set_config('application_name', $1, true), set_config('DateStyle', 'ISO', true)",
+        "SELECT set_config('application_name', $1, true), set_config('DateStyle', 'ISO', true), "
+        "set_config('work_mem', $2, true)",
         relation,
+        _MEMORY,
     )
     table = qualified(schema, relation)
     await connection.execute(f"CREATE TABLE {table} AS {select}")
