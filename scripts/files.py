@@ -55,6 +55,8 @@ OTHERS = {
     " sources are only being made or removed.",
     "services/ingest/migrations/0003_connectors.sql": "The secrets of sources, and the tables that"
     " they fill besides their own.",
+    "services/orchestrator/migrations/0002_schedules.sql": "Tables of schedules, and of what came of"
+    " each time.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",
 }
 """Package, then the path inside it → the line."""

@@ -328,6 +328,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pipelines/{pipeline_id}/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Schedule
+         * @description Say when the pipeline runs by itself; the answer tells its next five times (UTC).
+         */
+        put: operations["pipelines_set_schedule"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/{pipeline_id}/firings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Firings
+         * @description The last times at which the pipeline was due, and what came of each, newest first.
+         */
+        get: operations["pipelines_firings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs": {
         parameters: {
             query?: never;
@@ -2010,6 +2050,26 @@ export interface components {
             mode: "keep" | "remove";
         };
         /**
+         * Firing
+         * @description A time at which a pipeline was due, and what came of it.
+         */
+        Firing: {
+            /**
+             * Scheduled For
+             * Format: date-time
+             */
+            scheduled_for: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Reason */
+            reason: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
          * FlattenJson
          * @description Make columns of fields of a JSON column, which stays; a field that is absent is empty.
          *
@@ -2633,6 +2693,7 @@ export interface components {
             source_ids: string[];
             /** Transformation Ids */
             transformation_ids: string[];
+            schedule?: components["schemas"]["Schedule"] | null;
             /** Revision */
             revision: number;
             /** Last Run At */
@@ -3157,6 +3218,73 @@ export interface components {
             /** Restored From */
             restored_from?: number | null;
             recipe: components["schemas"]["Recipe"];
+        };
+        /**
+         * Schedule
+         * @description When a pipeline runs by itself, and when next (UTC).
+         */
+        Schedule: {
+            /**
+             * Frequency
+             * @enum {string}
+             */
+            frequency: "manual" | "hourly" | "daily" | "weekly" | "cron";
+            /** Run At Time */
+            run_at_time: string | null;
+            /** Run At Day */
+            run_at_day: number | null;
+            /** Cron */
+            cron: string | null;
+            /** Timezone */
+            timezone: string;
+            /** Is Active */
+            is_active: boolean;
+            /**
+             * Overlap
+             * @enum {string}
+             */
+            overlap: "skip" | "queue";
+            /** Grace Minutes */
+            grace_minutes: number;
+            /** Next Run At */
+            next_run_at: string | null;
+            /** Next Runs */
+            next_runs: string[];
+        };
+        /**
+         * ScheduleBody
+         * @description When the pipeline is to run; what a frequency does not need is ignored.
+         */
+        ScheduleBody: {
+            /**
+             * Frequency
+             * @enum {string}
+             */
+            frequency: "manual" | "hourly" | "daily" | "weekly" | "cron";
+            /** Run At */
+            run_at?: string | null;
+            /** Day Of Week */
+            day_of_week?: number | null;
+            /** Cron */
+            cron?: string | null;
+            /** Timezone */
+            timezone?: string | null;
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active: boolean;
+            /**
+             * Overlap
+             * @default skip
+             * @enum {string}
+             */
+            overlap: "skip" | "queue";
+            /**
+             * Grace Minutes
+             * @default 60
+             */
+            grace_minutes: number;
         };
         /**
          * Select
@@ -4820,6 +4948,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"][];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pipelines_set_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pipelines_firings: {
+        parameters: {
+            query?: {
+                /** @description Entries a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Firing"][];
                 };
             };
             /** @description A problem (RFC 9457); `detail` says what to do. */

@@ -317,6 +317,32 @@ async def test_a_pipeline_of_an_unknown_source_is_refused_at_its_field(client):
     assert str(missing) in body["detail"]
 
 
+async def test_a_pipelines_schedule_is_set_shown_and_refused_at_its_field(client, start_service):
+    await start_service("orchestrator")
+    pipeline = (await client.post("/pipelines", json={"name": "nightly"})).json()
+    one = f"/pipelines/{pipeline['id']}"
+    kept = await client.put(f"{one}/schedule", json={"frequency": "daily", "run_at": "06:00"})
+    schedule = kept.json()
+    assert kept.status_code == 200, schedule
+    # The organisation's own.
+    assert (schedule["timezone"], schedule["run_at_time"]) == ("UTC", "06:00:00")
+    assert len(schedule["next_runs"]) == 5
+    assert (await client.get(one)).json()["schedule"] == schedule
+    assert (await client.get(f"{one}/firings")).json() == []
+    refused = {
+        "run_at": {"frequency": "daily", "run_at": "6 o'clock"},
+        "timezone": {"frequency": "hourly", "timezone": "Mars/Olympus"},
+        "day_of_week": {"frequency": "weekly", "run_at": "06:00", "day_of_week": 7},
+        "cron": {"frequency": "cron", "cron": "* * *"},
+    }
+    for field, body in refused.items():
+        answer = await client.put(f"{one}/schedule", json=body)
+        assert answer.status_code == 422
+        assert [entry["field"] for entry in answer.json()["errors"]] == [field]
+    missing = await client.put(f"/pipelines/{new_id()}/schedule", json={"frequency": "manual"})
+    assert missing.status_code == 404
+
+
 async def test_a_pipeline_that_misses_what_it_reads_is_refused_naming_it(client, owners):
     response = await client.post(
         "/pipelines",

@@ -75,7 +75,9 @@ class GoogleSheetsConfig(SourceConfig):
     """Its id, or its address; an address may name the tab (`#gid=`)."""
     sheet_id: int | None = Field(default=None, ge=0)
     sheet_name: str | None = None
-    """Looked at only without an id. None: the first tab that is not hidden."""
+    """Looked at only without an id. None: the first tab that is not hidden.
+
+    Of a kept source both are known, and a tab that is renamed is still found by its id."""
     header_row: int | None = Field(default=None, ge=0)
     """Rows before the header, blank ones included; None: detected."""
     types: Literal["infer", "text"] = "infer"
@@ -224,6 +226,37 @@ class PreviewSource(Request[SourcePreview], _Typed):
     limit: int = Field(default=50, ge=1, le=500)
 
 
+class Sheet(Part):
+    """A tab of a spreadsheet that has cells."""
+
+    sheet_id: int
+    """Stays when the tab is renamed or moved."""
+    title: str
+    rows: int
+    """With those that are blank, as of `columns`."""
+    columns: int
+    hidden: bool
+    chosen: bool = False
+    """Whether it is the one that the address names, or else the first that is not hidden."""
+
+
+class SheetList(Part):
+    """The tabs of a spreadsheet, from left to right."""
+
+    sheets: tuple[Sheet, ...]
+
+
+class ListSheets(Request[SheetList]):
+    """Which tabs a spreadsheet has; nothing is saved."""
+
+    spreadsheet: str = Field(min_length=1, max_length=2000)
+    """Its id, or its address."""
+    credentials: Secret | None = None
+    """The JSON key of a service account; None: that of the source, or the installation's own."""
+    source_id: UUID | None = None
+    """A source whose key is used where none is given."""
+
+
 class PlannedSource(Part):
     """What a run must know of a source before it starts."""
 
@@ -267,6 +300,22 @@ class SyncSource(Command):
     timezone: str = "UTC"
     """The organisation's, IANA."""
     force: bool = False
+
+
+SyncPhase = Literal["reading", "writing", "loading", "counting"]
+
+
+class SyncProgress(Part):
+    """How far a sync has come: told live on `tick.<org>.ingest.<run>`, stored nowhere."""
+
+    step_id: UUID
+    source_id: UUID
+    phase: SyncPhase
+    rows: int | None = None
+    """Of the phase, so far."""
+    total_rows: int | None = None
+    bytes: int | None = None
+    total_bytes: int | None = None
 
 
 class SourceSynced(Event):

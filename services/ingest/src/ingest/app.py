@@ -8,6 +8,7 @@ from contracts.ingest import (
     CreateSource,
     DeleteSource,
     GetSource,
+    ListSheets,
     ListSources,
     PlanSources,
     PreviewSource,
@@ -17,12 +18,16 @@ from contracts.ingest import (
 )
 from contracts.orchestrator import RunCancelRequested
 from ingest.catalogue import Catalogue
+from ingest.connectors.google.accounts import Accounts
+from ingest.connectors.google.quota import SharedQuota
 from ingest.handlers import Handlers
 from ingest.pool import WorkerPool
+from ingest.readers.sheets import SheetReader
 from ingest.readers.uploads import UploadReader
 from ingest.removing import Remover
 from ingest.sealing import Sealing
 from ingest.settings import Settings
+from ingest.sheet_handlers import SheetHandlers
 from ingest.source_files import SourceFiles
 from ingest.steps import Steps
 from ingest.store import Store
@@ -43,7 +48,18 @@ async def build(service: Service[Settings]) -> None:
     store, steps = Store(service.database, sealing), Steps(service.database)
     objects = Objects(settings.object_store_url)
     source_files = SourceFiles(service.database)
-    readers = {"csv": UploadReader(service.database, store, source_files, objects, pool)}
+    accounts = Accounts(
+        SharedQuota(service.database),
+        settings.google_credentials_json,
+        settings.google_sheets_url,
+        settings.google_token_url,
+    )
+    service.on_close(accounts.close)
+    sheets = SheetReader(accounts, pool)
+    readers = {
+        "csv": UploadReader(service.database, store, source_files, objects, pool),
+        "google_sheets": sheets,
+    }
     catalogue = Catalogue(service.bus, store)
     remover = Remover(service.bus, store, catalogue, readers, settings.tidy_every)
     service.background("remover", remover.run)
@@ -58,7 +74,8 @@ async def build(service: Service[Settings]) -> None:
         remover,
         settings.max_reads,
     )
-    syncer = Syncer(service.database, store, steps, readers, catalogue, settings)
+    sheet_handlers = SheetHandlers(store, sheets)
+    syncer = Syncer(service.bus, service.database, store, steps, readers, catalogue, settings)
 
     answer = service.answers.answer
     answer(RegisterUpload, handlers.register_upload)
@@ -69,6 +86,7 @@ async def build(service: Service[Settings]) -> None:
     answer(AddUpload, handlers.add_upload)
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
+    answer(ListSheets, sheet_handlers.list_sheets)
     answer(PlanSources, handlers.plan_sources)
     service.jobs.handle(
         SyncSource,

@@ -1,29 +1,27 @@
 """From a file to a version: typed, cleaned, loaded. Runs in a subprocess."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ingest.connectors.csv import fingerprint, opened
-from ingest.jobs import LoadJob, LoadResult, Phase
+from ingest.jobs import LoadJob, LoadResult, Tell
 from ingest.loader import Ready, into_table
 
 
-def load(job: LoadJob, work: Path, progress: Callable[[Phase], None]) -> LoadResult:
+def load(job: LoadJob, work: Path, progress: Tell) -> LoadResult:
     """Write the file into a new table. Everything temporary lies in `work`.
 
     Raises BadSource (the file, or a value the database refuses) and Unavailable (the database is
     away). A table that was begun and not finished is dropped.
     """
-    progress("reading")
+    progress("reading", total_bytes=job.path.stat().st_size)
     with opened(job.path, job.options, work) as file, TemporaryDirectory(dir=work) as folder:
-        progress("writing")
+        progress("writing", total_rows=file.inspection.rows)
         clean = Path(folder) / "clean.csv"
         file.write(clean)
         if job.rejects is not None and file.rejects is not None:
             shutil.copyfile(file.rejects, job.rejects)
-        progress("loading")
         inspection = file.inspection
         try:
             ready = Ready(clean, file.delimiter, inspection.columns, inspection.rows)

@@ -1,6 +1,5 @@
 """From a KoboToolbox form to versions: all of its tables, or none. Runs in a subprocess."""
 
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -8,11 +7,11 @@ from ingest.connectors import Unavailable
 from ingest.connectors.kobo.client import KoboClient
 from ingest.connectors.kobo.reading import read
 from ingest.connectors.kobo.rows import Written
-from ingest.jobs import Destination, FormJob, FormResult, LoadResult, Phase
+from ingest.jobs import Destination, FormJob, FormResult, LoadResult, Tell
 from ingest.loader import Ready, drop, into_table
 
 
-def load(job: FormJob, work: Path, progress: Callable[[Phase], None]) -> FormResult:
+def load(job: FormJob, work: Path, progress: Tell) -> FormResult:
     """Read the form and write its tables. Everything temporary lies in `work`.
 
     Raises BadSource and Unavailable; tables that were written until then are dropped.
@@ -24,7 +23,6 @@ def load(job: FormJob, work: Path, progress: Callable[[Phase], None]) -> FormRes
             reading = read(client, job.options, folder, after=job.after)
         loaded: dict[str, LoadResult] = {}
         if reading.fingerprint != job.published:
-            progress("loading")
             _require_places(job, reading.tables)
             try:
                 for table in reading.tables:
@@ -45,7 +43,7 @@ def _table(
     table: Written,
     fingerprint: str,
     folder: Path,
-    progress: Callable[[Phase], None],
+    progress: Tell,
 ) -> LoadResult:
     relation = job.relations[table.form.path]
     ready = Ready(table.path, ",", table.columns, table.rows)

@@ -38,10 +38,9 @@ from contracts.orchestrator import RunCancelRequested
 from contracts.problem import ProblemError, problem
 from contracts.transform import EnsureOrganization, GetTable
 from ingest.catalogue import Catalogue, merged, others_of
-from ingest.connectors import BadSource, Unavailable
 from ingest.domain import organization_of, type_of
 from ingest.fitting import fitted
-from ingest.readers import Asked, Inspected, Readers
+from ingest.readers import Asked, Inspected, Readers, in_words
 from ingest.removing import Remover
 from ingest.source_files import SourceFiles
 from ingest.steps import Steps
@@ -85,7 +84,9 @@ class Handlers:
         if made is not None:
             return _not_deleting(made)
         found = await self._inspect(Asked(org_id, request.source_id, request.config))
-        await self._store.begin(org_id, request, others_of(found.tables), found.warnings)
+        await self._store.begin(
+            org_id, request, others_of(found.tables), found.warnings, found.settled
+        )
         try:
             await self._bus.ask(EnsureOrganization(), org_id=org_id, actor=meta.actor)
             await self._catalogue.declare(org_id, request.name, found.tables, meta.actor)
@@ -114,6 +115,7 @@ class Handlers:
             _require_same_type(old, request.config)
             config = request.config
             found = await self._inspect(Asked(org_id, old.id, kept.opened(config)))
+            config = config.model_copy(update=found.settled)
             # A table that is not expected any more keeps its data until the source goes.
             others = merged(old.other_tables, others_of(found.tables))
             warnings = found.warnings
@@ -222,13 +224,9 @@ class Handlers:
     @asynccontextmanager
     async def _looking(self) -> AsyncIterator[None]:
         """A turn to read a source; what is wrong with it becomes a problem in words."""
-        try:
+        with in_words():
             async with self._reading:
                 yield
-        except BadSource as error:
-            raise problem(422, error.code, error.message) from error
-        except Unavailable as error:
-            raise problem(503, error.code, error.message) from error
 
 
 def _not_deleting(source: Source) -> Source:

@@ -1,21 +1,47 @@
 """What a warm subprocess is asked and answers: one JSON line each way. Light to import."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
+from contracts.ingest import SyncPhase
 from ingest.connectors import Found, InferredColumn, Notice
 from ingest.connectors.csv import Inspection, Preview
 from ingest.connectors.kobo.shape import KoboOptions
 from ingest.dialect import CsvOptions
 
-Phase = Literal["reading", "writing", "loading", "counting"]
 LOAD_ID = "_dlt_load_id"
 """The column that says of every row of a version in which load it came."""
 ORDER = "_dlt_order"
 """The column that numbers the rows of a table that was loaded `ordered`."""
 Identifier = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
+
+
+class Progress(Found):
+    """How far a job has come; totals are told where they are known."""
+
+    phase: SyncPhase
+    rows: int | None = None
+    total_rows: int | None = None
+    bytes: int | None = None
+    total_bytes: int | None = None
+
+
+class Tell(Protocol):
+    """Says how far a job has come."""
+
+    def __call__(
+        self,
+        phase: SyncPhase,
+        *,
+        rows: int | None = None,
+        total_rows: int | None = None,
+        bytes: int | None = None,
+        total_bytes: int | None = None,
+    ) -> None:
+        """As `Progress`."""
+        ...
 
 
 class _Job(BaseModel):
@@ -123,7 +149,7 @@ class Line(BaseModel):
     """One line of a worker's standard output; exactly one field is set."""
 
     ready: bool = False
-    progress: Phase | None = None
+    progress: Progress | None = None
     inspected: Inspection | None = None
     sampled: Preview | None = None
     loaded: LoadResult | None = None

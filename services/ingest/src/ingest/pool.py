@@ -24,7 +24,7 @@ from ingest.jobs import (
     LoadJob,
     LoadResult,
     Order,
-    Phase,
+    Progress,
     SampleJob,
 )
 from ingest.scratch import scratch
@@ -112,7 +112,7 @@ class WorkerPool:
         return answer
 
     async def load(
-        self, job: LoadJob, progress: Callable[[Phase], None] | None = None
+        self, job: LoadJob, progress: Callable[[Progress], None] | None = None
     ) -> LoadResult:
         """Write a version. Cancelled, the process is killed. Raises BadSource, Unavailable."""
         answer = (await self._run(job, progress)).loaded
@@ -120,7 +120,7 @@ class WorkerPool:
         return answer
 
     async def load_form(
-        self, job: FormJob, progress: Callable[[Phase], None] | None = None
+        self, job: FormJob, progress: Callable[[Progress], None] | None = None
     ) -> FormResult:
         """Write a form's versions. Cancelled, the process is killed. Raises BadSource, Unavailable."""
         answer = (await self._run(job, progress)).form
@@ -130,7 +130,7 @@ class WorkerPool:
     async def _run(
         self,
         job: LoadJob | FormJob | InspectJob | SampleJob,
-        progress: Callable[[Phase], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> Line:
         worker = await self._take()
         refill = asyncio.get_running_loop().call_later(REFILL_AFTER, self._refill)

@@ -141,3 +141,19 @@ INSERT INTO cancelled_runs (run_id, org_id) VALUES (:run_id, :org_id) ON CONFLIC
 
 -- name: is_cancelled(run_id)$
 SELECT EXISTS (SELECT 1 FROM cancelled_runs WHERE run_id = :run_id);
+
+-- name: reserve_read(credential, pace, slack, patience)$
+-- Seconds until the read that was taken may be made; null: later than `patience`, none was taken.
+-- By the clock, not the transaction's time: whoever waited for the row reads the time after that.
+INSERT INTO google_quotas AS quota (credential, full_at)
+VALUES (:credential, clock_timestamp() + make_interval(secs => :pace::float8))
+ON CONFLICT (credential) DO UPDATE
+SET full_at = greatest(quota.full_at, clock_timestamp()) + make_interval(secs => :pace::float8)
+WHERE quota.full_at - clock_timestamp()
+    <= make_interval(secs => :patience::float8 + :slack::float8 - :pace::float8)
+RETURNING greatest(extract(epoch FROM full_at - clock_timestamp())::float8 - :slack::float8, 0);
+
+-- name: hold_reads(credential, seconds)!
+INSERT INTO google_quotas AS quota (credential, full_at)
+VALUES (:credential, clock_timestamp() + make_interval(secs => :seconds::float8))
+ON CONFLICT (credential) DO UPDATE SET full_at = greatest(quota.full_at, excluded.full_at);

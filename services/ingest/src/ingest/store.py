@@ -86,9 +86,14 @@ class Store:
         request: CreateSource,
         other_tables: Sequence[SourceTable],
         warnings: Sequence[Notice],
+        settled: Mapping[str, object] | None = None,
     ) -> None:
-        """Insert once, for nobody to see yet; raises 422 `idempotency_mismatch`."""
-        config, sealed = self._sealing.seal(org_id, request.source_id, request.config, {})
+        """Insert once, for nobody to see yet; raises 422 `idempotency_mismatch`.
+
+        `settled` are fields of the config that the request left open.
+        """
+        config = request.config.model_copy(update=settled)
+        config, sealed = self._sealing.seal(org_id, request.source_id, config, {})
         async with self._database.organization(org_id) as connection:
             await _queries.begin_source(
                 connection,

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
+from chassis.bus import Bus
 from chassis.database import AWAY, Database
 from chassis.errors import Retry
 from chassis.jobs import Stopped
@@ -22,6 +23,7 @@ from ingest.readers import Asked, Loaded, Readers, Sync
 from ingest.settings import Settings
 from ingest.steps import Outcome, Steps, written
 from ingest.store import Store
+from ingest.telling import Teller
 from warehouse import versions
 from warehouse.access import as_org
 from warehouse.names import data_schema, org_role, version_relation
@@ -32,6 +34,7 @@ class Syncer:
 
     def __init__(
         self,
+        bus: Bus,
         database: Database,
         store: Store,
         steps: Steps,
@@ -39,6 +42,7 @@ class Syncer:
         catalogue: Catalogue,
         settings: Settings,
     ) -> None:
+        self._bus = bus
         self._database = database
         self._store = store
         self._steps = steps
@@ -106,6 +110,7 @@ class Syncer:
                 schema_name=data_schema(org_id),
             ),
             begin=begin,
+            tell=Teller(self._bus, org_id, command),
         )
         try:
             loaded = await self._readers[kept.source.source_type].sync(sync)

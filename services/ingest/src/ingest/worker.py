@@ -16,8 +16,9 @@ from typing import IO, Any
 
 from pydantic import BaseModel
 
+from contracts.ingest import SyncPhase
 from ingest.connectors import BadSource, Unavailable
-from ingest.jobs import Failure, FormJob, InspectJob, Line, LoadJob, Order, Phase, SampleJob
+from ingest.jobs import Failure, FormJob, InspectJob, Line, LoadJob, Order, Progress, SampleJob
 
 _PR_SET_PDEATHSIG = 1
 
@@ -48,8 +49,11 @@ def _answer(order: str, load: Any, load_form: Any, answers: IO[str]) -> Line:
     job = Order.model_validate_json(order).job
     work = Path.cwd()
 
-    def progress(phase: Phase) -> None:
-        _say(answers, Line(progress=phase))
+    said = threading.Lock()
+
+    def progress(phase: SyncPhase, **more: int | None) -> None:
+        with said:
+            _say(answers, Line(progress=Progress.model_validate({"phase": phase, **more})))
 
     try:
         match job:

@@ -50,13 +50,7 @@ def add(
         config |= {"mode": mode} if mode else {}
         config |= {"key": key} if key else {}
         source = dalgo.sources.create(name or file.stem, config)
-    if as_json:
-        output.as_json(source)
-        return
-    typer.echo(
-        f"Source '{source.name}' has {output.some(source.column_count or 0, 'column')} ({source.id})."
-    )
-    _warn(source)
+    tell_made(source, as_json=as_json)
 
 
 @app.command()
@@ -143,6 +137,16 @@ def sync(ctx: typer.Context, source: Name, follow: Follow = False, as_json: Json
     with connect(ctx) as dalgo:
         run = dalgo.sources.sync(named(dalgo, source).id)
         start_or_follow(dalgo, run, stay=follow, as_json=as_json)
+
+
+def tell_made(source: Source, *, as_json: bool) -> None:
+    """Show a source that was made, with what a person should know of it."""
+    if as_json:
+        output.as_json(source)
+        return
+    columns = output.some(source.column_count or 0, "column")
+    typer.echo(f"Source '{source.name}' has {columns} ({source.id}).")
+    _warn(source)
 
 
 def named(dalgo: Dalgo, text: str) -> Source:

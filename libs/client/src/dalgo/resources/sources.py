@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from contracts.ingest import CsvConfig, SourcePreview
+from contracts.ingest import CsvConfig, Sheet, SourcePreview
 from contracts.orchestrator import Run
-from dalgo.call import Call, Listing, listing, model, nothing, once
+from dalgo.call import Call, Listing, listing, model, models, nothing, once, present
 from dalgo.models import Source
 from dalgo.resource import D, Resource, endpoint, listed
 
 Config = CsvConfig | Mapping[str, Any]
-"""How a source is read; for a CSV at least {"upload_id": ...}."""
+"""How a source is read: a CSV by {"upload_id": ...}, a Google Sheet by {"spreadsheet": ...}."""
 
 
 class Sources(Resource[D]):
@@ -74,6 +74,21 @@ class Sources(Resource[D]):
         """The first rows and columns as they would arrive; nothing is saved."""
         body = {"type": source_type, "config": _config(config)}
         return Call("POST", "/sources/preview", model(SourcePreview), json=body)
+
+    @endpoint
+    @staticmethod
+    def sheets(
+        spreadsheet: str, *, credentials: str | None = None, source_id: UUID | None = None
+    ) -> Call[tuple[Sheet, ...]]:
+        """The tabs of a Google Sheet, by its id or address.
+
+        `credentials`: the JSON key of a service account; without one, that of the source or else
+        the installation's is used. A refusal says with whom the sheet is to be shared.
+        """
+        body = {"spreadsheet": spreadsheet} | present(
+            credentials=credentials, source_id=str(source_id) if source_id else None
+        )
+        return Call("POST", "/sources/google-sheets/sheets", models(Sheet), json=body)
 
 
 def _config(config: Config) -> object:

@@ -1,14 +1,16 @@
 """What ingest needs to know of every kind of source: one Reader for each, and what they say."""
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from contracts.ingest import SourceConfig, SourcePreview
+from contracts.problem import problem
 from contracts.tables import Column, Notice, TableVersion
-from ingest.connectors import InferredColumn
-from ingest.jobs import LoadResult, Schema
+from ingest.connectors import BadSource, InferredColumn, Unavailable
+from ingest.jobs import LoadResult, Progress, Schema
 
 C = TypeVar("C", bound=SourceConfig)
 
@@ -37,6 +39,8 @@ class Inspected:
 
     tables: tuple[ExpectedTable, ...]
     warnings: tuple[Notice, ...]
+    settled: Mapping[str, object] = field(default_factory=dict)
+    """Fields of the config that it left open, as they are to be kept."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,9 @@ class Sync(Generic[C]):
     """Where the organisation's versions are written, and as whom."""
     begin: Callable[[], Awaitable[UUID]]
     """Id of a new version; it is remembered, and dropped unless the sync succeeds."""
+
+    tell: Callable[[Progress], None]
+    """Says how far the sync has come."""
 
     @property
     def own(self) -> TableVersion | None:
@@ -91,6 +98,17 @@ class Reader(Protocol[C]):
 
 Readers = Mapping[str, Reader[Any]]
 """By source type."""
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """What is wrong with a source becomes a problem: 422, or 503 where another try may help."""
+    try:
+        yield
+    except BadSource as error:
+        raise problem(422, error.code, error.message) from error
+    except Unavailable as error:
+        raise problem(503, error.code, error.message) from error
 
 
 def columns_of(found: tuple[InferredColumn, ...]) -> tuple[Column, ...]:

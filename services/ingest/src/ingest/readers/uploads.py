@@ -142,7 +142,7 @@ class UploadReader:
                         ordered=config.mode == "upsert",
                         rejects=rejects,
                     )
-                    loaded = await self._pool.load(job)
+                    loaded = await self._pool.load(job, sync.tell)
                 batch = version_of(asked.source_id, version_id, loaded)
                 if config.mode == "upsert":
                     _require_key_columns(config, upload, batch)
