@@ -7,7 +7,7 @@ from contracts.ingest import CsvConfig
 from contracts.problem import FieldProblem, ProblemError, problem
 from contracts.tables import Column, Notice
 from ingest.connectors.csv import MAX_COLUMNS
-from ingest.merging import wider
+from ingest.shape import wider
 
 _SHOWN = 20
 """Columns that a sentence lists."""

@@ -87,6 +87,18 @@ class SourceFiles:
             )
             yield
 
+    async def is_read_by_others(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> bool:
+        """Whether another source is made of the same upload."""
+        async with self._database.organization(org_id) as connection:
+            return await _queries.is_read_by_others(
+                connection, source_id=source_id, upload_id=upload_id
+            )
+
+    async def forget_upload(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> None:
+        """Forget an upload, unless another source than this reads it."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.forget_upload(connection, source_id=source_id, upload_id=upload_id)
+
     async def forget(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> None:
         """An upload is not the source's any more."""
         async with self._database.organization(org_id) as connection:

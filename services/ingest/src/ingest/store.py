@@ -207,18 +207,6 @@ class Store:
         async with self._database.organization(org_id) as connection:
             await _queries.set_status(connection, source_id=source_id, status=status)
 
-    async def is_read_by_others(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> bool:
-        """Whether another source is made of the same upload."""
-        async with self._database.organization(org_id) as connection:
-            return await _queries.is_read_by_others(
-                connection, source_id=source_id, upload_id=upload_id
-            )
-
-    async def forget_upload(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> None:
-        """Forget an upload, unless another source than this reads it."""
-        async with self._database.organization(org_id) as connection:
-            await _queries.forget_upload(connection, source_id=source_id, upload_id=upload_id)
-
     async def delete(self, org_id: UUID, source_id: UUID) -> None:
         """Forget a source; the syncs stay in the history."""
         async with self._database.organization(org_id) as connection:

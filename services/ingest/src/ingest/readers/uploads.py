@@ -21,9 +21,10 @@ from ingest.dialect import CsvOptions
 from ingest.domain import rejects_key, upload_key
 from ingest.fitting import require_key
 from ingest.jobs import InspectJob, LoadJob, SampleJob
-from ingest.merging import Rows, next_version
+from ingest.merging import next_version
 from ingest.pool import WorkerPool
 from ingest.readers import Asked, ExpectedTable, Inspected, Loaded, Sync, columns_of, version_of
+from ingest.shape import Rows
 from ingest.source_files import SourceFiles
 from ingest.store import Store
 from warehouse.names import version_relation
@@ -186,9 +187,9 @@ class UploadReader:
 
     async def _forget(self, asked: Asked[CsvConfig], upload_id: UUID) -> None:
         org_id, source_id = asked.org_id, asked.source_id
-        if not await self._store.is_read_by_others(org_id, source_id, upload_id):
+        if not await self._source_files.is_read_by_others(org_id, source_id, upload_id):
             await self._objects.delete(upload_key(org_id, upload_id))
-            await self._store.forget_upload(org_id, source_id, upload_id)
+            await self._source_files.forget_upload(org_id, source_id, upload_id)
         await self._source_files.forget(org_id, source_id, upload_id)
 
 
