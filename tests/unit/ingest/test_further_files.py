@@ -10,7 +10,7 @@ from contracts.tables import Column
 from ingest.connectors.csv import fingerprint
 from ingest.dialect import CELL_LIMIT, CsvOptions
 from ingest.files import joined_rejects
-from ingest.fitting import fitted, require_key
+from ingest.fitting import fitted, repeated, require_key
 from ingest.readers.uploads import fingerprints
 
 CONFIG = CsvConfig(upload_id=UUID(int=1))
@@ -77,6 +77,13 @@ def test_a_key_must_be_said_and_be_there(key, code, alternatives):
     assert (problem.status, problem.code, problem.errors[0].field) == (422, code, "config.key")
     assert problem.errors[0].alternatives == alternatives
     assert "'name', 'age'" in problem.detail
+
+
+def test_content_that_was_added_before_is_told():
+    first, second, again = uploads("x", "y", "x")
+    assert list(repeated(second, [first])) == []
+    (notice,) = repeated(again, [first, second])
+    assert notice.message == "2.csv holds the same as 0.csv, which was added before."
 
 
 def test_a_replacing_source_is_known_by_its_file_as_ever():

@@ -1,9 +1,9 @@
 """Whether a further file fits its source: the key is there, and columns that it knows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
-from contracts.ingest import CsvConfig
+from contracts.ingest import CsvConfig, Upload
 from contracts.problem import FieldProblem, ProblemError, problem
 from contracts.tables import Column, Notice
 from ingest.connectors.csv import MAX_COLUMNS
@@ -71,6 +71,18 @@ def fitted(
         for column in known
     )
     return (*kept, *added), warnings
+
+
+def repeated(added: Upload, earlier: Iterable[Upload]) -> Iterator[Notice]:
+    """What a person should know of a file whose content was added before."""
+    for upload in earlier:
+        if upload.sha256 == added.sha256:
+            yield Notice(
+                code="same_file",
+                message=f"{added.filename} holds the same as {upload.filename}, which was added "
+                "before.",
+            )
+            return
 
 
 def listed(names: Sequence[str]) -> str:

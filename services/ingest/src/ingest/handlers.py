@@ -39,7 +39,7 @@ from contracts.problem import ProblemError, problem
 from contracts.transform import EnsureOrganization, GetTable
 from ingest.catalogue import Catalogue, merged, others_of
 from ingest.domain import organization_of, type_of
-from ingest.fitting import fitted
+from ingest.fitting import fitted, repeated
 from ingest.readers import Asked, Inspected, Readers, in_words
 from ingest.removing import Remover
 from ingest.source_files import SourceFiles
@@ -145,7 +145,10 @@ class Handlers:
             asked = GetTable(name=str(source.table_id))
             table = await self._bus.ask(asked, org_id=org_id, actor=meta.actor)
             columns, more = fitted(source.name, table.columns, own.columns)
-            own, warnings = replace(own, columns=columns), (*warnings, *more)
+            first = await self._store.upload(org_id, config.upload_id)
+            added = await self._store.upload(org_id, upload_id)
+            warnings = (*warnings, *more, *repeated(added, (first, *held.further)))
+            own = replace(own, columns=columns)
         async with self._source_files.adding(org_id, source, config, upload_id, warnings):
             # What is published keeps its columns until the next sync.
             await self._catalogue.declare(org_id, source.name, (own,), meta.actor)
