@@ -8,6 +8,7 @@ from chassis.service import Service
 from contracts import outside
 from contracts.ingest import (
     AcceptSchemaChange,
+    AddUpload,
     CreateSource,
     DeleteSource,
     GetColumnHistory,
@@ -47,6 +48,7 @@ from ingest.removing import Remover
 from ingest.sealing import Sealing
 from ingest.settings import Settings
 from ingest.sheet_handlers import SheetHandlers
+from ingest.source_files import SourceFiles
 from ingest.steps import Steps
 from ingest.store import Store
 from ingest.syncing import Syncer
@@ -70,6 +72,7 @@ async def build(service: Service[Settings]) -> None:
     service.background("waiting", waiting.run)
     announcements = Announcements(service.database, waiting)
     mask_keys = partial(mask_key, settings.mask_key)
+    source_files = SourceFiles(service.database)
     accounts = Accounts(
         SharedQuota(service.database),
         settings.google_credentials_json,
@@ -79,7 +82,7 @@ async def build(service: Service[Settings]) -> None:
     service.on_close(accounts.close)
     sheets = SheetReader(accounts, pool, mask_keys)
     readers = {
-        "csv": UploadReader(store, objects, pool, mask_keys),
+        "csv": UploadReader(service.database, store, source_files, objects, pool, mask_keys),
         "google_sheets": sheets,
         "external": ExternalReader(service.bus, announcements, Landing(service.database)),
     }
@@ -90,6 +93,7 @@ async def build(service: Service[Settings]) -> None:
         service.bus,
         service.jobs,
         store,
+        source_files,
         steps,
         readers,
         catalogue,
@@ -104,7 +108,7 @@ async def build(service: Service[Settings]) -> None:
         service.bus, service.database, store, steps, readers, catalogue, guard, waiting, settings
     )
     loaders = Loaders(service.bus, store)
-    letting_go = LettingGo(service.bus, store, objects, mask_keys)
+    letting_go = LettingGo(service.bus, store, source_files, objects, mask_keys)
     sheet_handlers = SheetHandlers(store, sheets)
 
     answer = service.answers.answer
@@ -113,6 +117,7 @@ async def build(service: Service[Settings]) -> None:
     answer(GetSource, handlers.get_source)
     answer(ListSources, handlers.list_sources)
     answer(UpdateSource, handlers.update_source)
+    answer(AddUpload, handlers.add_upload)
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
     answer(ListRejects, handlers.list_rejects)

@@ -11,6 +11,8 @@ from ingest.connectors.csv import Inspection, Preview
 from ingest.connectors.kobo.shape import KoboOptions
 from ingest.dialect import CsvOptions
 
+ORDER = "_dlt_order"
+"""The column that numbers the rows of a table that was loaded `ordered`."""
 Identifier = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 
 
@@ -92,6 +94,8 @@ class Destination(Schema):
     """A table that is to be made there."""
 
     relation: Identifier
+    ordered: bool = False
+    """Number the rows by their places in the file: where they lie in a table says nothing."""
 
 
 class LoadJob(_Job, Destination):

@@ -20,7 +20,7 @@ from psycopg2 import sql
 from psycopg2.errors import ProgramLimitExceeded
 
 from ingest.connectors import BadSource, ColumnType, InferredColumn, Unavailable
-from ingest.jobs import Destination, Tell
+from ingest.jobs import ORDER, Destination, Tell
 from ingest.watching import watched
 from warehouse.names import LOAD_ID
 
@@ -130,6 +130,13 @@ def _through_dlt(job: Destination, ready: Ready, folder: Path, connection: Any) 
     pipeline.extract(rows, schema=dlt.Schema(job.relation), write_disposition="append")
     pipeline.normalize()
     _prepare(connection, job, pipeline)
+    if job.ordered:
+        pipeline.sync_schema()
+        _execute(
+            connection,
+            f"ALTER TABLE {{}} ADD COLUMN {ORDER} bigint GENERATED ALWAYS AS IDENTITY",
+            _table(job),
+        )
     return pipeline.load().loads_ids[0]
 
 

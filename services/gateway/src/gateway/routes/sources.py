@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request, Response
 
 from contracts.ingest import (
+    AddUpload,
     CreateSource,
     DeleteSource,
     GetSource,
@@ -29,7 +30,7 @@ from gateway.conventions import (
 from gateway.downloads import download
 from gateway.edge import EdgeDep, Editor, Reader, Runner
 from gateway.runs import Starting, start_run
-from gateway.source_bodies import PreviewBody, SourceBody, SourceChange
+from gateway.source_bodies import FurtherUpload, PreviewBody, SourceBody, SourceChange
 from gateway.sources import (
     LoaderView,
     SourceView,
@@ -124,6 +125,22 @@ async def update(
 async def delete(source_id: UUID, edge: EdgeDep, caller: Editor, if_match: IfMatch) -> None:
     """Delete a source and its table; 409 names the recipes and pipelines that use it."""
     await edge.ask(caller, DeleteSource(source_id=source_id, if_revision=if_match))
+
+
+@router.post("/{source_id}/uploads", status_code=201)
+async def add_upload(
+    source_id: UUID,
+    body: FurtherUpload,
+    response: Response,
+    edge: EdgeDep,
+    caller: Editor,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001  the upload's id says it already
+) -> SourceView:
+    """Give a source a further file: by its `mode` instead of the one before or besides; twice is once."""
+    asked = AddUpload(source_id=source_id, upload_id=body.upload_id)
+    source = await edge.ask(caller, asked, timeout=READING)
+    tag(response, source.revision)
+    return compose(source, await find_table(edge, caller, table_name(source.id)))
 
 
 @router.post("/{source_id}/sync", status_code=202)
