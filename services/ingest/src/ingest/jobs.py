@@ -61,6 +61,10 @@ class LoadJob(_Job, Destination):
     """Load a file into a new table of an organisation's data schema, as the organisation."""
 
     kind: Literal["load"] = "load"
+    sha256: str | None = None
+    """Of the file, where it is known: by it, what an earlier look found is found again."""
+    known: Inspection | None = None
+    """What an earlier look found; holds for the same bytes only."""
     rejects: Path | None = None
     """Where to put the records that are set aside, with their lines and reasons, if any are."""
 

@@ -22,6 +22,8 @@ from ingest.connectors import BadSource, ColumnType, InferredColumn, Unavailable
 from ingest.jobs import Destination, Phase
 
 LOAD_ID = "_dlt_load_id"
+_STATISTICS = 50
+"""As of all versions (`warehouse.versions.analyze`)."""
 _CONFIG: dict[str, Any] = {
     "restore_from_destination": False,
     "schema.naming": "direct",
@@ -180,6 +182,7 @@ def _finish(connection: Any, job: Destination, load_id: str) -> tuple[int, int]:
         sql.Identifier(job.schema_name, "_dlt_version"),
         values=(job.relation,),
     )
+    _execute(connection, f"SET default_statistics_target = {_STATISTICS}")
     _execute(connection, "ANALYZE {}", table)
     (rows,) = _execute(connection, "SELECT count(*) FROM {}", table)
     (size,) = _execute(

@@ -5,7 +5,7 @@ import os
 import shutil
 import signal
 import sys
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from typing import Self
 
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.csv import Inspection, Preview
+from ingest.dialect import CsvOptions
 from ingest.jobs import (
     FormJob,
     FormResult,
@@ -32,6 +33,8 @@ from ingest.scratch import scratch
 MEMORY_MB = 3072
 """Address space of a worker; DuckDB keeps to 512 MB of it."""
 LONGEST_LINE = 1 << 26
+REMEMBERED = 64
+"""Clean files of which a pool knows what was found in them."""
 REFILL_AFTER = 0.5
 """Seconds a job runs undisturbed before its successor is warmed; most small ones are done by then."""
 
@@ -76,6 +79,7 @@ class WorkerPool:
         self._warm: deque[asyncio.Task[_Worker]] = deque()
         self._open = False
         self._leaving: set[asyncio.Task[None]] = set()
+        self._known: OrderedDict[tuple[str, str], Inspection] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         self._scratch = scratch()
@@ -103,18 +107,26 @@ class WorkerPool:
         """What the file holds. Raises BadSource, Unavailable."""
         answer = (await self._run(job)).inspected
         assert answer is not None
+        self._remember(job.options, answer)
         return answer
 
     async def sample(self, job: SampleJob) -> Preview:
         """What the file holds, with its first rows. Raises BadSource, Unavailable."""
         answer = (await self._run(job)).sampled
         assert answer is not None
+        self._remember(job.options, answer.inspection)
         return answer
 
     async def load(
         self, job: LoadJob, progress: Callable[[Phase], None] | None = None
     ) -> LoadResult:
-        """Write a version. Cancelled, the process is killed. Raises BadSource, Unavailable."""
+        """Write a version. Cancelled, the process is killed. Raises BadSource, Unavailable.
+
+        A clean file that was looked at before is not looked at again.
+        """
+        if job.sha256 is not None and job.known is None:
+            known = self._known.get(_key(job.options, job.sha256))
+            job = job.model_copy(update={"known": known})
         answer = (await self._run(job, progress)).loaded
         assert answer is not None
         return answer
@@ -126,6 +138,13 @@ class WorkerPool:
         answer = (await self._run(job, progress)).form
         assert answer is not None
         return answer
+
+    def _remember(self, options: CsvOptions, found: Inspection) -> None:
+        if found.clean is None:
+            return
+        self._known[_key(options, found.sha256)] = found
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
 
     async def _run(
         self,
@@ -205,3 +224,7 @@ class WorkerPool:
             await worker.end()
             raise
         return worker
+
+
+def _key(options: CsvOptions, sha256: str) -> tuple[str, str]:
+    return sha256, options.model_dump_json()

@@ -118,6 +118,7 @@ class Syncer:
                     LoadJob(
                         path=path,
                         options=options,
+                        sha256=upload.sha256,
                         database_url=self._database_url,
                         role=org_role(org_id),
                         schema_name=data_schema(org_id),
