@@ -1,7 +1,7 @@
 """A run in which nothing changed, whole, and a re-sync of an unchanged source, over HTTP.
 
-`just bench noop [--times N]`. Three sources and three transformations that read them (one each, and
-the last two read the first as well) were run once; then the same pipeline runs again and again.
+`just bench noop [--times N]`. Three sources and three transformations, each of which reads the one
+before, were run once; then the same pipeline runs again and again.
 A run is timed from `POST /pipelines/{id}/run` with `Prefer: wait` to its answer, which says that it
 has succeeded.
 """
