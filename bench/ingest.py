@@ -48,12 +48,12 @@ TYPES = {
 }
 """Of PostgreSQL, and what ingestion must find by itself."""
 _CELLS = """
-    n AS number, 'Person ' || md5(n::VARCHAR) AS full_name, 'District ' || n % 50 AS district,
+    n AS number, 'Person ' || left(md5(n::VARCHAR), 9) AS full_name, 'District ' || n % 50 AS district,
     CASE n % 3 WHEN 0 THEN 'Active' WHEN 1 THEN 'Closed' END AS status, n % 7919 % 90 AS age,
     ((n % 100000) / 7)::DECIMAL(12, 2) AS amount,
     DATE '2020-01-01' + (n % 2000)::INTEGER AS joined,
     strftime(TIMESTAMP '2020-01-01' + to_seconds(n), '%Y-%m-%d %H:%M:%S') AS seen_at,
-    n % 2 = 0 AS active, CASE WHEN n % 10 > 0 THEN 'a note about number ' || n END AS note"""
+    n % 2 = 0 AS active, CASE WHEN n % 10 > 0 THEN 'note ' || n END AS note"""
 
 
 def make(path: Path, rows: int) -> None:
@@ -98,7 +98,7 @@ def _workers() -> list[psutil.Process]:
     for process in psutil.Process().children(recursive=True):
         try:
             if "ingest.worker" in process.cmdline():
-                found.append(process)
+                found += process.children()
         except psutil.Error:
             continue
     return found

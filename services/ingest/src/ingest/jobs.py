@@ -47,7 +47,7 @@ class Schema(BaseModel):
 
     @field_serializer("database_url")
     def _reveal_url(self, url: SecretStr) -> str:
-        # The one place where it is written: the worker's standard input.
+        # The one place where it is written: the worker's socket.
         return url.get_secret_value()
 
 
@@ -118,9 +118,8 @@ class Failure(Found):
 
 
 class Line(BaseModel):
-    """One line of a worker's standard output; exactly one field is set."""
+    """One line that a worker says; exactly one field is set."""
 
-    ready: bool = False
     progress: Phase | None = None
     inspected: Inspection | None = None
     sampled: Preview | None = None
@@ -130,6 +129,6 @@ class Line(BaseModel):
 
 
 class Order(BaseModel):
-    """The one line of a worker's standard input."""
+    """The one line that a worker is told."""
 
     job: Annotated[LoadJob | FormJob | InspectJob | SampleJob, Field(discriminator="kind")]
