@@ -26,7 +26,7 @@ from bench.ground import Ground, running, signed_up
 
 from contracts.envelope import new_id
 from ingest.dialect import CsvOptions
-from ingest.jobs import LoadJob
+from ingest.jobs import InspectJob, LoadJob
 from ingest.pool import WorkerPool
 from warehouse.access import as_org
 from warehouse.names import data_schema, org_role, qualified, version_relation
@@ -75,6 +75,7 @@ class Memory:
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Look every 20 ms while the context lasts."""
+        self._over.clear()
         thread = threading.Thread(target=self._watch, daemon=True)
         thread.start()
         try:
@@ -177,11 +178,13 @@ async def _run(client: httpx.AsyncClient, path: str) -> dict[str, Any]:
 
 
 async def _phases(ground: Ground, org_id: UUID, path: Path) -> dict[str, float]:
-    """Seconds of each phase of one load, as a warm worker tells of them; nothing is published."""
+    """Seconds of each phase of one load of a file never seen, as a warm worker tells of them."""
     relation = version_relation(new_id())
     times: list[tuple[str, float]] = []
     async with WorkerPool(spares=1) as pool:
-        await asyncio.sleep(4)
+        warm = path.with_name("warm.csv")
+        warm.write_text("a,b\n1,2\n")
+        await pool.inspect(InspectJob(path=warm))
         job = LoadJob.model_validate(
             {
                 "path": path,
@@ -221,7 +224,8 @@ async def measure(ground: Ground, path: Path, rows: int, rounds: int) -> dict[st
             print(
                 f"round {index}: COPY {copied[-1]:.2f} s, source {making:.2f} s, sync {syncing:.2f} s"
             )
-        told = await _phases(ground, org_id, path)
+        with memory.watched():
+            told = await _phases(ground, org_id, path)
         print("phases (s):", json.dumps({name: round(took, 3) for name, took in told.items()}))
     await plain.close()
     skip = 1 if rounds > 1 else 0

@@ -33,8 +33,8 @@ from gateway.edge import EdgeDep, Editor, Reader, Runner
 from gateway.runs import Starting, start_run
 from gateway.sources import SourceView, compose, find_source, find_table, list_sources, table_name
 
-READING = 30.0
-"""Seconds that reading the first rows of a file may take."""
+READING = 120.0
+"""Seconds that looking at every cell of a file may take: a gigabyte, on a busy machine."""
 
 router = APIRouter(prefix="/sources", tags=["sources"])
 
