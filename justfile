@@ -14,9 +14,9 @@ down:
 demo *ARGS:
     uv run dalgo demo {{ARGS}}
 
-# All tests, against a real PostgreSQL and a real NATS started from the wheels.
+# All tests, on all cores, each with a real PostgreSQL and a real NATS started from the wheels.
 test *ARGS:
-    uv run pytest {{ARGS}}
+    uv run pytest -n auto --maxprocesses 4 --dist loadfile {{ARGS}}
 
 # Format, lint, types, import rules, generated files: what must be green at every commit.
 check:

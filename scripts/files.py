@@ -53,6 +53,10 @@ OTHERS = {
     " the recipe: names of its tables, where it was restored from.",
     "services/ingest/migrations/0002_begun_versions.sql": "What a sync has begun to write, and which"
     " sources are only being made or removed.",
+    "services/ingest/migrations/0003_connectors.sql": "The secrets of sources, and the tables that"
+    " they fill besides their own.",
+    "services/orchestrator/migrations/0002_schedules.sql": "Tables of schedules, and of what came of"
+    " each time.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",
 }
 """Package, then the path inside it → the line."""

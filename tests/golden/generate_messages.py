@@ -6,7 +6,7 @@ is there: a message that was once sent must be understood for ever.
 
 import types
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID, uuid5
@@ -53,6 +53,7 @@ _SCALARS: Mapping[object, object] = {
     int: 3,
     float: 1.5,
     datetime: _TIME,
+    time: time(6, 30),
     Recipe: _RECIPE,
     object: "text",
 }

@@ -328,6 +328,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pipelines/{pipeline_id}/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Schedule
+         * @description Say when the pipeline runs by itself; the answer tells its next five times (UTC).
+         */
+        put: operations["pipelines_set_schedule"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/{pipeline_id}/firings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Firings
+         * @description The last times at which the pipeline was due, and what came of each, newest first.
+         */
+        get: operations["pipelines_firings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs": {
         parameters: {
             query?: never;
@@ -1484,39 +1524,21 @@ export interface components {
             case_sensitive?: boolean | null;
         };
         /**
-         * ConfigBody
-         * @description How a delimited text file is read; what is absent is detected.
-         */
-        ConfigBody: {
-            /**
-             * Upload Id
-             * Format: uuid
-             */
-            upload_id: string;
-            /** Delimiter */
-            delimiter?: string | null;
-            /** Quote */
-            quote?: string | null;
-            /** Encoding */
-            encoding?: string | null;
-            /** Header Row */
-            header_row?: number | null;
-            /**
-             * Types
-             * @default infer
-             * @enum {string}
-             */
-            types: "infer" | "text";
-            /** Columns */
-            columns?: {
-                [key: string]: components["schemas"]["ColumnBody"];
-            };
-        };
-        /**
          * CsvConfig
          * @description How a delimited text file is read; what is absent is detected.
          */
         CsvConfig: {
+            /** Columns */
+            columns?: {
+                [key: string]: components["schemas"]["ColumnOption"];
+            };
+            /** On Schema Change */
+            on_schema_change?: ("accept" | "hold" | "fail") | null;
+            /**
+             * Shrink Guard
+             * @default 50
+             */
+            shrink_guard: number;
             /**
              * Upload Id
              * Format: uuid
@@ -1536,10 +1558,75 @@ export interface components {
              * @enum {string}
              */
             types: "infer" | "text";
+        };
+        /**
+         * CsvConfigBody
+         * @description How a delimited text file is read; what is absent is detected.
+         */
+        CsvConfigBody: {
             /** Columns */
             columns?: {
-                [key: string]: components["schemas"]["ColumnOption"];
+                [key: string]: components["schemas"]["ColumnBody"];
             };
+            /** On Schema Change */
+            on_schema_change?: ("accept" | "hold" | "fail") | null;
+            /**
+             * Shrink Guard
+             * @default 50
+             */
+            shrink_guard: number;
+            /**
+             * Upload Id
+             * Format: uuid
+             */
+            upload_id: string;
+            /** Delimiter */
+            delimiter?: string | null;
+            /** Quote */
+            quote?: string | null;
+            /** Encoding */
+            encoding?: string | null;
+            /** Header Row */
+            header_row?: number | null;
+            /**
+             * Types
+             * @default infer
+             * @enum {string}
+             */
+            types: "infer" | "text";
+        };
+        /**
+         * CsvPreview
+         * @description A file whose first rows are wanted.
+         */
+        CsvPreview: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "csv";
+            config: components["schemas"]["CsvConfigBody"];
+            /** Source Id */
+            source_id?: string | null;
+            /**
+             * Limit
+             * @default 50
+             */
+            limit: number;
+        };
+        /**
+         * CsvSource
+         * @description A source made of an uploaded file.
+         */
+        CsvSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "csv";
+            config: components["schemas"]["CsvConfigBody"];
+            /** Name */
+            name: string;
         };
         /**
          * DateGroup
@@ -1963,6 +2050,26 @@ export interface components {
             mode: "keep" | "remove";
         };
         /**
+         * Firing
+         * @description A time at which a pipeline was due, and what came of it.
+         */
+        Firing: {
+            /**
+             * Scheduled For
+             * Format: date-time
+             */
+            scheduled_for: string;
+            /** Run Id */
+            run_id: string | null;
+            /** Reason */
+            reason: string | null;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+        };
+        /**
          * FlattenJson
          * @description Make columns of fields of a JSON column, which stays; a field that is absent is empty.
          *
@@ -2007,6 +2114,105 @@ export interface components {
              * @default false
              */
             replace: boolean;
+        };
+        /**
+         * GoogleSheetsConfig
+         * @description Which tab of which spreadsheet is read, and as whom.
+         */
+        GoogleSheetsConfig: {
+            /** Columns */
+            columns?: {
+                [key: string]: components["schemas"]["ColumnOption"];
+            };
+            /** On Schema Change */
+            on_schema_change?: ("accept" | "hold" | "fail") | null;
+            /**
+             * Shrink Guard
+             * @default 50
+             */
+            shrink_guard: number;
+            /** Spreadsheet */
+            spreadsheet: string;
+            /** Sheet Id */
+            sheet_id?: number | null;
+            /** Sheet Name */
+            sheet_name?: string | null;
+            /** Header Row */
+            header_row?: number | null;
+            /**
+             * Types
+             * @default infer
+             * @enum {string}
+             */
+            types: "infer" | "text";
+            /** Credentials */
+            credentials?: string | null;
+        };
+        /**
+         * GoogleSheetsConfigBody
+         * @description Which tab of which spreadsheet is read, and as whom.
+         */
+        GoogleSheetsConfigBody: {
+            /** Columns */
+            columns?: {
+                [key: string]: components["schemas"]["ColumnBody"];
+            };
+            /** On Schema Change */
+            on_schema_change?: ("accept" | "hold" | "fail") | null;
+            /**
+             * Shrink Guard
+             * @default 50
+             */
+            shrink_guard: number;
+            /** Spreadsheet */
+            spreadsheet: string;
+            /** Sheet Id */
+            sheet_id?: number | null;
+            /** Sheet Name */
+            sheet_name?: string | null;
+            /** Header Row */
+            header_row?: number | null;
+            /**
+             * Types
+             * @default infer
+             * @enum {string}
+             */
+            types: "infer" | "text";
+            /** Credentials */
+            credentials?: string | null;
+        };
+        /**
+         * GoogleSheetsPreview
+         * @description A tab whose first rows are wanted.
+         */
+        GoogleSheetsPreview: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "google_sheets";
+            config: components["schemas"]["GoogleSheetsConfigBody"];
+            /** Source Id */
+            source_id?: string | null;
+            /**
+             * Limit
+             * @default 50
+             */
+            limit: number;
+        };
+        /**
+         * GoogleSheetsSource
+         * @description A source that is a tab of a spreadsheet.
+         */
+        GoogleSheetsSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "google_sheets";
+            config: components["schemas"]["GoogleSheetsConfigBody"];
+            /** Name */
+            name: string;
         };
         /**
          * Group
@@ -2179,6 +2385,113 @@ export interface components {
         JsonWebKeySet: {
             /** Keys */
             keys: components["schemas"]["JsonWebKey"][];
+        };
+        /**
+         * KoboConfig
+         * @description Which form on which KoboToolbox server is read, and as whom.
+         */
+        KoboConfig: {
+            /** Columns */
+            columns?: {
+                [key: string]: components["schemas"]["ColumnOption"];
+            };
+            /** On Schema Change */
+            on_schema_change?: ("accept" | "hold" | "fail") | null;
+            /**
+             * Shrink Guard
+             * @default 50
+             */
+            shrink_guard: number;
+            /** Server Url */
+            server_url: string;
+            /** Form Id */
+            form_id: string;
+            /** Api Token */
+            api_token?: string | null;
+            /**
+             * Values
+             * @default codes
+             * @enum {string}
+             */
+            values: "codes" | "labels";
+            /** Language */
+            language?: string | null;
+            /**
+             * Mode
+             * @default reconcile
+             * @enum {string}
+             */
+            mode: "reconcile" | "append";
+        };
+        /**
+         * KoboConfigBody
+         * @description Which form on which KoboToolbox server is read, and as whom.
+         */
+        KoboConfigBody: {
+            /** Columns */
+            columns?: {
+                [key: string]: components["schemas"]["ColumnBody"];
+            };
+            /** On Schema Change */
+            on_schema_change?: ("accept" | "hold" | "fail") | null;
+            /**
+             * Shrink Guard
+             * @default 50
+             */
+            shrink_guard: number;
+            /** Server Url */
+            server_url: string;
+            /** Form Id */
+            form_id: string;
+            /** Api Token */
+            api_token?: string | null;
+            /**
+             * Values
+             * @default codes
+             * @enum {string}
+             */
+            values: "codes" | "labels";
+            /** Language */
+            language?: string | null;
+            /**
+             * Mode
+             * @default reconcile
+             * @enum {string}
+             */
+            mode: "reconcile" | "append";
+        };
+        /**
+         * KoboPreview
+         * @description A form whose first rows are wanted.
+         */
+        KoboPreview: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "kobo";
+            config: components["schemas"]["KoboConfigBody"];
+            /** Source Id */
+            source_id?: string | null;
+            /**
+             * Limit
+             * @default 50
+             */
+            limit: number;
+        };
+        /**
+         * KoboSource
+         * @description A source that is a form with its repeats.
+         */
+        KoboSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "kobo";
+            config: components["schemas"]["KoboConfigBody"];
+            /** Name */
+            name: string;
         };
         /**
          * Limit
@@ -2380,6 +2693,7 @@ export interface components {
             source_ids: string[];
             /** Transformation Ids */
             transformation_ids: string[];
+            schedule?: components["schemas"]["Schedule"] | null;
             /** Revision */
             revision: number;
             /** Last Run At */
@@ -2478,23 +2792,6 @@ export interface components {
             names?: components["schemas"]["JsonValue"][] | null;
         };
         /**
-         * PreviewBody
-         * @description A source that is not saved yet.
-         */
-        PreviewBody: {
-            /**
-             * Type
-             * @constant
-             */
-            type: "csv";
-            config: components["schemas"]["ConfigBody"];
-            /**
-             * Limit
-             * @default 50
-             */
-            limit: number;
-        };
-        /**
          * PreviewPage
          * @description Rows of a preview; a value is as api.md says: wide numbers and times are strings.
          */
@@ -2513,6 +2810,20 @@ export interface components {
             total_count: number | null;
             /** Elapsed Ms */
             elapsed_ms: number;
+        };
+        /**
+         * PreviewedTable
+         * @description The first rows of one table as they would arrive.
+         */
+        PreviewedTable: {
+            /** Name */
+            name: string;
+            /** Columns */
+            columns: components["schemas"]["Column"][];
+            /** Rows */
+            rows: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * Problem
@@ -2909,6 +3220,73 @@ export interface components {
             recipe: components["schemas"]["Recipe"];
         };
         /**
+         * Schedule
+         * @description When a pipeline runs by itself, and when next (UTC).
+         */
+        Schedule: {
+            /**
+             * Frequency
+             * @enum {string}
+             */
+            frequency: "manual" | "hourly" | "daily" | "weekly" | "cron";
+            /** Run At Time */
+            run_at_time: string | null;
+            /** Run At Day */
+            run_at_day: number | null;
+            /** Cron */
+            cron: string | null;
+            /** Timezone */
+            timezone: string;
+            /** Is Active */
+            is_active: boolean;
+            /**
+             * Overlap
+             * @enum {string}
+             */
+            overlap: "skip" | "queue";
+            /** Grace Minutes */
+            grace_minutes: number;
+            /** Next Run At */
+            next_run_at: string | null;
+            /** Next Runs */
+            next_runs: string[];
+        };
+        /**
+         * ScheduleBody
+         * @description When the pipeline is to run; what a frequency does not need is ignored.
+         */
+        ScheduleBody: {
+            /**
+             * Frequency
+             * @enum {string}
+             */
+            frequency: "manual" | "hourly" | "daily" | "weekly" | "cron";
+            /** Run At */
+            run_at?: string | null;
+            /** Day Of Week */
+            day_of_week?: number | null;
+            /** Cron */
+            cron?: string | null;
+            /** Timezone */
+            timezone?: string | null;
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active: boolean;
+            /**
+             * Overlap
+             * @default skip
+             * @enum {string}
+             */
+            overlap: "skip" | "queue";
+            /**
+             * Grace Minutes
+             * @default 60
+             */
+            grace_minutes: number;
+        };
+        /**
          * Select
          * @description Keep only the named columns, in the order in which they are named.
          */
@@ -3065,27 +3443,14 @@ export interface components {
             table: string;
         };
         /**
-         * SourceBody
-         * @description A source to be kept.
-         */
-        SourceBody: {
-            /**
-             * Type
-             * @constant
-             */
-            type: "csv";
-            /** Name */
-            name: string;
-            config: components["schemas"]["ConfigBody"];
-        };
-        /**
          * SourceChange
-         * @description What is to be different; an absent field stays as it is.
+         * @description What is to be different; an absent field stays as it is, an absent secret too.
          */
         SourceChange: {
             /** Name */
             name?: string | null;
-            config?: components["schemas"]["ConfigBody"] | null;
+            /** Config */
+            config?: (components["schemas"]["CsvConfigBody"] | components["schemas"]["GoogleSheetsConfigBody"] | components["schemas"]["KoboConfigBody"]) | null;
         };
         /**
          * SourcePreview
@@ -3098,14 +3463,32 @@ export interface components {
             rows: {
                 [key: string]: unknown;
             }[];
+            /**
+             * Other Tables
+             * @default []
+             */
+            other_tables: components["schemas"]["PreviewedTable"][];
             /** Delimiter */
-            delimiter: string;
+            delimiter?: string | null;
             /** Encoding */
-            encoding: string;
+            encoding?: string | null;
             /** Header Row */
-            header_row: number;
+            header_row?: number | null;
             /** Warnings */
             warnings: components["schemas"]["Notice"][];
+        };
+        /**
+         * SourceTable
+         * @description A table that a source fills besides its own: a repeat of a form.
+         */
+        SourceTable: {
+            /**
+             * Table Id
+             * Format: uuid
+             */
+            table_id: string;
+            /** Name */
+            name: string;
         };
         /**
          * SourceView
@@ -3121,12 +3504,15 @@ export interface components {
             name: string;
             /**
              * Source Type
-             * @constant
+             * @enum {string}
              */
-            source_type: "csv";
-            config: components["schemas"]["CsvConfig"];
+            source_type: "csv" | "google_sheets" | "kobo";
+            /** Config */
+            config: components["schemas"]["CsvConfig"] | components["schemas"]["GoogleSheetsConfig"] | components["schemas"]["KoboConfig"];
             /** Warehouse Table Name */
             warehouse_table_name: string;
+            /** Other Tables */
+            other_tables: components["schemas"]["SourceTable"][];
             /** Column Count */
             column_count: number | null;
             /** Row Count */
@@ -4107,7 +4493,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["SourceBody"];
+                "application/json": components["schemas"]["CsvSource"] | components["schemas"]["GoogleSheetsSource"] | components["schemas"]["KoboSource"];
             };
         };
         responses: {
@@ -4140,7 +4526,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["PreviewBody"];
+                "application/json": components["schemas"]["CsvPreview"] | components["schemas"]["GoogleSheetsPreview"] | components["schemas"]["KoboPreview"];
             };
         };
         responses: {
@@ -4562,6 +4948,75 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"][];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pipelines_set_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ScheduleBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Schedule"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pipelines_firings: {
+        parameters: {
+            query?: {
+                /** @description Entries a page. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Firing"][];
                 };
             };
             /** @description A problem (RFC 9457); `detail` says what to do. */

@@ -14,13 +14,16 @@ from contracts.ingest import (
     CreateSource,
     DeleteSource,
     GetSource,
+    ListRejects,
     ListSources,
     PlannedSource,
     PlanSources,
     RegisterUpload,
+    Reject,
     Source,
     SourceList,
     SourcesPlan,
+    StoredRejects,
     UpdateSource,
     Upload,
 )
@@ -115,6 +118,17 @@ class Owners:
             )
         )
 
+    async def list_rejects(self, request: ListRejects, meta) -> StoredRejects:
+        self.note(request, meta)
+        first = Reject(line=7, reason="3 cells for 2 columns", text="a,b,c")
+        key = f"org/{meta.org_id.hex}/rejects/{request.source_id}.csv"
+        known = request.source_id == self.ids[0]
+        return StoredRejects(
+            rejects=(first,) if known else (),
+            total=9 if known else 0,
+            stored_at=key if known else None,
+        )
+
     async def register_upload(self, request: RegisterUpload, meta) -> Upload:
         self.note(request, meta)
         return Upload.model_validate(request.model_dump())
@@ -160,6 +174,7 @@ async def owners(stand_in, member, make_source) -> Owners:
             ListSources: owners.list_sources,
             UpdateSource: owners.update_source,
             DeleteSource: owners.delete_source,
+            ListRejects: owners.list_rejects,
             PlanSources: owners.plan_sources,
             RegisterUpload: owners.register_upload,
         },
@@ -260,6 +275,34 @@ async def test_owners_hear_who_asked_and_in_which_trace(client, owners, member):
     assert owners.actors == [str(member.user_id)]
 
 
+async def test_what_a_load_set_aside_is_shown_and_can_be_downloaded_whole(
+    client, owners, member, ground
+):
+    aside, sound, _ = owners.ids
+    shown = (await client.get(f"/sources/{aside}/rejects", params={"limit": 1})).json()
+    assert shown == {
+        "rejects": [{"line": 7, "reason": "3 cells for 2 columns", "text": "a,b,c"}],
+        "total": 9,
+    }
+    assert owners.asked == [ListRejects(source_id=aside, limit=1)]
+    as_csv = {"format": "csv"}
+    nothing = b"line,reason,text\r\n"
+    for source_id in (sound, aside):
+        # Of the second the file went meanwhile: nothing is set aside any more.
+        response = await client.get(f"/sources/{source_id}/rejects", params=as_csv)
+        assert (response.status_code, response.content) == (200, nothing)
+    folder = Path(urlparse(ground.objects_url).path) / "org" / member.org_id.hex / "rejects"
+    folder.mkdir(parents=True)
+    content = nothing + "7,3 cells for 2 columns,नमस्ते\r\n".encode() * 100_000
+    (folder / f"{aside}.csv").write_bytes(content)
+    response = await client.get(f"/sources/{aside}/rejects", params=as_csv)
+    assert response.content == content
+    assert response.headers["content-type"].startswith("text/csv")
+    assert "rejects.csv" in response.headers["content-disposition"]
+    refused = await client.get(f"/sources/{aside}/rejects", params={"limit": 501})
+    assert refused.status_code == 422
+
+
 async def test_an_upload_is_stored_and_registered(client, owners, member, ground):
     content = b"name,depth\nNorth,12\n"
     response = await client.post("/uploads", files={"file": ("wells.csv", content)})
@@ -297,6 +340,32 @@ async def test_a_pipeline_of_an_unknown_source_is_refused_at_its_field(client):
     assert (response.status_code, body["code"]) == (422, "unknown_member")
     assert body["errors"][0]["field"] == "source_ids"
     assert str(missing) in body["detail"]
+
+
+async def test_a_pipelines_schedule_is_set_shown_and_refused_at_its_field(client, start_service):
+    await start_service("orchestrator")
+    pipeline = (await client.post("/pipelines", json={"name": "nightly"})).json()
+    one = f"/pipelines/{pipeline['id']}"
+    kept = await client.put(f"{one}/schedule", json={"frequency": "daily", "run_at": "06:00"})
+    schedule = kept.json()
+    assert kept.status_code == 200, schedule
+    # The organisation's own.
+    assert (schedule["timezone"], schedule["run_at_time"]) == ("UTC", "06:00:00")
+    assert len(schedule["next_runs"]) == 5
+    assert (await client.get(one)).json()["schedule"] == schedule
+    assert (await client.get(f"{one}/firings")).json() == []
+    refused = {
+        "run_at": {"frequency": "daily", "run_at": "6 o'clock"},
+        "timezone": {"frequency": "hourly", "timezone": "Mars/Olympus"},
+        "day_of_week": {"frequency": "weekly", "run_at": "06:00", "day_of_week": 7},
+        "cron": {"frequency": "cron", "cron": "* * *"},
+    }
+    for field, body in refused.items():
+        answer = await client.put(f"{one}/schedule", json=body)
+        assert answer.status_code == 422
+        assert [entry["field"] for entry in answer.json()["errors"]] == [field]
+    missing = await client.put(f"/pipelines/{new_id()}/schedule", json={"frequency": "manual"})
+    assert missing.status_code == 404
 
 
 async def test_a_pipeline_that_misses_what_it_reads_is_refused_naming_it(client, owners):

@@ -276,15 +276,21 @@ class Stand:
             "AND application_name <> 'dalgo-ingest'"
         )
 
-    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
-        """Rows as the superuser sees them, in ingest's schema."""
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[asyncpg.Connection]:
+        """The database as its superuser, in ingest's schema."""
         connection = await asyncpg.connect(
             self._ground.superuser_url, server_settings={"search_path": "ingest"}
         )
         try:
-            return await connection.fetch(query, *arguments)
+            yield connection
         finally:
             await connection.close()
+
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        """Rows as the superuser sees them, in ingest's schema."""
+        async with self.connected() as connection:
+            return await connection.fetch(query, *arguments)
 
     async def versions(self) -> set[str]:
         """The versions that lie in the organisation's data schema."""

@@ -19,7 +19,6 @@ from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.csv import fingerprint, sample
 from ingest.connectors.google.auth import ServiceAccount
 from ingest.connectors.google.client import ATTEMPTS, SheetsClient
-from ingest.connectors.google.quota import LocalQuota
 from ingest.connectors.google_sheets import Fetched, SheetOptions, fetch
 
 BOOK = "1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms"
@@ -40,6 +39,16 @@ class Clock:
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
+
+
+class Unbounded:
+    """Lets every read through at once."""
+
+    async def reserve(self, email: str, patience: float) -> float:
+        return 0.0
+
+    async def hold(self, email: str, seconds: float) -> None:
+        """Nothing is held: what the client does about a refusal is seen alone."""
 
 
 @pytest.fixture
@@ -78,7 +87,7 @@ async def connect(google, clock) -> AsyncIterator[Callable[[str], SheetsClient]]
             def connect(key: str) -> SheetsClient:
                 account = ServiceAccount(key, blocking, google.token_url)
                 return SheetsClient(
-                    http, account, LocalQuota(clock=clock), google.url, sleep=clock.sleep
+                    http, account, Unbounded(), google.url, patience=120, sleep=clock.sleep
                 )
 
             yield connect
@@ -224,13 +233,12 @@ async def test_a_server_that_is_not_there_is_away(google, clock, connect, tmp_pa
     assert len(clock.slept) == ATTEMPTS - 1
 
 
-async def test_fifty_syncs_in_a_row_never_meet_the_quota(google, clock, get, book):
-    answered: list[int] = []
-    google.before_read = answered.append
-    for _ in range(50):
+async def test_who_has_no_patience_is_told_at_once(google, clock, get, book):
+    google.failures.append(Response(status_code=429, headers={"Retry-After": "121"}))
+    with pytest.raises(Unavailable) as caught:
         await get()
-    assert len(google.reads) == len(answered) == 200
-    assert max(clock.slept) < 3
+    assert caught.value.code == "quota"
+    assert clock.slept == []
 
 
 async def test_a_token_that_is_no_longer_good_is_replaced(google, get, book):
@@ -303,7 +311,7 @@ async def test_a_tab_is_loaded_into_the_database(
     with httpx.Client() as blocking:
         async with httpx.AsyncClient() as http:
             account = ServiceAccount(google.key(EMAIL), blocking, google.token_url)
-            client = SheetsClient(http, account, LocalQuota(clock=clock), google.url)
+            client = SheetsClient(http, account, Unbounded(), google.url, patience=0)
             said = SheetOptions(spreadsheet=BOOK, sheet_id=7)
             found = await fetch(client, said, tmp_path / "sheet.csv")
     loaded = await pool.load(job(found.path, **found.options.model_dump()))

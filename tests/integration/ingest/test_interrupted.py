@@ -2,15 +2,23 @@
 
 import pytest
 
+from chassis.crypto import Vault
 from chassis.testing import eventually
 from contracts.envelope import new_id
 from contracts.ingest import DeleteSource, GetSource, ListSources, PlanSources, UpdateSource
 from contracts.orchestrator import CreatePipeline
 from contracts.problem import ProblemError
 from contracts.transform import DeclareTable, EnsureOrganization, GetTable
+from ingest.sealing import Sealing
 from ingest.store import Store
 
 from .stand import creation
+
+
+def store_of(service) -> Store:
+    """The store of a running service."""
+    keys = service.settings.encryption_key.get_secret_value()
+    return Store(service.database, Sealing(Vault(keys)))
 
 
 @pytest.fixture
@@ -49,7 +57,7 @@ async def test_what_a_crash_left_half_made_is_taken_back(stand, transform, run_i
     async with run_ingest(tidy_every=0.2) as service:
         request = creation(await stand.upload())
         await stand.ask(EnsureOrganization())
-        await Store(service.database).begin(stand.org_id, request, ())
+        await store_of(service).begin(stand.org_id, request, (), ())
         await stand.ask(
             DeclareTable(
                 table_id=request.source_id,
@@ -70,7 +78,7 @@ async def test_what_a_crash_left_half_made_is_taken_back(stand, transform, run_i
 async def test_a_repeat_finishes_what_a_crash_left_half_made(stand, transform, run_ingest):
     async with run_ingest() as service:
         request = creation(await stand.upload())
-        await Store(service.database).begin(stand.org_id, request, ())
+        await store_of(service).begin(stand.org_id, request, (), ())
         assert (await stand.ask(request)).status == "ready"
 
 
@@ -108,7 +116,7 @@ async def test_a_source_in_use_is_ready_again_when_its_deleting_was_interrupted(
                 pipeline_id=new_id(), name="nightly", source_ids=(source.id,), transformation_ids=()
             )
         )
-        await Store(service.database).set_status(stand.org_id, source.id, "deleting")
+        await store_of(service).set_status(stand.org_id, source.id, "deleting")
 
     async with run_ingest(tidy_every=0.2):
 

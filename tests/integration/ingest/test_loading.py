@@ -2,14 +2,19 @@
 
 import asyncio
 import importlib.util
+import io
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import asyncpg
+import psycopg2
 import pytest
 from pydantic import SecretStr
 
 from ingest.connectors import BadSource, Unavailable
 from ingest.jobs import InspectJob, SampleJob
+from ingest.watching import watched
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -173,9 +178,46 @@ async def test_another_organisations_schema_is_out_of_reach(pool, job):
 
 
 async def test_progress_is_told_in_order(pool, job):
-    phases = []
-    await pool.load(job("a,b\n1,2\n"), phases.append)
-    assert phases == ["reading", "writing", "loading", "counting"]
+    told = []
+    await pool.load(job("a,b\n1,2\n3,4\n"), told.append)
+    assert [one.phase for one in told] == ["reading", "writing", "loading", "counting"]
+    assert (told[0].total_bytes, told[2].total_rows) == (12, 2)
+
+
+async def test_rows_are_told_while_they_are_loaded(job, as_organization):
+    order = job("")
+    table = f"{order.schema_name}.{order.relation}"
+    await as_organization.execute(f"CREATE TABLE {table} (a text)")
+    told = []
+    heard = threading.Event()
+
+    def tell(phase, **more):
+        told.append((phase, more))
+        if more.get("bytes"):
+            heard.set()
+
+    class Slow(io.RawIOBase):
+        """A million bytes at first; their end only once somebody was told of them."""
+
+        def __init__(self) -> None:
+            self.parts = iter((b"x\n" * 500_000, b""))
+
+        def read(self, size: int = -1) -> bytes:
+            part = next(self.parts)
+            assert part or heard.wait(10)
+            return part
+
+    url = order.database_url.get_secret_value()
+    session = {"options": f"-crole={order.role}", "application_name": order.relation}
+
+    def load() -> None:
+        with closing(psycopg2.connect(url, **session)) as connection, watched(order, 9, 99, tell):
+            connection.cursor().copy_expert(f"COPY {table} FROM STDIN", Slow())
+
+    await asyncio.to_thread(load)
+    assert told[0] == ("loading", {"rows": 0, "total_rows": 9, "total_bytes": 99})
+    phase, more = told[-1]
+    assert (phase, more["total_rows"], more["rows"] > 1000) == ("loading", 9, True)
 
 
 async def test_files_are_inspected_and_sampled_in_a_worker_too(pool, job):

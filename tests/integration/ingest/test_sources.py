@@ -104,11 +104,11 @@ async def test_an_unknown_upload_is_named(stand):
         source_id=new_id(),
         name="people",
         source_type="csv",
-        config=CsvConfig(upload_id=new_id()),
+        config=CsvConfig(upload_id=(upload_id := new_id())),
     )
     problem = await refused(stand, request)
     assert problem.status == 404
-    assert f"upload {request.config.upload_id}" in problem.detail
+    assert f"upload {upload_id}" in problem.detail
 
 
 async def test_an_upload_of_another_organisation_is_not_there(stand, other):

@@ -12,6 +12,7 @@ from contracts.ingest import (
     GetSource,
     SourceSynced,
     SourceSyncFailed,
+    SyncProgress,
     UpdateSource,
 )
 from ingest.domain import rejects_key
@@ -49,6 +50,30 @@ async def test_a_sync_says_what_it_loaded_and_shows_nothing_yet(stand, ingest):
     assert kept.last_error is None
     await stand.publish(version)
     assert await stand.live(source) == [("Asha", 31), ("Ben", 17)]
+
+
+async def test_whoever_watches_is_told_how_far_a_sync_has_come(stand, ingest):
+    source = await stand.source()
+    told = []
+
+    async def hear(message) -> None:
+        told.append((message.subject, SyncProgress.model_validate_json(message.data)))
+
+    gateway = await stand.as_("gateway")
+    await gateway.watch("tick.>", hear)
+    command = await stand.sync(source)
+    await stand.outcome(command)
+
+    async def all_was_told() -> bool:
+        return bool(told) and told[-1][1].phase == "counting"
+
+    await eventually(all_was_told)
+    assert {subject for subject, _ in told} == {
+        f"tick.{stand.org_id.hex}.ingest.{command.run_id.hex}"
+    }
+    assert {one.step_id for _, one in told} == {command.step_id}
+    assert [one.phase for _, one in told] == ["reading", "writing", "loading", "counting"]
+    assert told[2][1].total_rows == 2
 
 
 async def test_what_a_person_should_know_is_said_with_the_outcome(stand, ingest):

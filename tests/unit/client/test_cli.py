@@ -143,6 +143,25 @@ def test_a_source_is_named_by_name_or_id(gateway, answer, dalgo, named):
     assert "note: 1 row was short." in result.stderr
 
 
+def test_what_a_load_set_aside_is_listed_or_written_to_a_file(gateway, answer, dalgo, home):
+    gateway.on("GET /sources", answer(json=[SOURCE]))
+    reject = {"line": 7, "reason": "3 cells for 2 columns", "text": "a,b,c"}
+    path = f"GET /sources/{SOURCE_ID}/rejects"
+    gateway.on(path, answer(json={"rejects": [reject], "total": 9}))
+    result = dalgo("sources", "rejects", "Donations")
+    assert result.exit_code == 0
+    assert re.search(r"7\s+3 cells for 2 columns\s+a,b,c", result.stdout)
+    assert "9 records in all" in result.stdout
+    content = b"line,reason,text\r\n7,why,x\r\n"
+    gateway.on(path, answer(json={"rejects": [], "total": 1}), answer(body=content))
+    result = dalgo("sources", "rejects", "Donations", "--csv", str(home / "aside.csv"))
+    assert "1 record." in result.stdout
+    assert (home / "aside.csv").read_bytes() == content
+    gateway.on(path, answer(json={"rejects": [], "total": 0}))
+    result = dalgo("sources", "rejects", "Donations")
+    assert result.stdout.strip() == "The last load of 'Donations' set no record aside."
+
+
 def test_a_mistyped_name_is_answered_with_a_suggestion(gateway, answer, dalgo):
     gateway.on("GET /sources", answer(json=[SOURCE]))
     result = dalgo("sources", "show", "Donation")
@@ -166,6 +185,48 @@ def test_adding_a_file_uploads_it_and_makes_a_source(gateway, answer, dalgo, hom
         "config": {"upload_id": upload["upload_id"], "delimiter": ";"},
     }
     assert "Source 'Donations' has 2 columns" in result.stdout
+
+
+SHEET = {"sheet_id": 7, "title": "Visits", "rows": 40, "columns": 5, "hidden": False}
+KEY = '{"type": "service_account"}\n'
+
+
+def test_a_sheet_is_named_for_its_tab_and_read_with_a_key_from_a_file(gateway, answer, dalgo, home):
+    tabs = [SHEET | {"sheet_id": 0, "title": "Notes"}, SHEET | {"chosen": True}]
+    gateway.on("POST /sources/google-sheets/sheets", answer(json=tabs))
+    gateway.on("POST /sources", answer(201, SOURCE | {"source_type": "google_sheets"}))
+    key = home / "key.json"
+    key.write_text(KEY)
+    result = dalgo("sources", "add-sheet", "https://x/d/1#gid=7", "--credentials", str(key))
+    assert result.exit_code == 0, result.output
+    asked = {"spreadsheet": "https://x/d/1#gid=7", "credentials": KEY}
+    assert gateway.requests("POST /sources/google-sheets/sheets")[0].json == asked
+    body = {"type": "google_sheets", "name": "Visits", "config": asked | {"sheet_id": 7}}
+    assert gateway.requests("POST /sources")[0].json == body
+    assert "has 2 columns" in result.stdout
+    assert "note: 1 row was short." in result.stderr
+    assert "service_account" not in result.output
+
+
+def test_a_tab_may_be_said_and_read_as_text(gateway, answer, dalgo):
+    gateway.on("POST /sources", answer(201, SOURCE))
+    result = dalgo("sources", "add-sheet", "id", "--tab", "Visits", "--text")
+    assert result.exit_code == 0, result.output
+    config = {"spreadsheet": "id", "sheet_name": "Visits", "types": "text"}
+    body = {"type": "google_sheets", "name": "Visits", "config": config}
+    assert gateway.requests("POST /sources")[0].json == body
+
+
+def test_tabs_are_a_table_and_a_refusal_one_line(gateway, answer, refusal, dalgo):
+    told = "Share the sheet with sync@example.org as a viewer, then try again."
+    refused = refusal(422, "not_shared", told)
+    gateway.on("POST /sources/google-sheets/sheets", answer(json=[SHEET]), refused)
+    assert re.split(r"\s{2,}", dalgo("sources", "sheets", "id").stdout.splitlines()[1]) == [
+        *("Visits", "40", "5", "no", "7")
+    ]
+    result = dalgo("sources", "sheets", "id")
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {told}\n"
 
 
 def test_deleting_what_is_used_says_by_whom(gateway, answer, refusal, dalgo):
@@ -197,6 +258,61 @@ def test_following_a_pipeline_tells_each_step_and_the_end(gateway, answer, live,
     step, end = result.stdout.splitlines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d +sync +Donations +12,345 rows +1\.50 s", step)
     assert end == f"Run {RUN_ID} succeeded in 2.00 s."
+
+
+SCHEDULE = {
+    "frequency": "weekly",
+    "run_at_time": "06:00:00",
+    "run_at_day": 0,
+    "cron": None,
+    "timezone": "Africa/Nairobi",
+    "is_active": True,
+    "overlap": "skip",
+    "grace_minutes": 60,
+    "next_run_at": "2026-11-30T03:00:00Z",
+    "next_runs": ["2026-11-30T03:00:00Z"],
+}
+
+
+def test_scheduling_a_pipeline_says_its_next_times(gateway, answer, dalgo):
+    gateway.on("GET /pipelines", answer(json=[PIPELINE]))
+    address = f"PUT /pipelines/{PIPELINE_ID}/schedule"
+    gateway.on(address, answer(json=SCHEDULE))
+    result = dalgo("pipelines", "schedule", "Monthly", "--weekly", "mon", "--at", "06:00")
+    assert result.exit_code == 0, result.output
+    first, second = result.stdout.splitlines()
+    assert first == "'Monthly' runs by itself (weekly, Africa/Nairobi). Next:"
+    assert "2026-11-30" in second
+    assert gateway.requests(address)[0].json == {
+        "frequency": "weekly",
+        "run_at": "06:00",
+        "day_of_week": 0,
+        "is_active": True,
+        "overlap": "skip",
+        "grace_minutes": 60,
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ((), "Choose one of"),
+        (("--daily", "--hourly"), "Choose one of"),
+        (("--weekly", "t"), "no day"),
+    ],
+    ids=["nothing", "two", "which of two days"],
+)
+def test_a_schedule_that_is_not_clear_is_asked_back(dalgo, said, hint):
+    result = dalgo("pipelines", "schedule", "Monthly", *said)
+    assert result.exit_code == 2
+    assert hint in result.stderr
+
+
+def test_what_came_of_a_schedule_is_listed(gateway, answer, dalgo):
+    gateway.on("GET /pipelines", answer(json=[PIPELINE]))
+    skipped = {"scheduled_for": NOW, "run_id": None, "reason": "skipped: it runs", "at": NOW}
+    gateway.on(f"GET /pipelines/{PIPELINE_ID}/firings", answer(json=[skipped]))
+    assert "skipped: it runs" in dalgo("pipelines", "firings", "Monthly").stdout
 
 
 def test_a_failed_run_exits_1_with_its_problem(gateway, answer, live, dalgo):

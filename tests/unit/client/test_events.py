@@ -52,7 +52,13 @@ QUEUED = block(1, "run_queued", run=run("queued", 1))
 STARTED = block(2, "step_started", step=step("running"))
 FINISHED = block(3, "step_finished", step=step("succeeded", rows=3))
 SUCCEEDED = block(4, "run_succeeded", run=run("succeeded", 4, [step("succeeded", rows=3)]))
-PROGRESS = f'event: progress\ndata: {{"run_id": "{RUN_ID}", "data": {{"rows": 1}}}}'
+PROGRESS = "event: progress\ndata: " + json.dumps(
+    {
+        "run_id": str(RUN_ID),
+        "data": {"step_id": str(new_id()), "source_id": str(new_id()), "phase": "loading"}
+        | {"rows": 1, "total_rows": 3},
+    }
+)
 
 
 def told(dalgo, **options):
@@ -68,6 +74,14 @@ def test_events_come_in_order_until_the_run_has_ended(gateway, live):
         assert told(dalgo) == ALL
     assert len(gateway.seen) == 1
     assert "last-event-id" not in gateway.seen[0].headers
+
+
+def test_progress_goes_to_who_asked_for_it(gateway, live):
+    gateway.on(EVENTS, live(QUEUED, PROGRESS, STARTED, FINISHED, SUCCEEDED))
+    heard = []
+    with Dalgo(gateway.url, "key") as dalgo:
+        assert told(dalgo, on_progress=heard.append) == ALL
+    assert [(one.phase, one.rows, one.total_rows) for one in heard] == [("loading", 1, 3)]
 
 
 def test_a_broken_line_is_taken_up_where_it_broke(gateway, live, answer):

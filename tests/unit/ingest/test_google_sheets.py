@@ -1,20 +1,12 @@
-"""Addresses of spreadsheets, their tabs, and how many reads a minute are made."""
+"""Addresses of spreadsheets, and their tabs."""
 
 import pytest
 from tests.servers.sheets import Tab, Workbook
 
 from ingest.connectors import BadSource
-from ingest.connectors.google.quota import LocalQuota
 from ingest.connectors.google.spreadsheet import Place, Spreadsheet, parsed, place
 
 ID = "1BxiMVs0XRA5nFMdKvBdBZjgmUUqptlbs74OgvE2upms"
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def spreadsheet(*tabs: Tab) -> Spreadsheet:
@@ -66,44 +58,10 @@ def test_a_tab_that_is_not_there_is_refused_with_those_that_are():
         found.sheet(None, "Doners")
     with pytest.raises(BadSource, match="no tab with the number 9"):
         found.sheet(9, None)
+    with pytest.raises(BadSource, match="no tab 'Old' with the number 9"):
+        found.sheet(9, "Old")
 
 
 def test_a_chart_has_no_cells_to_read():
     with pytest.raises(BadSource, match="holds a chart"):
         spreadsheet(Tab(5, "Chart", [], chart=True)).sheet(5, None)
-
-
-async def test_no_minute_has_more_reads_than_allowed():
-    clock = Clock()
-    quota = LocalQuota(per_minute=60, burst=15, clock=clock)
-    made: list[float] = []
-    for _ in range(300):
-        clock.now += await quota.reserve("a")
-        made.append(clock.now)
-    assert made[14] == 0
-    assert all(sum(at <= other < at + 60 for other in made) <= 60 for at in made)
-    assert made[-1] < 400
-
-
-async def test_each_credential_has_a_bucket_of_its_own():
-    quota = LocalQuota(per_minute=60, burst=1, clock=Clock())
-    assert await quota.reserve("a") == 0
-    assert await quota.reserve("a") > 0
-    assert await quota.reserve("b") == 0
-
-
-async def test_what_google_held_back_holds_for_the_next_reads_too():
-    clock = Clock()
-    quota = LocalQuota(clock=clock)
-    await quota.hold("a", 30)
-    assert await quota.reserve("a") == pytest.approx(30)
-    assert await quota.reserve("a") > 31
-
-
-async def test_an_idle_bucket_gains_no_more_than_it_holds():
-    clock = Clock()
-    quota = LocalQuota(per_minute=60, burst=15, clock=clock)
-    clock.now = 10_000
-    waits = [await quota.reserve("a") for _ in range(16)]
-    assert waits[14] == pytest.approx(0, abs=1e-6)
-    assert waits[15] > 0

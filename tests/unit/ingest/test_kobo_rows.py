@@ -12,7 +12,8 @@ from ingest.connectors import BadSource
 from ingest.connectors.kobo import rows
 from ingest.connectors.kobo.cells import as_text, fitting
 from ingest.connectors.kobo.form import tables
-from ingest.connectors.kobo.rows import Spool, Written
+from ingest.connectors.kobo.rows import Spool
+from ingest.connectors.kobo.writing import Written
 
 from ...servers.households import ANSWERS, CONTENT, choice, question
 

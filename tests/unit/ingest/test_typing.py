@@ -99,8 +99,8 @@ def test_dates_that_can_be_read_both_ways_stay_text_with_both_readings(write):
     assert found.columns[0].type == "text"
     (warning,) = found.warnings
     assert warning.code == "ambiguous_dates"
-    assert "%d/%m/%Y" in warning.message
-    assert "%m/%d/%Y" in warning.message
+    assert "DD/MM/YYYY" in warning.message
+    assert "MM/DD/YYYY" in warning.message
 
 
 def test_times_with_a_zone_stay_text_until_a_person_wants_utc(write, column):
@@ -128,8 +128,8 @@ def test_everything_is_text_when_said(column):
         (["007", "+1"], {"type": "integer"}, [7, 1]),
         (["1e2", ".5"], {"type": "decimal"}, ["1e2", 0.5]),
         (["yes", "N", "1"], {"type": "boolean"}, [True, False, True]),
-        (["03/04/2024"], {"type": "date", "format": "%d/%m/%Y"}, ["2024-04-03"]),
-        (["04-03-24"], {"type": "date", "format": "%m-%d-%y"}, ["2024-04-03"]),
+        (["03/04/2024"], {"type": "date", "format": "DD/MM/YYYY"}, ["2024-04-03"]),
+        (["04-03-24"], {"type": "date", "format": "MM-DD-YY"}, ["2024-04-03"]),
         (['{"a": [1]}'], {"type": "json"}, [{"a": [1]}]),
         (["1", "2"], {"type": "text"}, ["1", "2"]),
     ],
@@ -145,7 +145,7 @@ def test_the_type_a_person_chose_is_used(column, cells, option, shown):
         (["99999999999999999999"], {"type": "integer"}, "wrong_type"),
         (["{"], {"type": "json"}, "wrong_type"),
         (["03/04/2024"], {"type": "date"}, "ambiguous_dates"),
-        (["2024-01-01"], {"type": "date", "format": "%d/%m/%Y"}, "wrong_type"),
+        (["2024-01-01"], {"type": "date", "format": "DD/MM/YYYY"}, "wrong_type"),
     ],
 )
 def test_values_that_do_not_fit_the_chosen_type_are_refused(column, cells, option, code):

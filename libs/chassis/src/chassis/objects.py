@@ -34,6 +34,16 @@ class Objects:
         with contextlib.suppress(FileNotFoundError):
             await obstore.delete_async(self._store, key)
 
+    async def read(self, key: str) -> AsyncIterator[bytes]:
+        """The object, piece by piece as it is wanted. Raises FileNotFoundError at once."""
+        answer = await obstore.get_async(self._store, key)
+
+        async def chunks() -> AsyncIterator[bytes]:
+            async for chunk in answer.stream():
+                yield bytes(chunk)
+
+        return chunks()
+
     @contextlib.asynccontextmanager
     async def local(self, key: str) -> AsyncIterator[Path]:
         """The object as a file on this machine, for as long as the context lasts.

@@ -10,6 +10,7 @@ EXAMPLES = {
     "NATS_URL": "nats://127.0.0.1:4222",
     "DATABASE_URL": "postgresql://ingest:secret@127.0.0.1:5432/dalgo",
     "OBJECT_STORE_URL": "file:///var/lib/dalgo/objects",
+    "GOOGLE_CREDENTIALS_JSON": '{"type": "service_account", "project_id": ...}',
     "ENCRYPTION_KEY": "the output of: openssl rand -base64 32",
 }
 

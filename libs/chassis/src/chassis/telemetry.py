@@ -22,6 +22,7 @@ _QUIET = {
     "uvicorn.error": logging.WARNING,  # the name of all that uvicorn says, its greetings included
     "faststream": logging.WARNING,
     "nats": logging.ERROR,
+    "httpx": logging.WARNING,  # addresses of every call
 }
 
 

@@ -108,6 +108,12 @@ def model(kind: type[M]) -> Callable[[httpx.Response], M]:
     return lambda response: kind.model_validate_json(response.content)
 
 
+def models(kind: type[M]) -> Callable[[httpx.Response], tuple[M, ...]]:
+    """Reads the body as a list of models that has no pages."""
+    items = TypeAdapter(tuple[kind, ...])  # pyright: ignore[reportInvalidTypeForm]
+    return lambda response: items.validate_json(response.content)
+
+
 def nothing(_: httpx.Response) -> None:
     """Reads an answer that has no body."""
 

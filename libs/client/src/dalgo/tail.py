@@ -7,6 +7,8 @@ from uuid import UUID
 from httpx_sse import ServerSentEvent
 from pydantic import ValidationError
 
+from contracts.ingest import SyncProgress
+from contracts.message import Part
 from contracts.orchestrator import Run, RunEvent, RunStatus, Step
 from dalgo.call import Call, model, nothing
 from dalgo.errors import DalgoError
@@ -30,6 +32,11 @@ def id_of(run: Run | UUID) -> UUID:
 def has_ended(run: Run) -> bool:
     """Whether nothing more will happen to the run."""
     return run.status in _ENDINGS
+
+
+class _Progress(Part):
+    run_id: UUID
+    data: SyncProgress
 
 
 class Tail:
@@ -74,6 +81,15 @@ class Tail:
         self._fruitless = 0
         self._remember(event)
         return event
+
+    def progress(self, sent: ServerSentEvent) -> SyncProgress | None:
+        """How far a sync has come, if the server-sent event tells that."""
+        if sent.event != "progress":
+            return None
+        try:
+            return _Progress.model_validate_json(sent.data).data
+        except ValidationError:
+            return None
 
     def broke_off(self) -> float:
         """The line is gone, or closed; the seconds to wait before the next attempt."""

@@ -1,18 +1,21 @@
 """What ingest owns: uploads, sources and their syncs."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from contracts.message import Command, Done, Event, Part, Request
+from contracts.message import Command, Done, Event, Part, Request, Secret
 from contracts.problem import Problem
 from contracts.tables import Column, Notice, TableVersion
 from recipe.tables import ColumnType
 
-SourceType = Literal["csv"]
+SourceType = Literal["csv", "google_sheets", "kobo"]
+SchemaPolicy = Literal["accept", "hold", "fail"]
 SourceStatus = Literal["ready", "deleting"]
+ColumnMask = Literal["hash", "redact", "partial"]
+"""As the mask step of recipes: a keyed hash; stars; stars and the last four characters."""
 
 
 class Upload(Part):
@@ -34,12 +37,31 @@ class RegisterUpload(Request[Upload]):
 
 
 class ColumnOption(Part):
-    """A user's word on one column, by display name; it wins over what was found."""
+    """The rule for one column, by display name; it wins over what was found.
+
+    It holds before anything reaches the warehouse: a column that is skipped is not there, of one
+    that is masked only the mask, as text.
+    """
 
     type: ColumnType | None = None
+    """Every value has to fit it."""
+    format: str | None = Field(default=None, min_length=1, max_length=60)
+    """How its dates are written, in the words of the recipe language: `DD/MM/YYYY`."""
+    mask: ColumnMask | None = None
+    skip: bool = False
 
 
-class CsvConfig(Part):
+class SourceConfig(Part):
+    """What every source may be told."""
+
+    columns: dict[str, ColumnOption] = Field(default_factory=dict)
+    on_schema_change: SchemaPolicy | None = None
+    """What happens to changed columns. None: added ones are taken, other changes are held."""
+    shrink_guard: int = Field(default=50, ge=0, le=100)
+    """Percent of the rows that may go from one version to the next; more is held. 100: all may."""
+
+
+class CsvConfig(SourceConfig):
     """How a delimited text file is read; what is absent is detected."""
 
     upload_id: UUID
@@ -49,18 +71,78 @@ class CsvConfig(Part):
     header_row: int | None = Field(default=None, ge=-1)
     """Lines before the header; None: detected; -1: there is no header."""
     types: Literal["infer", "text"] = "infer"
-    columns: dict[str, ColumnOption] = Field(default_factory=dict)
 
 
-class Source(Part):
+class GoogleSheetsConfig(SourceConfig):
+    """Which tab of which spreadsheet is read, and as whom."""
+
+    spreadsheet: str = Field(min_length=1, max_length=2000)
+    """Its id, or its address; an address may name the tab (`#gid=`)."""
+    sheet_id: int | None = Field(default=None, ge=0)
+    sheet_name: str | None = None
+    """Looked at only without an id. None: the first tab that is not hidden.
+
+    Of a kept source both are known, and a tab that is renamed is still found by its id."""
+    header_row: int | None = Field(default=None, ge=0)
+    """Rows before the header, blank ones included; None: detected."""
+    types: Literal["infer", "text"] = "infer"
+    credentials: Secret | None = None
+    """The JSON key of a service account; None: the installation's own."""
+
+
+class KoboConfig(SourceConfig):
+    """Which form on which KoboToolbox server is read, and as whom."""
+
+    server_url: str = Field(min_length=1, max_length=2000)
+    form_id: str = Field(min_length=1, max_length=64)
+    api_token: Secret | None = None
+    values: Literal["codes", "labels"] = "codes"
+    language: str | None = None
+    """Of labels; None: the form's first."""
+    mode: Literal["reconcile", "append"] = "reconcile"
+    """`append` takes new submissions only; `reconcile` also edits and deletions."""
+
+
+Config = CsvConfig | GoogleSheetsConfig | KoboConfig
+
+CONFIGS: dict[SourceType, type[SourceConfig]] = {
+    "csv": CsvConfig,
+    "google_sheets": GoogleSheetsConfig,
+    "kobo": KoboConfig,
+}
+
+
+class _Typed(Part):
+    """A type of source with the config that it takes."""
+
+    source_type: SourceType
+    config: Config
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if not isinstance(self.config, CONFIGS[self.source_type]):
+            raise ValueError(  # noqa: TRY004  pydantic makes a validation error of this one only
+                f"the config is not that of a source of type {self.source_type}"
+            )
+        return self
+
+
+class SourceTable(Part):
+    """A table that a source fills besides its own: a repeat of a form."""
+
+    table_id: UUID
+    name: str
+    """Shown behind the source's name."""
+
+
+class Source(_Typed):
     """Where data comes from, as ingest knows it; rows and columns are the catalogue's."""
 
     id: UUID
     name: str
-    source_type: SourceType
-    config: CsvConfig
     status: SourceStatus
     table_id: UUID
+    other_tables: tuple[SourceTable, ...] = ()
     revision: int
     created_at: datetime
     last_synced_at: datetime | None
@@ -75,13 +157,11 @@ class SourceList(Part):
     next_cursor: str | None = None
 
 
-class CreateSource(Request[Source]):
-    """Read the upload's columns, reserve the display name, keep the source."""
+class CreateSource(Request[Source], _Typed):
+    """Read the source's columns, reserve the display name, keep the source."""
 
     source_id: UUID
     name: str
-    source_type: SourceType
-    config: CsvConfig
 
 
 class GetSource(Request[Source]):
@@ -103,7 +183,8 @@ class UpdateSource(Request[Source]):
     source_id: UUID
     if_revision: int | None = None
     name: str | None = None
-    config: CsvConfig | None = None
+    config: Config | None = None
+    """A secret that is absent stays as it is."""
 
 
 class DeleteSource(Request[Done]):
@@ -113,23 +194,95 @@ class DeleteSource(Request[Done]):
     if_revision: int | None = None
 
 
+class PreviewedTable(Part):
+    """The first rows of one table as they would arrive."""
+
+    name: str
+    """Shown behind the source's name; empty for the source's own."""
+    columns: tuple[Column, ...]
+    rows: tuple[dict[str, object], ...]
+
+
 class SourcePreview(Part):
     """The first rows as they would arrive, with what was detected."""
 
     columns: tuple[Column, ...]
     rows: tuple[dict[str, object], ...]
-    delimiter: str
-    encoding: str
-    header_row: int
+    other_tables: tuple[PreviewedTable, ...] = ()
+    delimiter: str | None = None
+    """This and what follows of it: of files."""
+    encoding: str | None = None
+    header_row: int | None = None
     warnings: tuple[Notice, ...]
 
 
-class PreviewSource(Request[SourcePreview]):
-    """Read the first rows and the columns of a file; nothing is saved."""
+class PreviewSource(Request[SourcePreview], _Typed):
+    """Read the first rows and the columns of a source; nothing is saved."""
 
-    source_type: SourceType
-    config: CsvConfig
+    source_id: UUID | None = None
+    """A source whose secrets are used where the config has none."""
     limit: int = Field(default=50, ge=1, le=500)
+
+
+class Reject(Part):
+    """A record that the last load set aside: it is not in the table."""
+
+    line: int
+    reason: str
+    text: str
+    """As it stands in the file, shortened; masked where the source's columns are, or empty then."""
+
+
+class Rejects(Part):
+    """The first of the records that were set aside."""
+
+    rejects: tuple[Reject, ...]
+    total: int
+
+
+class StoredRejects(Rejects):
+    """With the place of all of them."""
+
+    stored_at: str | None
+    """Key in the object store of a CSV file (line, reason, text); None when there are none."""
+
+
+class ListRejects(Request[StoredRejects]):
+    """What the last load of a source set aside."""
+
+    source_id: UUID
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class Sheet(Part):
+    """A tab of a spreadsheet that has cells."""
+
+    sheet_id: int
+    """Stays when the tab is renamed or moved."""
+    title: str
+    rows: int
+    """With those that are blank, as of `columns`."""
+    columns: int
+    hidden: bool
+    chosen: bool = False
+    """Whether it is the one that the address names, or else the first that is not hidden."""
+
+
+class SheetList(Part):
+    """The tabs of a spreadsheet, from left to right."""
+
+    sheets: tuple[Sheet, ...]
+
+
+class ListSheets(Request[SheetList]):
+    """Which tabs a spreadsheet has; nothing is saved."""
+
+    spreadsheet: str = Field(min_length=1, max_length=2000)
+    """Its id, or its address."""
+    credentials: Secret | None = None
+    """The JSON key of a service account; None: that of the source, or the installation's own."""
+    source_id: UUID | None = None
+    """A source whose key is used where none is given."""
 
 
 class PlannedSource(Part):
@@ -138,12 +291,22 @@ class PlannedSource(Part):
     source_id: UUID
     name: str
     table_id: UUID
+    other_table_ids: tuple[UUID, ...] = ()
 
 
 class SourcesPlan(Part):
     """The sources of a run, as they stand at its admission."""
 
     sources: tuple[PlannedSource, ...]
+
+    @property
+    def table_ids(self) -> tuple[UUID, ...]:
+        """All tables that the sources fill."""
+        return tuple(
+            table_id
+            for source in self.sources
+            for table_id in (source.table_id, *source.other_table_ids)
+        )
 
 
 class PlanSources(Request[SourcesPlan]):
@@ -160,7 +323,27 @@ class SyncSource(Command):
     source_id: UUID
     published: TableVersion | None
     """What readers see now; a sync that would give the same is skipped."""
+    other_published: tuple[TableVersion, ...] = ()
+    """The same of the source's other tables."""
+    timezone: str = "UTC"
+    """The organisation's, IANA."""
     force: bool = False
+
+
+SyncPhase = Literal["reading", "writing", "loading", "counting"]
+
+
+class SyncProgress(Part):
+    """How far a sync has come: told live on `tick.<org>.ingest.<run>`, stored nowhere."""
+
+    step_id: UUID
+    source_id: UUID
+    phase: SyncPhase
+    rows: int | None = None
+    """Of the phase, so far."""
+    total_rows: int | None = None
+    bytes: int | None = None
+    total_bytes: int | None = None
 
 
 class SourceSynced(Event):
@@ -171,6 +354,8 @@ class SourceSynced(Event):
     lease: int
     tables: tuple[TableVersion, ...]
     unchanged: bool
+    reason: str | None = None
+    """Why the published version stays, when that is not for want of news."""
     warnings: tuple[Notice, ...] = ()
 
 

@@ -1,8 +1,10 @@
 """What the orchestrator owns: pipelines and runs."""
 
-from datetime import datetime
+from datetime import datetime, time
 from typing import Literal
 from uuid import UUID
+
+from pydantic import Field
 
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
@@ -15,6 +17,46 @@ StepKind = Literal["sync", "transform", "publish"]
 StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped", "cancelled"]
 
 
+Frequency = Literal["manual", "hourly", "daily", "weekly", "cron"]
+Overlap = Literal["skip", "queue"]
+
+
+class ScheduleRule(Part):
+    """When a pipeline is to run by itself."""
+
+    frequency: Frequency
+    run_at: time | None = None
+    """Local time of day; of `hourly` its minute counts, None is the full hour."""
+    day_of_week: int | None = Field(default=None, ge=0, le=6)
+    """0 is Monday."""
+    cron: str | None = Field(default=None, max_length=200)
+    """Minute, hour, day of month, month, day of week."""
+    timezone: str = Field(max_length=100)
+    """IANA name: the times are those of a clock on the wall there."""
+    is_active: bool = True
+    """False: paused. What is due meanwhile is not made up for."""
+    overlap: Overlap = "skip"
+    """What becomes of a time that comes while the pipeline still runs: `queue` lets one wait."""
+    grace_minutes: int = Field(default=60, ge=0, le=7 * 24 * 60)
+    """How late a missed time is still made up for: the latest one, once."""
+
+
+class Schedule(Part):
+    """When a pipeline runs by itself, and when next (UTC)."""
+
+    frequency: Frequency
+    run_at_time: time | None
+    run_at_day: int | None
+    cron: str | None
+    timezone: str
+    is_active: bool
+    overlap: Overlap
+    grace_minutes: int
+    next_run_at: datetime | None
+    next_runs: tuple[datetime, ...]
+    """The next five; none of a schedule that is paused or manual."""
+
+
 class Pipeline(Part):
     """Sources and transformations that run together."""
 
@@ -22,6 +64,7 @@ class Pipeline(Part):
     name: str
     source_ids: tuple[UUID, ...]
     transformation_ids: tuple[UUID, ...]
+    schedule: Schedule | None = None
     revision: int
     last_run_at: datetime | None
     created_at: datetime
@@ -71,6 +114,36 @@ class DeletePipeline(Request[Done]):
 
     pipeline_id: UUID
     if_revision: int | None = None
+
+
+class SetSchedule(Request[Schedule]):
+    """Say when a pipeline runs by itself; 404 names an unknown pipeline, 422 what cannot be."""
+
+    pipeline_id: UUID
+    rule: ScheduleRule
+
+
+class Firing(Part):
+    """A time at which a pipeline was due, and what came of it."""
+
+    scheduled_for: datetime
+    run_id: UUID | None
+    """None: nothing was started, for the reason."""
+    reason: str | None
+    at: datetime
+
+
+class Firings(Part):
+    """What came of a schedule, newest first."""
+
+    firings: tuple[Firing, ...]
+
+
+class ListFirings(Request[Firings]):
+    """The last times at which a pipeline was due."""
+
+    pipeline_id: UUID
+    limit: int = Field(default=50, ge=1, le=500)
 
 
 class PipelineUsers(Part):

@@ -38,6 +38,8 @@ class DropTable(Request[Done]):
     """Forget a table, its versions and its live name; 409 names the recipes that read it."""
 
     table_id: UUID
+    other_table_ids: tuple[UUID, ...] = ()
+    """Tables that go with it: all or none."""
 
 
 class WarehouseTable(Part):

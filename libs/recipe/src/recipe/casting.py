@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import ibis
 
-from recipe import semantics
+from recipe import date_cells, semantics
 from recipe.dialect import scalar
 from recipe.semantics import number, text, truth
 from recipe.tables import COLUMN_TYPES, ColumnType
@@ -156,8 +156,8 @@ def _number(cell: "ir.StringValue", notation: Notation, *, whole: bool) -> "ir.S
 def _moment(cell: "ir.StringValue", type: str, shape: str, notation: Notation) -> "ir.StringValue":
     if notation.dates is None:
         return _fitting(cell, cell.re_search(shape), type)
-    iso = notation.dates.iso(cell)
-    return _fitting(iso, notation.dates.fits(cell), type)
+    iso = date_cells.iso(notation.dates, cell)
+    return _fitting(iso, date_cells.fits(notation.dates, cell), type)
 
 
 def _without(cell: "ir.StringValue", signs: str) -> "ir.StringValue":

@@ -2,16 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
-import ibis
-
-from recipe.dialect import scalar
 from recipe.errors import misfit
-from recipe.semantics import text, truth
-
-if TYPE_CHECKING:
-    import ibis.expr.types as ir
 
 Token = Literal["YYYY", "YY", "MONTH", "MON", "MM", "DD", "DAY", "DY", "HH24", "MI", "SS"]
 """The words of a format; a longer one comes before those it begins with."""
@@ -20,13 +13,13 @@ TOKENS: tuple[Token, ...] = get_args(Token)
 _TOKEN = re.compile("|".join(TOKENS), re.IGNORECASE)
 _MAX_LENGTH = 60
 
-_MONTHS = (
+MONTHS = (
     *("january", "february", "march", "april", "may", "june", "july", "august"),
     *("september", "october", "november", "december"),
 )
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
-_MEANS: dict[Token, str] = {
+MEANS: dict[Token, str] = {
     "YYYY": "year",
     "YY": "year",
     "MONTH": "month",
@@ -43,8 +36,8 @@ _MEANS: dict[Token, str] = {
 _SHAPES: dict[Token, str] = {
     "YYYY": "[0-9]{4}",
     "YY": "[0-9]{2}",
-    "MONTH": "|".join(_MONTHS),
-    "MON": "|".join(month[:3] for month in _MONTHS),
+    "MONTH": "|".join(MONTHS),
+    "MON": "|".join(month[:3] for month in MONTHS),
     "MM": "0?[1-9]|1[0-2]",
     "DD": "0?[1-9]|[12][0-9]|3[01]",
     "DAY": "|".join(_WEEKDAYS),
@@ -55,8 +48,12 @@ _SHAPES: dict[Token, str] = {
 }
 _NUMBERS: frozenset[Token] = frozenset({"YYYY", "YY", "MM", "DD", "HH24", "MI", "SS"})
 
-_ISO = (("year", ""), ("month", "-"), ("day", "-"), ("hour", " "), ("minute", ":"), ("second", ":"))
-_ABSENT = {"month": "01", "day": "01", "hour": "00", "minute": "00", "second": "00"}
+ISO = (("year", ""), ("month", "-"), ("day", "-"), ("hour", " "), ("minute", ":"), ("second", ":"))
+"""The parts of ISO 8601, each with the sign before it."""
+ABSENT = {"month": "01", "day": "01", "hour": "00", "minute": "00", "second": "00"}
+"""What stands for a part that a format does not name."""
+OLD_DECADES = "3456789"
+"""First digits of years of two that lie in the 20th century, as in spreadsheets: 29 is 2029."""
 
 
 @dataclass(frozen=True)
@@ -71,68 +68,34 @@ class DateFormat:
     widths: tuple[int | None, ...]
     """The characters of each token, None where that varies."""
 
-    def fits(self, cell: "ir.Value") -> "ir.BooleanValue":
-        """Whether the text looks like the format; the day need not exist."""
-        return text(cell).re_search(self.shape)
+    @property
+    def has_time(self) -> bool:
+        """Whether it names an hour, a minute or a second."""
+        return any(MEANS[token] in {"hour", "minute", "second"} for token in self.tokens)
 
-    def iso(self, cell: "ir.Value") -> "ir.StringValue":
-        """Text that fits, in the order of ISO 8601: `2024-2-29 0:00:00`."""
-        places = {_MEANS[token]: place for place, token in enumerate(self.tokens)}
-        written = text(ibis.literal(""))
-        constant = ""
-        for part, sign in _ISO:
-            constant += sign
-            if part not in places:
-                constant += _ABSENT[part]
-                continue
-            piece = self._piece(cell, places[part])
-            written = written + text(ibis.literal(constant)) + piece if constant else piece
-            constant = ""
-        return written + text(ibis.literal(constant)) if constant else written
+    def read(self, cell: str) -> str | None:
+        """The text in the order of ISO 8601 (`2024-2-29 0:00:00`), None where it does not fit.
 
-    def _piece(self, cell: "ir.Value", place: int) -> "ir.StringValue":
-        """A part as ISO 8601 writes it."""
-        found = self._found(cell, place)
-        word = self.tokens[place]
-        if word in {"MON", "MONTH"}:
-            names = _SHAPES[word].split("|")
-            numbers = [
-                (ibis.literal(name), ibis.literal(f"{number:02}"))
-                for number, name in enumerate(names, start=1)
-            ]
-            return text(found.lower().cases(*numbers))
-        if word == "YY":
-            # As spreadsheets do: 29 is 2029, 30 is 1930.
-            old = truth(found.re_search("^[3-9]"))
-            return text(old.ifelse(ibis.literal("19"), ibis.literal("20"))) + found
-        return found
-
-    def _found(self, cell: "ir.Value", place: int) -> "ir.StringValue":
-        """What stands at a token. Regular expressions cost ten times what the other ways do."""
-        left, right = self.signs[place], self.signs[place + 1]
-        before = self.widths[:place]
-        if self._is_separated(place):
-            if left:
-                count = sum(sign.count(left[-1]) for sign in self.signs[: place + 1])
-                cell = _split(cell, left[-1], count + 1)
-            cut = right and right[0] != left[-1:]
-            return text(_split(cell, right[0], 1) if cut else cell)
-        if None not in before and (width := self.widths[place]) is not None:
-            start = 1 + sum(filter(None, before)) + sum(map(len, self.signs[: place + 1]))
-            return text(scalar("substr", "string", cell, ibis.literal(start), ibis.literal(width)))
-        group = ibis.literal(rf"\{place + 1}")
-        return text(scalar("regexp_replace", "string", cell, ibis.literal(self.shape), group))
-
-    def _is_separated(self, place: int) -> bool:
-        """Whether the token ends, on both sides, at a sign that no token holds, or with the text."""
-        left, right = self.signs[place][-1:], self.signs[place + 1][:1]
-        if (not left and place > 0) or (not right and place + 1 < len(self.tokens)):
-            return False
-        return not left.isalnum() and not right.isalnum()
+        The day need not exist.
+        """
+        found = re.fullmatch(self.shape, cell, re.ASCII)
+        if found is None:
+            return None
+        parts = {
+            MEANS[token]: _iso(token, group)
+            for token, group in zip(self.tokens, found.groups(), strict=True)
+        }
+        return "".join(sign + parts.get(part, ABSENT.get(part, "")) for part, sign in ISO)
 
 
-def _split(cell: "ir.Value", sign: str, number: int) -> "ir.Value":
-    return scalar("split_part", "string", cell, ibis.literal(sign), ibis.literal(number))
+def _iso(token: Token, found: str) -> str:
+    """A part of a date as ISO 8601 writes it."""
+    if token in {"MON", "MONTH"}:
+        numbers = {month[:3]: number for number, month in enumerate(MONTHS, start=1)}
+        return f"{numbers[found[:3].lower()]:02}"
+    if token == "YY":  # noqa: S105  a word of a format
+        return ("19" if found[0] in OLD_DECADES else "20") + found
+    return found
 
 
 def date_format(written: str, field: str = "format") -> DateFormat:
@@ -155,13 +118,13 @@ def date_format(written: str, field: str = "format") -> DateFormat:
             place += 1
             continue
         token: Token = found.group().upper()  # pyright: ignore[reportAssignmentType]
-        if _MEANS[token] in {_MEANS[other] for other in tokens}:
-            raise misfit("bad_value", f"'{written}' names the {_MEANS[token]} twice.", field)
+        if MEANS[token] in {MEANS[other] for other in tokens}:
+            raise misfit("bad_value", f"'{written}' names the {MEANS[token]} twice.", field)
         place = found.end()
         tokens.append(token)
         shapes.append(_shape(token, written, found.start(), place))
         signs.append("")
-    if "year" not in {_MEANS[token] for token in tokens}:
+    if "year" not in {MEANS[token] for token in tokens}:
         raise misfit("bad_value", f"'{written}' has no year: YYYY or YY.", field, TOKENS)
     groups = [f"({shape}){re.escape(sign)}" for shape, sign in zip(shapes, signs[1:], strict=True)]
     whole = f"(?i)^{re.escape(signs[0])}{''.join(groups)}$"

@@ -21,9 +21,11 @@ from gateway.limits import ENVELOPE, BodyLimit
 from gateway.observe import Observe
 from gateway.routes import (
     auth,
+    google_sheets,
     health,
     pipelines,
     runs,
+    schedules,
     sources,
     transformations,
     uploads,
@@ -51,8 +53,10 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (
         auth.router,
         uploads.router,
+        google_sheets.router,
         sources.router,
         pipelines.router,
+        schedules.router,
         runs.router,
         warehouse.router,
     ):

@@ -30,7 +30,7 @@ async def check_members(
             plan = await edge.ask(caller, PlanSources(source_ids=source_ids))
         except ProblemError as error:
             raise _at("source_ids", error) from error
-        tables = tuple(source.table_id for source in plan.sources)
+        tables = plan.table_ids
     if transformation_ids:
         asked = PlanTransformations(transformation_ids=transformation_ids, source_table_ids=tables)
         try:

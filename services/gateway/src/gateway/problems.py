@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from chassis.telemetry import trace_id
+from contracts.ingest import CONFIGS
 from contracts.problem import FieldProblem, Problem, ProblemError, problem
 
 _CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
@@ -77,6 +78,11 @@ def _field(entry: dict[str, Any]) -> FieldProblem:
     place = [str(part) for part in entry["loc"]]
     if len(place) > 1 and place[0] in _PLACES:
         place = place[1:]
+    # The type of a source says which body was checked; in the body it is no step of the way.
+    if place[0] in CONFIGS:
+        place = place[1:] or place
+    elif place[0] == "config" and len(place) > 1 and place[1] in CONFIGS:
+        del place[1]
     message = str(entry["msg"])
     if entry["type"] == "extra_forbidden":
         message = "There is no such field here"

@@ -7,11 +7,12 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from contracts.ingest import (
-    CsvConfig,
+    Config,
     GetSource,
     ListSources,
     Source,
     SourceStatus,
+    SourceTable,
     SourceType,
 )
 from contracts.problem import ProblemError
@@ -27,8 +28,10 @@ class SourceView(BaseModel):
     id: UUID
     name: str
     source_type: SourceType
-    config: CsvConfig
+    config: Config
     warehouse_table_name: str
+    other_tables: tuple[SourceTable, ...]
+    """Tables that the source fills besides: repeats of a form."""
     column_count: int | None
     row_count: int | None
     columns: tuple[Column, ...]
@@ -86,6 +89,7 @@ def compose(source: Source, table: WarehouseTable | None) -> SourceView:
         source_type=source.source_type,
         config=source.config,
         warehouse_table_name=table.physical_name if table else table_name(source.id),
+        other_tables=source.other_tables,
         column_count=len(columns) if table else None,
         row_count=table.row_count if table else None,
         columns=columns,

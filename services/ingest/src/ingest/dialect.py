@@ -12,10 +12,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.ingest import ColumnOption
 from ingest import header
 from ingest.cells import Cutter
 from ingest.cells import records as cut
-from ingest.connectors import BadSource, ColumnType, Found, Notice
+from ingest.connectors import BadSource, Found, Notice
 
 SAMPLE = 1 << 18
 DELIMITERS = (",", ";", "\t", "|")
@@ -24,15 +25,6 @@ NO_DELIMITER = "\x1f"
 CELL_LIMIT = 1 << 26
 _MOST = 0.98
 """Share of delimiters that have to be followed by a space."""
-
-
-class ColumnOption(BaseModel):
-    """A user's word on one column; `format` (strptime) is for dates and times."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    type: ColumnType | None = None
-    format: str | None = None
 
 
 class CsvOptions(BaseModel):

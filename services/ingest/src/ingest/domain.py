@@ -5,9 +5,8 @@ from uuid import UUID
 
 from chassis.errors import Reject
 from contracts.envelope import MalformedMessage, Meta
-from contracts.ingest import CsvConfig
+from contracts.ingest import CONFIGS, SourceConfig, SourceType
 from contracts.problem import ProblemError, problem
-from ingest.dialect import CsvOptions
 
 
 class NoOrganization(Reject, MalformedMessage):
@@ -30,9 +29,9 @@ def source_in_use(name: str, readers: Iterable[str], pipelines: Iterable[str]) -
     return problem(409, "in_use", detail)
 
 
-def options_of(config: CsvConfig) -> CsvOptions:
-    """How a file is read, without which file it is."""
-    return CsvOptions.model_validate(config.model_dump(exclude={"upload_id"}))
+def type_of(config: SourceConfig) -> SourceType:
+    """The type of source that a config is for."""
+    return next(name for name, kind in CONFIGS.items() if type(config) is kind)
 
 
 def upload_key(org_id: UUID, upload_id: UUID) -> str:

@@ -1,6 +1,5 @@
 """Uploads on this machine, for as long as somebody reads them."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -9,8 +8,7 @@ from uuid import UUID
 from chassis.objects import Objects
 from contracts.ingest import Upload
 from ingest.connectors import BadSource
-from ingest.domain import rejects_key, upload_key
-from ingest.encoding import CHUNK
+from ingest.domain import upload_key
 
 
 @asynccontextmanager
@@ -24,21 +22,7 @@ async def local(objects: Objects, org_id: UUID, upload: Upload) -> AsyncIterator
         except FileNotFoundError as error:
             raise BadSource(
                 "upload_gone",
-                f"The file {upload.filename} is not stored any more. Upload it again.",
+                f"The file {upload.filename} is not stored any more (where columns are masked or "
+                "left out, it is deleted once it is published). Upload it again.",
             ) from error
         yield path
-
-
-async def keep_rejects(objects: Objects, org_id: UUID, source_id: UUID, path: Path) -> None:
-    """Store what a load set aside, in place of what the one before did."""
-    key = rejects_key(org_id, source_id)
-    if not await asyncio.to_thread(path.exists):
-        await objects.delete(key)
-        return
-
-    async def chunks() -> AsyncIterator[bytes]:
-        with path.open("rb") as file:
-            while chunk := await asyncio.to_thread(file.read, CHUNK):
-                yield chunk
-
-    await objects.put(key, chunks())

@@ -1,18 +1,17 @@
 """From a KoboToolbox form to versions: all of its tables, or none. Runs in a subprocess."""
 
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ingest.connectors import Unavailable
 from ingest.connectors.kobo.client import KoboClient
 from ingest.connectors.kobo.reading import read
-from ingest.connectors.kobo.rows import Written
-from ingest.jobs import Destination, FormJob, FormResult, LoadResult, Phase
+from ingest.connectors.kobo.writing import Written
+from ingest.jobs import Destination, FormJob, FormResult, LoadResult, Tell
 from ingest.loader import Ready, drop, into_table
 
 
-def load(job: FormJob, work: Path, progress: Callable[[Phase], None]) -> FormResult:
+def load(job: FormJob, work: Path, progress: Tell) -> FormResult:
     """Read the form and write its tables. Everything temporary lies in `work`.
 
     Raises BadSource and Unavailable; tables that were written until then are dropped.
@@ -21,10 +20,16 @@ def load(job: FormJob, work: Path, progress: Callable[[Phase], None]) -> FormRes
     with TemporaryDirectory(dir=work) as name:
         folder = Path(name)
         with KoboClient(job.server_url, job.api_token, allowed=job.allowed_origins) as client:
-            reading = read(client, job.options, folder, after=job.after)
+            reading = read(
+                client,
+                job.options,
+                folder,
+                after=job.after,
+                mask_key=job.mask_key,
+                known=job.known,
+            )
         loaded: dict[str, LoadResult] = {}
         if reading.fingerprint != job.published:
-            progress("loading")
             _require_places(job, reading.tables)
             try:
                 for table in reading.tables:
@@ -45,7 +50,7 @@ def _table(
     table: Written,
     fingerprint: str,
     folder: Path,
-    progress: Callable[[Phase], None],
+    progress: Tell,
 ) -> LoadResult:
     relation = job.relations[table.form.path]
     ready = Ready(table.path, ",", table.columns, table.rows)

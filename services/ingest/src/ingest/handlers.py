@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from uuid import UUID
 
 from nats.aio.msg import Msg
@@ -14,12 +13,13 @@ from chassis.jobs import Jobs
 from chassis.objects import Objects
 from chassis.outbox import Outgoing
 from chassis.telemetry import log
-from contracts.envelope import MalformedMessage, Meta, from_body, from_headers
+from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, new_id
 from contracts.ingest import (
+    Config,
     CreateSource,
-    CsvConfig,
     DeleteSource,
     GetSource,
+    ListRejects,
     ListSources,
     PlannedSource,
     PlanSources,
@@ -29,19 +29,18 @@ from contracts.ingest import (
     SourceList,
     SourcePreview,
     SourcesPlan,
+    StoredRejects,
     UpdateSource,
     Upload,
 )
 from contracts.message import Done
 from contracts.orchestrator import RunCancelRequested
 from contracts.problem import ProblemError, problem
-from contracts.transform import DeclareTable, EnsureOrganization
-from ingest import files
-from ingest.connectors import BadSource, Unavailable
-from ingest.connectors.csv import Inspection
-from ingest.domain import options_of, organization_of
-from ingest.jobs import InspectJob, SampleJob
-from ingest.pool import WorkerPool
+from contracts.transform import EnsureOrganization
+from ingest import rejects
+from ingest.catalogue import Catalogue, merged, others_of
+from ingest.domain import organization_of, type_of
+from ingest.readers import Asked, Inspected, Readers, in_words
 from ingest.removing import Remover
 from ingest.steps import Steps
 from ingest.store import Store, require_unchanged
@@ -56,18 +55,20 @@ class Handlers:
         jobs: Jobs,
         store: Store,
         steps: Steps,
-        objects: Objects,
-        pool: WorkerPool,
+        readers: Readers,
+        catalogue: Catalogue,
         remover: Remover,
+        objects: Objects,
         max_reads: int,
     ) -> None:
         self._bus = bus
         self._jobs = jobs
         self._store = store
         self._steps = steps
-        self._objects = objects
-        self._pool = pool
+        self._readers = readers
+        self._catalogue = catalogue
         self._remover = remover
+        self._objects = objects
         self._reading = asyncio.Semaphore(max_reads)
 
     async def register_upload(self, request: RegisterUpload, meta: Meta) -> Upload:
@@ -75,17 +76,19 @@ class Handlers:
         return await self._store.keep_upload(organization_of(meta), request)
 
     async def create_source(self, request: CreateSource, meta: Meta) -> Source:
-        """CreateSource: kept unseen until its display name is reserved with its table."""
+        """CreateSource: kept unseen until its display names are reserved with its tables."""
         org_id = organization_of(meta)
         request = request.model_copy(update={"name": request.name.strip()})
         made = await self._store.made(org_id, request)
         if made is not None:
             return _not_deleting(made)
-        inspection = await self._inspect(org_id, request.config)
-        await self._store.begin(org_id, request, inspection.warnings)
+        found = await self._inspect(Asked(org_id, request.source_id, request.config))
+        await self._store.begin(
+            org_id, request, others_of(found.tables), found.warnings, found.settled
+        )
         try:
             await self._bus.ask(EnsureOrganization(), org_id=org_id, actor=meta.actor)
-            await self._declare(meta, request.source_id, request.name, inspection)
+            await self._catalogue.declare(org_id, request.name, found.tables, meta.actor)
         except ProblemError:
             await self._take_back(org_id, request.source_id, meta)
             raise
@@ -102,16 +105,25 @@ class Handlers:
     async def update_source(self, request: UpdateSource, meta: Meta) -> Source:
         """UpdateSource: what is read in another way has other expected columns."""
         org_id = organization_of(meta)
-        old = _not_deleting(await self._store.get(org_id, request.source_id))
+        kept = await self._store.kept(org_id, request.source_id)
+        old = _not_deleting(kept.source)
         require_unchanged(request.if_revision in (None, old.revision))
         name = old.name if request.name is None else request.name.strip()
-        config, warnings, inspection = old.config, old.warnings, None
+        config, others, warnings, found = old.config, old.other_tables, old.warnings, None
         if request.config is not None:
-            inspection = await self._inspect(org_id, request.config)
-            config, warnings = request.config, inspection.warnings
+            _require_same_type(old, request.config)
+            config = request.config
+            found = await self._inspect(Asked(org_id, old.id, kept.opened(config)))
+            config = config.model_copy(update=found.settled)
+            # A table that is not expected any more keeps its data until the source goes.
+            others = merged(old.other_tables, others_of(found.tables))
+            warnings = found.warnings
         # The catalogue is told inside, so that of two changes at once both places keep the same.
-        async with self._store.updating(org_id, old, name, config, warnings):
-            await self._declare(meta, old.id, name, inspection)
+        async with self._store.updating(kept, name, config, others, warnings):
+            if found is not None:
+                await self._catalogue.declare(org_id, name, found.tables, meta.actor)
+            if name != old.name:
+                await self._catalogue.rename(org_id, old, name, meta.actor)
         return await self._store.get(org_id, old.id)
 
     async def delete_source(self, request: DeleteSource, meta: Meta) -> Done:
@@ -124,20 +136,19 @@ class Handlers:
 
     async def preview_source(self, request: PreviewSource, meta: Meta) -> SourcePreview:
         """PreviewSource."""
-        options = options_of(request.config)
-        async with self._file(organization_of(meta), request.config) as path:
-            preview = await self._pool.sample(
-                SampleJob(path=path, options=options, limit=request.limit)
-            )
-        found = preview.inspection
-        return SourcePreview(
-            columns=tuple(column.as_column() for column in found.columns),
-            rows=preview.rows,
-            delimiter=found.dialect.delimiter,
-            encoding=found.dialect.encoding,
-            header_row=found.dialect.header_row,
-            warnings=found.warnings,
-        )
+        org_id, config = organization_of(meta), request.config
+        if request.source_id is not None:
+            kept = await self._store.kept(org_id, request.source_id)
+            config = kept.opened(config)
+        asked = Asked(org_id, request.source_id or new_id(), config)
+        async with self._looking():
+            return await self._readers[request.source_type].preview(asked, request.limit)
+
+    async def list_rejects(self, request: ListRejects, meta: Meta) -> StoredRejects:
+        """ListRejects."""
+        org_id = organization_of(meta)
+        source = await self._store.get(org_id, request.source_id)
+        return await rejects.first(self._objects, org_id, source.id, request.limit)
 
     async def plan_sources(self, request: PlanSources, meta: Meta) -> SourcesPlan:
         """PlanSources."""
@@ -148,7 +159,12 @@ class Handlers:
         ordered = (found[key] for key in request.source_ids)
         return SourcesPlan(
             sources=tuple(
-                PlannedSource(source_id=source.id, name=source.name, table_id=source.table_id)
+                PlannedSource(
+                    source_id=source.id,
+                    name=source.name,
+                    table_id=source.table_id,
+                    other_table_ids=tuple(table.table_id for table in source.other_tables),
+                )
                 for source in ordered
             )
         )
@@ -175,18 +191,9 @@ class Handlers:
         except AWAY as error:
             log.warning("cancel_not_marked", error=str(error) or repr(error))
 
-    async def _inspect(self, org_id: UUID, config: CsvConfig) -> Inspection:
-        async with self._file(org_id, config) as path:
-            return await self._pool.inspect(InspectJob(path=path, options=options_of(config)))
-
-    async def _declare(
-        self, meta: Meta, table_id: UUID, name: str, inspection: Inspection | None
-    ) -> None:
-        columns = inspection and tuple(column.as_column() for column in inspection.columns)
-        declare = DeclareTable(
-            table_id=table_id, table_kind="source", display_name=name, expected=columns
-        )
-        await self._bus.ask(declare, org_id=meta.org_id, actor=meta.actor)
+    async def _inspect(self, asked: Asked[Config]) -> Inspected:
+        async with self._looking():
+            return await self._readers[type_of(asked.config)].inspect(asked)
 
     async def _take_back(self, org_id: UUID, source_id: UUID, meta: Meta) -> None:
         try:
@@ -196,16 +203,11 @@ class Handlers:
             log.warning("source_not_taken_back", source_id=str(source_id), error=str(error))
 
     @asynccontextmanager
-    async def _file(self, org_id: UUID, config: CsvConfig) -> AsyncIterator[Path]:
-        """The upload on this machine; what is wrong with it becomes a problem in words."""
-        upload = await self._store.upload(org_id, config.upload_id)
-        try:
-            async with self._reading, files.local(self._objects, org_id, upload) as path:
-                yield path
-        except BadSource as error:
-            raise problem(422, error.code, error.message) from error
-        except Unavailable as error:
-            raise problem(503, error.code, error.message) from error
+    async def _looking(self) -> AsyncIterator[None]:
+        """A turn to read a source; what is wrong with it becomes a problem in words."""
+        with in_words():
+            async with self._reading:
+                yield
 
 
 def _not_deleting(source: Source) -> Source:
@@ -213,3 +215,14 @@ def _not_deleting(source: Source) -> Source:
     if source.status == "deleting":
         raise problem(409, "being_deleted", f"The source '{source.name}' is being deleted.")
     return source
+
+
+def _require_same_type(source: Source, config: Config) -> None:
+    """Raise the 422 problem of a config for another type of source."""
+    if type(config) is not type(source.config):
+        raise problem(
+            422,
+            "other_type",
+            f"'{source.name}' is a source of type {source.source_type}. Make a new source for "
+            "another type.",
+        )

@@ -13,12 +13,12 @@ A blank cell is null; in a text column, blank space is kept as it is.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ingest.connectors import ColumnType
 
-_BLANKS = "' \t\r\n\v\f\u00a0\ufeff'"
+BLANKS = "' \t\r\n\v\f\u00a0\ufeff'"
 POSTGRES = {
     "text": "text",
     "integer": "bigint",
@@ -80,7 +80,7 @@ _ID_ENDS = ("code", "phone", "uuid")
 
 def filled(column: str) -> str:
     """SQL: the cell holds more than blank space. Most cells are told by their first byte."""
-    trimmed = f"coalesce(trim({column}, {_BLANKS}) <> '', false)"
+    trimmed = f"coalesce(trim({column}, {BLANKS}) <> '', false)"
     return f"CASE WHEN {column} >= '!' AND {column} < '~' THEN true ELSE {trimmed} END"
 
 
@@ -167,51 +167,12 @@ READINGS: tuple[Reading, ...] = (
 )
 ZONED = Reading("timestamp", f"{_ISO_DATE}{_ISO_TIME} ?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)")
 """Times with a zone: no reading of its own, but a warning."""
-_SAID: Mapping[ColumnType, tuple[Reading, ...]] = {
-    "text": (TEXT,),
-    "integer": (
-        Reading(
-            "integer",
-            " *[+-]?[0-9]+ *",
-            "try_cast(trim({v}) AS BIGINT) IS NOT NULL",
-            "try_cast(trim({v}) AS BIGINT)::VARCHAR",
-        ),
-    ),
-    "decimal": (
-        Reading(
-            "decimal",
-            " *[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})? *",
-            value="trim({v})",
-        ),
-    ),
-    "boolean": (
-        Reading(
-            "boolean",
-            ".{1,40}",
-            "lower(trim({v})) IN ('true','false','t','f','yes','no','y','n','1','0')",
-            "(lower(trim({v})) IN ('true','t','yes','y','1'))::VARCHAR",
-        ),
-    ),
-    "date": tuple(reading for reading in READINGS if reading.type == "date"),
-    "timestamp": (
-        *(reading for reading in READINGS if reading.type == "timestamp"),
-        Reading(
-            "timestamp",
-            ".*",
-            "try_cast({v} AS TIMESTAMPTZ) IS NOT NULL",
-            "strftime(try_cast({v} AS TIMESTAMPTZ) AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S.%f')",
-        ),
-    ),
-    "json": (Reading("json", ".*", "json_valid({v})"),),
-}
 
 
-def said(type: ColumnType, format: str | None) -> tuple[Reading, ...]:
-    """The readings that a user's word admits, best first."""
-    if format and type in {"date", "timestamp"}:
-        escaped = format.replace("'", "''")
-        return (_formatted(type, ".*", escaped),)
-    return _SAID[type]
+def in_words(format: str) -> str:
+    """A format as the recipe language writes it."""
+    words = {"Y": "YYYY", "m": "MM", "d": "DD", "b": "MON", "B": "MONTH", "H": "HH24", "M": "MI"}
+    return re.sub("%(.)", lambda found: words.get(found[1], "SS"), format)
 
 
 def kept_as_text(header: str) -> bool:

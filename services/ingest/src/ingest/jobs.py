@@ -1,22 +1,59 @@
 """What a warm subprocess is asked and answers: one JSON line each way. Light to import."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
+from contracts.ingest import SyncPhase
 from ingest.connectors import Found, InferredColumn, Notice
 from ingest.connectors.csv import Inspection, Preview
 from ingest.connectors.kobo.shape import KoboOptions
 from ingest.dialect import CsvOptions
 
-Phase = Literal["reading", "writing", "loading", "counting"]
 Identifier = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_]{0,62}$")]
 
 
-class _Job(BaseModel):
+class Progress(Found):
+    """How far a job has come; totals are told where they are known."""
+
+    phase: SyncPhase
+    rows: int | None = None
+    total_rows: int | None = None
+    bytes: int | None = None
+    total_bytes: int | None = None
+
+
+class Tell(Protocol):
+    """Says how far a job has come."""
+
+    def __call__(
+        self,
+        phase: SyncPhase,
+        *,
+        rows: int | None = None,
+        total_rows: int | None = None,
+        bytes: int | None = None,
+        total_bytes: int | None = None,
+    ) -> None:
+        """As `Progress`."""
+        ...
+
+
+class Masking(BaseModel):
+    """The organisation's key of masks, as a session of the database would hold it."""
+
     model_config = ConfigDict(frozen=True)
 
+    mask_key: SecretStr | None = None
+    """Needed where a column is hashed."""
+
+    @field_serializer("mask_key")
+    def _reveal_mask_key(self, key: SecretStr | None) -> str | None:
+        return None if key is None else key.get_secret_value()
+
+
+class _Job(Masking):
     path: Path
     """A file on this machine; it is only read."""
     options: CsvOptions = CsvOptions()
@@ -61,15 +98,17 @@ class LoadJob(_Job, Destination):
     """Load a file into a new table of an organisation's data schema, as the organisation."""
 
     kind: Literal["load"] = "load"
+    known: tuple[str, ...] | None = None
+    """Display names of the columns that readers see now; None before the first load."""
     sha256: str | None = None
     """Of the file, where it is known: by it, what an earlier look found is found again."""
-    known: Inspection | None = None
+    looked: Inspection | None = None
     """What an earlier look found; holds for the same bytes only."""
     rejects: Path | None = None
     """Where to put the records that are set aside, with their lines and reasons, if any are."""
 
 
-class FormJob(Schema):
+class FormJob(Masking, Schema):
     """Read a KoboToolbox form into a new table for its submissions and for each repeat."""
 
     kind: Literal["form"] = "form"
@@ -80,6 +119,8 @@ class FormJob(Schema):
     """By the path of the repeat; the submissions' is empty."""
     published: str | None = None
     """The fingerprint of what readers see: a reading that gives it is not loaded."""
+    known: tuple[str, ...] | None = None
+    """As of a file, over all of the form's tables."""
     after: int = 0
     """Take submissions with an `_id` above this."""
     allowed_origins: tuple[str, ...] = ()
@@ -120,7 +161,7 @@ class Failure(Found):
 class Line(BaseModel):
     """One line that a worker says; exactly one field is set."""
 
-    progress: Phase | None = None
+    progress: Progress | None = None
     inspected: Inspection | None = None
     sampled: Preview | None = None
     loaded: LoadResult | None = None

@@ -1,6 +1,6 @@
 """A file of cells into a new table: loaded by dlt, counted in SQL. Runs in a subprocess."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,8 @@ from dlt.load.exceptions import LoadClientJobException
 from psycopg2 import sql
 
 from ingest.connectors import BadSource, ColumnType, InferredColumn, Unavailable
-from ingest.jobs import Destination, Phase
+from ingest.jobs import Destination, Tell
+from ingest.watching import watched
 
 LOAD_ID = "_dlt_load_id"
 _STATISTICS = 50
@@ -73,9 +74,7 @@ class Ready:
     rows: int
 
 
-def into_table(
-    job: Destination, ready: Ready, folder: Path, progress: Callable[[Phase], None]
-) -> tuple[int, int]:
+def into_table(job: Destination, ready: Ready, folder: Path, progress: Tell) -> tuple[int, int]:
     """Write a file into a new table; gives its rows and bytes, as SQL counts them.
 
     Raises BadSource and Unavailable. A table that was begun and not finished is dropped.
@@ -84,8 +83,9 @@ def into_table(
         if _execute(connection, "SELECT to_regclass(%s)", values=(_literal(job),))[0]:
             raise ValueError(f"the relation {job.relation} exists: a version is new")
         try:
-            load_id = _through_dlt(job, ready, folder, connection)
-            progress("counting")
+            with watched(job, ready.rows, ready.path.stat().st_size, progress):
+                load_id = _through_dlt(job, ready, folder, connection)
+            progress("counting", total_rows=ready.rows)
             rows, size = _finish(connection, job, load_id)
             if rows != ready.rows:
                 raise BadSource(

@@ -4,6 +4,7 @@ import csv
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 
 from ingest import header
@@ -60,9 +61,13 @@ class Mended:
 class _Mender:
     """Sorts records: rows as they are, rows that were repaired, and those set aside."""
 
-    def __init__(self, width: int, aside: Callable[[Record, str], object]) -> None:
-        """`aside` takes what is no row of the table, with the reason."""
+    def __init__(self, width: int, aside: Callable[[Record, str], object], censored: bool) -> None:
+        """`aside` takes what is no row of the table, with the reason.
+
+        `censored`: no cell may be seen in a warning.
+        """
         self._width = width
+        self._censored = censored
         self._aside = aside
         self._waiting: list[Record] = []
         self._after_blank = False
@@ -165,7 +170,7 @@ class _Mender:
             yield Notice(
                 code="lines_after_table",
                 message="Lines below the table were left out; the first of them "
-                f"(line {first.line}): {first.cells[0]!r}.",
+                f"(line {first.line}){'' if self._censored else f': {first.cells[0]!r}'}.",
             )
         if self.blank:
             yield Notice(code="blank_rows", message=f"{self.blank} blank rows were left out.")
@@ -192,8 +197,13 @@ def has_notes_below(path: Path, layout: Layout) -> bool:
     return False
 
 
-def mend(path: Path, layout: Layout, folder: Path) -> Mended:
-    """Write a sound copy into `folder`. Raises BadSource `bad_rows`."""
+def mend(
+    path: Path, layout: Layout, folder: Path, censored: Callable[[Record], str] | None = None
+) -> Mended:
+    """Write a sound copy into `folder`. Raises BadSource `bad_rows`.
+
+    `censored` is what may be seen of a record that is set aside, where not all of it may.
+    """
     target, rejects = folder / "mended.csv", folder / "rejects.csv"
     heads = layout.header_row + 1
     with (
@@ -203,9 +213,11 @@ def mend(path: Path, layout: Layout, folder: Path) -> Mended:
     ):
         refused = csv.writer(aside)
         refused.writerow(("line", "reason", "text"))
+        text_of = censored or attrgetter("text")
         mender = _Mender(
             layout.width,
-            lambda record, reason: refused.writerow((record.line, reason, record.text)),
+            lambda record, reason: refused.writerow((record.line, reason, text_of(record))),
+            censored is not None,
         )
         found = records(source, layout.cutter, layout.width, heads)
         for _ in zip(range(heads), found, strict=False):

@@ -21,7 +21,7 @@ from ingest.jobs import (
     LoadJob,
     LoadResult,
     Order,
-    Phase,
+    Progress,
     SampleJob,
 )
 from ingest.mother import Mother, Worker
@@ -89,21 +89,21 @@ class WorkerPool:
         return answer
 
     async def load(
-        self, job: LoadJob, progress: Callable[[Phase], None] | None = None
+        self, job: LoadJob, progress: Callable[[Progress], None] | None = None
     ) -> LoadResult:
         """Write a version. Cancelled, the process is killed. Raises BadSource, Unavailable.
 
         A clean file that was looked at before is not looked at again.
         """
-        if job.sha256 is not None and job.known is None:
-            known = self._known.get(_key(job.options, job.sha256))
-            job = job.model_copy(update={"known": known})
+        if job.sha256 is not None and job.looked is None:
+            looked = self._known.get(_key(job.options, job.sha256))
+            job = job.model_copy(update={"looked": looked})
         answer = (await self._run(job, progress)).loaded
         assert answer is not None
         return answer
 
     async def load_form(
-        self, job: FormJob, progress: Callable[[Phase], None] | None = None
+        self, job: FormJob, progress: Callable[[Progress], None] | None = None
     ) -> FormResult:
         """Write a form's versions. Cancelled, the process is killed. Raises BadSource, Unavailable."""
         answer = (await self._run(job, progress)).form
@@ -120,7 +120,7 @@ class WorkerPool:
     async def _run(
         self,
         job: LoadJob | FormJob | InspectJob | SampleJob,
-        progress: Callable[[Phase], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
     ) -> Line:
         worker = await self._take()
         self._refill()

@@ -8,9 +8,23 @@ from typing import Any
 
 import duckdb
 
+from contracts.ingest import ColumnOption
+from ingest import misfits
 from ingest.connectors import BadSource, ColumnType, Notice
-from ingest.dialect import ColumnOption, CsvOptions
-from ingest.infer import READINGS, TEXT, ZONED, Reading, best, filled, kept_as_text, said
+from ingest.dialect import CsvOptions
+from ingest.infer import (
+    READINGS,
+    TEXT,
+    ZONED,
+    Reading,
+    best,
+    filled,
+    in_words,
+    kept_as_text,
+)
+from ingest.masks import masked_sql
+from ingest.rules import rule
+from ingest.said import said
 
 SAMPLE_ROWS = 1000
 SHOWN = 64
@@ -24,8 +38,8 @@ class Candidate:
     column: str
     display: str
     readings: tuple[Reading, ...]
-    said: ColumnType | None
-    """What the user said it is."""
+    rule: ColumnOption
+    """What the user said of it."""
     seen: bool
     """A value was in the sample."""
     zoned: bool = False
@@ -40,14 +54,18 @@ class Planned:
     filled: int
     spaces: int
     """Cells of nothing but blank space."""
+    rule: ColumnOption
 
     @property
     def as_it_stands(self) -> bool:
         """PostgreSQL reads every cell of the file itself as we would."""
-        return self.reading.native and (self.reading.type == "text" or not self.spaces)
+        native = self.reading.native and self.rule.mask is None
+        return native and (self.reading.type == "text" or not self.spaces)
 
     def cell(self) -> str:
         """SQL of the cell as PostgreSQL reads it; a blank one of a typed column is null."""
+        if self.rule.mask is not None:
+            return masked_sql(self.rule.mask, self.column)
         if self.reading.type == "text":
             return self.column
         return f"CASE WHEN {filled(self.column)} THEN {self.reading.value_sql(self.column)} END"
@@ -65,12 +83,14 @@ def candidates(
     rows = connection.execute(f"SELECT {cells} FROM {source} LIMIT {SAMPLE_ROWS}").fetchall()
     found: list[Candidate] = []
     for index, (column, name) in enumerate(zip(columns, display, strict=True)):
-        option = options.columns.get(name) or ColumnOption()
-        if option.type is not None:
-            readings = said(option.type, option.format)
+        holds = rule(options.columns, name)
+        if holds.skip or holds.mask is not None:
+            readings = ()
+        elif holds.type is not None:
+            readings = said(holds.type, holds.format)
         else:
             readings = () if options.types == "text" else READINGS
-        whole = Candidate(column, name, readings, option.type, seen=False)
+        whole = Candidate(column, name, readings, holds, seen=False)
         found.append(_narrowed(whole, [row[index] for row in rows]))
     return found
 
@@ -111,12 +131,15 @@ def decide(
     all_of_them: Sequence[Candidate],
     counted: Mapping[str, Any],
 ) -> tuple[list[Planned], list[Notice]]:
-    """The reading of every column. Raises BadSource `wrong_type`, `ambiguous_dates`."""
+    """The reading of every column. Raises `misfits.Unfit`, and BadSource `ambiguous_dates`."""
     plan: list[Planned] = []
     warnings: list[Notice] = []
     for candidate in all_of_them:
         cells = counted[f"{candidate.column}_filled"]
         spaces = counted[f"{candidate.column}_spaces"] - cells
+        if candidate.rule.skip or candidate.rule.mask is not None:
+            plan.append(Planned(candidate.column, TEXT, cells, spaces, candidate.rule))
+            continue
         if candidate.seen:
             fitting = [
                 reading
@@ -128,7 +151,7 @@ def decide(
         else:
             candidate, fitting = _late(connection, source, candidate, cells)  # noqa: PLW2901
         reading = _chosen(connection, source, candidate, fitting, cells, warnings)
-        plan.append(Planned(candidate.column, reading, cells, spaces))
+        plan.append(Planned(candidate.column, reading, cells, spaces, candidate.rule))
     return plan, warnings
 
 
@@ -174,14 +197,15 @@ def _chosen(
     cells: int,
     warnings: list[Notice],
 ) -> Reading:
+    wanted = candidate.rule.type
     if not cells:
-        return said(candidate.said, None)[0] if candidate.said else TEXT
+        return said(wanted, None)[0] if wanted else TEXT
     reading, swapped = best(fitting)
     name = candidate.display
     if swapped is not None:
-        both = " or ".join(f"{one.format!r}" for one in swapped)
+        both = " or ".join(f"{in_words(one.format)!r}" for one in swapped)
         told = f"The dates in {name!r} can be read with the day first or the month first ({both}): "
-        if candidate.said:
+        if wanted:
             raise BadSource("ambiguous_dates", f"{told}choose the column's format.")
         warnings.append(
             Notice(
@@ -190,20 +214,8 @@ def _chosen(
             )
         )
         return TEXT
-    if reading is None and candidate.said:
-        fits = " OR ".join(
-            f"{one.fits_sql(candidate.column)}" for one in said(candidate.said, None)
-        )
-        examples = connection.execute(
-            f"SELECT DISTINCT {candidate.column} FROM {source} "
-            f"WHERE {filled(candidate.column)} AND NOT ({fits}) LIMIT 3"
-        ).fetchall()
-        shown = ", ".join(repr(row[0][:40]) for row in examples) or "some values"
-        raise BadSource(
-            "wrong_type",
-            f"The column {name!r} cannot be read as {candidate.said}: {shown} do not fit. Choose "
-            "another type, or correct the file.",
-        )
+    if reading is None and wanted:
+        raise misfits.found(connection, source, candidate.column, name, candidate.rule)
     if reading is None:
         if candidate.zoned:
             warnings.append(
@@ -214,6 +226,6 @@ def _chosen(
                 )
             )
         return TEXT
-    if not candidate.said and reading.type in {"integer", "decimal"} and kept_as_text(name):
+    if not wanted and reading.type in {"integer", "decimal"} and kept_as_text(name):
         return TEXT
     return reading

@@ -6,23 +6,25 @@ ON CONFLICT (id) DO NOTHING;
 -- name: get_upload(upload_id)^
 SELECT id AS upload_id, filename, size_bytes, sha256 FROM uploads WHERE id = :upload_id;
 
--- name: forget_upload(upload_id)!
--- Keeps what a source still reads.
+-- name: forget_upload(source_id, upload_id)!
+-- Keeps what another source reads.
 DELETE FROM uploads WHERE id = :upload_id
-    AND NOT EXISTS (SELECT FROM sources WHERE config ->> 'upload_id' = :upload_id::uuid::text);
+    AND NOT EXISTS (SELECT FROM sources
+        WHERE id <> :source_id AND config ->> 'upload_id' = :upload_id::uuid::text);
 
--- name: begin_source(source_id, org_id, name, name_key, source_type, config, digest, warnings)!
+-- name: begin_source(source_id, org_id, name, name_key, source_type, config, secrets, other_tables, digest, warnings)!
 -- Nobody sees it before its name is reserved.
-INSERT INTO sources (id, org_id, name, name_key, source_type, config, digest, warnings, status)
-VALUES (:source_id, :org_id, :name, :name_key, :source_type, :config, :digest, :warnings,
-    'creating')
+INSERT INTO sources (id, org_id, name, name_key, source_type, config, secrets, other_tables, digest,
+    warnings, status)
+VALUES (:source_id, :org_id, :name, :name_key, :source_type, :config, :secrets, :other_tables,
+    :digest, :warnings, 'creating')
 ON CONFLICT (id) DO NOTHING;
 
 -- name: finish_source(source_id)!
 UPDATE sources SET status = 'ready' WHERE id = :source_id AND status = 'creating';
 
--- name: lock_unfinished(source_id)$
-SELECT id FROM sources WHERE id = :source_id AND status = 'creating' FOR UPDATE;
+-- name: lock_unfinished(source_id)^
+SELECT * FROM sources WHERE id = :source_id AND status = 'creating' FOR UPDATE;
 
 -- name: interrupted()
 -- Of all organisations: what a crash, or a neighbour that was away, left half made or half gone.
@@ -35,6 +37,25 @@ LIMIT 100;
 -- name: is_read_by_others(source_id, upload_id)$
 SELECT EXISTS (SELECT FROM sources
     WHERE id <> :source_id AND config ->> 'upload_id' = :upload_id::uuid::text);
+
+-- name: let_go(source_id, upload_id, reading)!
+-- Affects no row when the source reads another file by now.
+UPDATE sources SET let_go = :reading
+WHERE id = :source_id AND config ->> 'upload_id' = :upload_id::uuid::text;
+
+-- name: what_is_let_go(source_id)$
+SELECT let_go FROM sources WHERE id = :source_id;
+
+-- name: reading_upload(upload_id)
+SELECT * FROM sources WHERE config ->> 'upload_id' = :upload_id::uuid::text;
+
+-- name: fingerprint_of(source_id, version_id)$
+-- Of a version that a sync has written, or has found to be still the truth.
+SELECT version ->> 'fingerprint'
+FROM sync_runs, jsonb_array_elements(event -> 'tables') AS version
+WHERE source_id = :source_id AND outcome = 'synced'
+    AND version ->> 'version_id' = :version_id::uuid::text
+LIMIT 1;
 
 -- name: get_source(source_id)^
 SELECT * FROM sources WHERE id = :source_id;
@@ -49,10 +70,13 @@ LIMIT :page;
 -- name: sources_with(source_ids)
 SELECT * FROM sources WHERE id = ANY (:source_ids::uuid[]) AND status = 'ready';
 
--- name: update_source(source_id, revision, name, name_key, config, warnings)!
-UPDATE sources SET name = :name, name_key = :name_key, config = :config, warnings = :warnings,
-    revision = revision + 1
+-- name: update_source(source_id, revision, name, name_key, config, secrets, other_tables, warnings)!
+UPDATE sources SET name = :name, name_key = :name_key, config = :config, secrets = :secrets,
+    other_tables = :other_tables, warnings = :warnings, revision = revision + 1
 WHERE id = :source_id AND revision = :revision AND status = 'ready';
+
+-- name: keep_other_tables(source_id, other_tables)!
+UPDATE sources SET other_tables = :other_tables WHERE id = :source_id;
 
 -- name: set_status(source_id, status)!
 UPDATE sources SET status = :status WHERE id = :source_id;
@@ -103,3 +127,19 @@ INSERT INTO cancelled_runs (run_id, org_id) VALUES (:run_id, :org_id) ON CONFLIC
 
 -- name: is_cancelled(run_id)$
 SELECT EXISTS (SELECT 1 FROM cancelled_runs WHERE run_id = :run_id);
+
+-- name: reserve_read(credential, pace, slack, patience)$
+-- Seconds until the read that was taken may be made; null: later than `patience`, none was taken.
+-- By the clock, not the transaction's time: whoever waited for the row reads the time after that.
+INSERT INTO google_quotas AS quota (credential, full_at)
+VALUES (:credential, clock_timestamp() + make_interval(secs => :pace::float8))
+ON CONFLICT (credential) DO UPDATE
+SET full_at = greatest(quota.full_at, clock_timestamp()) + make_interval(secs => :pace::float8)
+WHERE quota.full_at - clock_timestamp()
+    <= make_interval(secs => :patience::float8 + :slack::float8 - :pace::float8)
+RETURNING greatest(extract(epoch FROM full_at - clock_timestamp())::float8 - :slack::float8, 0);
+
+-- name: hold_reads(credential, seconds)!
+INSERT INTO google_quotas AS quota (credential, full_at)
+VALUES (:credential, clock_timestamp() + make_interval(secs => :seconds::float8))
+ON CONFLICT (credential) DO UPDATE SET full_at = greatest(quota.full_at, excluded.full_at);

@@ -1,28 +1,32 @@
-"""Taking sources away, with their table and their file; what a crash interrupted is finished."""
+"""Taking sources away, with their tables and files; what a crash interrupted is finished."""
 
 import asyncio
 from uuid import UUID
 
 from chassis.bus import Bus
 from chassis.database import AWAY
-from chassis.objects import Objects
 from chassis.telemetry import log
 from contracts.ingest import Source
 from contracts.orchestrator import FindPipelineUsers
 from contracts.problem import ProblemError
-from contracts.transform import DropTable, GetTable
-from ingest.domain import rejects_key, source_in_use, upload_key
+from contracts.transform import GetTable
+from ingest.catalogue import Catalogue
+from ingest.domain import source_in_use
+from ingest.readers import Asked, Readers
 from ingest.store import Store
 
 
 class Remover:
     """Removes sources; every part of it may be repeated."""
 
-    def __init__(self, bus: Bus, store: Store, objects: Objects, every: float) -> None:
+    def __init__(
+        self, bus: Bus, store: Store, catalogue: Catalogue, readers: Readers, every: float
+    ) -> None:
         """`every`: seconds between two looks for what was interrupted."""
         self._bus = bus
         self._store = store
-        self._objects = objects
+        self._catalogue = catalogue
+        self._readers = readers
         self._every = every
 
     async def remove(self, org_id: UUID, source: Source, actor: str) -> None:
@@ -37,20 +41,18 @@ class Remover:
                 FindPipelineUsers(target_id=source.id), org_id=org_id, actor=actor
             )
             if users.names:
-                readers = await self._readers(org_id, source.table_id, actor)
+                readers = await self._recipes(org_id, source.table_id, actor)
                 raise source_in_use(source.name, readers, users.names)
-            await self._bus.ask(DropTable(table_id=source.id), org_id=org_id, actor=actor)
+            await self._catalogue.drop(org_id, source, actor)
         except ProblemError as error:
             if error.problem.status == 409:
                 await self._store.set_status(org_id, source.id, "ready")
             raise
-        upload_id = source.config.upload_id
-        if not await self._store.is_read_by_others(org_id, source.id, upload_id):
-            await self._objects.delete(upload_key(org_id, upload_id))
-        await self._objects.delete(rejects_key(org_id, source.id))
-        await self._store.delete(org_id, source.id, upload_id)
+        asked = Asked(org_id, source.id, source.config)
+        await self._readers[source.source_type].forget(asked)
+        await self._store.delete(org_id, source.id)
 
-    async def _readers(self, org_id: UUID, table_id: UUID, actor: str) -> tuple[str, ...]:
+    async def _recipes(self, org_id: UUID, table_id: UUID, actor: str) -> tuple[str, ...]:
         """Names of the transformations that read a table."""
         try:
             asked = GetTable(name=str(table_id))
@@ -62,9 +64,9 @@ class Remover:
 
     async def take_back(self, org_id: UUID, source_id: UUID, actor: str) -> None:
         """Forget a source that was begun and not finished, and free its name."""
-        async with self._store.unfinished(org_id, source_id) as is_there:
-            if is_there:
-                await self._bus.ask(DropTable(table_id=source_id), org_id=org_id, actor=actor)
+        async with self._store.unfinished(org_id, source_id) as source:
+            if source is not None:
+                await self._catalogue.drop(org_id, source, actor)
 
     async def run(self) -> None:
         """Finish what was interrupted, now and then, until cancelled."""

@@ -1,7 +1,8 @@
 """Settings of ingest: how many files are read at once, and how much memory each may take."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator
 
+from chassis.crypto import Vault
 from chassis.settings import ServiceSettings
 
 
@@ -9,6 +10,15 @@ class Settings(ServiceSettings):
     """What an operator may turn."""
 
     object_store_url: str
+    encryption_key: SecretStr
+    """Encrypts the secrets of sources: base64 of 32 bytes, or several with commas between."""
+    mask_key: SecretStr = Field(min_length=16)
+    """The one of transform: what masks that hash are keyed with."""
+    google_credentials_json: SecretStr | None = None
+    """The JSON key of a service account, for sources that have none of their own."""
+    google_sheets_url: str = "https://sheets.googleapis.com"
+    google_token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105
+    """The one place where a key may be used; a key that names another is refused."""
     max_syncs: int = Field(default=2, ge=1)
     """Syncs of this replica at once; each is a process of its own."""
     max_reads: int = Field(default=4, ge=1)
@@ -17,3 +27,16 @@ class Settings(ServiceSettings):
     """Processes that wait with dlt imported, which takes 1.5 s."""
     tidy_every: float = Field(default=30.0, gt=0)
     """Seconds between two looks for sources whose making or deleting was interrupted."""
+
+    @field_validator("google_credentials_json")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and '"service_account"' not in value.get_secret_value():
+            raise ValueError("it is not the JSON key of a service account (the file's content)")
+        return value
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _opens_the_vault(cls, value: SecretStr) -> SecretStr:
+        Vault(value.get_secret_value())
+        return value

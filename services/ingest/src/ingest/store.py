@@ -1,7 +1,8 @@
 """Uploads and sources in PostgreSQL, each behind its organisation's row-level security."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 import asyncpg
@@ -9,25 +10,47 @@ import asyncpg
 from chassis.database import Database, affected, collect, queries
 from chassis.paging import after, cursor, name_key
 from contracts.ingest import (
+    Config,
     CreateSource,
-    CsvConfig,
     ListSources,
     RegisterUpload,
     Source,
     SourceList,
+    SourceTable,
     Upload,
 )
 from contracts.problem import not_found, problem
 from contracts.tables import Notice
+from ingest.sealing import Sealing
 
 _queries = queries("ingest")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A source as it is stored: its config shows no secret until it is opened."""
+
+    source: Source
+    org_id: UUID
+    sealed: Mapping[str, str]
+    sealing: Sealing
+
+    def opened(self, config: Config | None = None) -> Config:
+        """The source's config, or another one for it, with the secrets that are kept.
+
+        Raises a 422 problem `secret_lost`.
+        """
+        wanted = config or self.source.config
+        sealed = self.sealed if type(wanted) is type(self.source.config) else {}
+        return self.sealing.opened(self.org_id, self.source.id, wanted, sealed)
 
 
 class Store:
     """What ingest knows of where data comes from."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, sealing: Sealing) -> None:
         self._database = database
+        self._sealing = sealing
 
     async def keep_upload(self, org_id: UUID, request: RegisterUpload) -> Upload:
         """Insert once. Raises 404 when the id is another organisation's."""
@@ -55,8 +78,20 @@ class Store:
         _require_same(row, request)
         return None if row["status"] == "creating" else _source(row)
 
-    async def begin(self, org_id: UUID, request: CreateSource, warnings: Sequence[Notice]) -> None:
-        """Insert once, for nobody to see yet; raises 422 `idempotency_mismatch`."""
+    async def begin(
+        self,
+        org_id: UUID,
+        request: CreateSource,
+        other_tables: Sequence[SourceTable],
+        warnings: Sequence[Notice],
+        settled: Mapping[str, object] | None = None,
+    ) -> None:
+        """Insert once, for nobody to see yet; raises 422 `idempotency_mismatch`.
+
+        `settled` are fields of the config that the request left open.
+        """
+        config = request.config.model_copy(update=settled)
+        config, sealed = self._sealing.seal(org_id, request.source_id, config, {})
         async with self._database.organization(org_id) as connection:
             await _queries.begin_source(
                 connection,
@@ -65,7 +100,9 @@ class Store:
                 name=request.name,
                 name_key=name_key(request.name),
                 source_type=request.source_type,
-                config=request.config.model_dump(mode="json"),
+                config=config.model_dump(mode="json"),
+                secrets=sealed,
+                other_tables=[table.model_dump(mode="json") for table in other_tables],
                 digest=request.digest(),
                 warnings=[notice.model_dump() for notice in warnings],
             )
@@ -81,11 +118,11 @@ class Store:
         return await self.get(org_id, source_id)
 
     @asynccontextmanager
-    async def unfinished(self, org_id: UUID, source_id: UUID) -> AsyncIterator[bool]:
+    async def unfinished(self, org_id: UUID, source_id: UUID) -> AsyncIterator[Source | None]:
         """Hold a source that was begun and not finished, if there is one; gone when this ends well."""
         async with self._database.organization(org_id) as connection:
             held = await _queries.lock_unfinished(connection, source_id=source_id)
-            yield held is not None
+            yield None if held is None else _source(held, status="deleting")
             if held is not None:
                 await _queries.delete_source(connection, source_id=source_id)
 
@@ -97,11 +134,15 @@ class Store:
 
     async def get(self, org_id: UUID, source_id: UUID) -> Source:
         """One source; raises a 404 problem."""
+        return (await self.kept(org_id, source_id)).source
+
+    async def kept(self, org_id: UUID, source_id: UUID) -> Kept:
+        """One source with its secrets, closed; raises a 404 problem."""
         async with self._database.organization(org_id) as connection:
             row = await _queries.get_source(connection, source_id=source_id)
         if row is None or row["status"] == "creating":
             raise not_found("source", source_id)
-        return _source(row)
+        return Kept(_source(row), org_id, row["secrets"], self._sealing)
 
     async def list(self, org_id: UUID, request: ListSources) -> SourceList:
         """A page of sources, by name."""
@@ -127,12 +168,19 @@ class Store:
 
     @asynccontextmanager
     async def updating(
-        self, org_id: UUID, old: Source, name: str, config: CsvConfig, warnings: Sequence[Notice]
+        self,
+        kept: Kept,
+        name: str,
+        config: Config,
+        other_tables: Sequence[SourceTable],
+        warnings: Sequence[Notice],
     ) -> AsyncIterator[None]:
         """Old to new, if the context ends well; nobody else changes the source meanwhile.
 
         Raises 412 when somebody did before.
         """
+        org_id, old = kept.org_id, kept.source
+        config, sealed = self._sealing.seal(org_id, old.id, config, kept.sealed)
         async with self._database.organization(org_id) as connection:
             status = await _queries.update_source(
                 connection,
@@ -141,6 +189,8 @@ class Store:
                 name=name,
                 name_key=name_key(name),
                 config=config.model_dump(mode="json"),
+                secrets=sealed,
+                other_tables=[table.model_dump(mode="json") for table in other_tables],
                 warnings=[notice.model_dump() for notice in warnings],
             )
             require_unchanged(affected(status) == 1)
@@ -158,11 +208,53 @@ class Store:
                 connection, source_id=source_id, upload_id=upload_id
             )
 
-    async def delete(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> None:
-        """Forget a source, and its upload unless another reads it; the syncs stay in the history."""
+    async def forget_upload(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> None:
+        """Forget an upload, unless another source than this reads it."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.forget_upload(connection, source_id=source_id, upload_id=upload_id)
+
+    async def delete(self, org_id: UUID, source_id: UUID) -> None:
+        """Forget a source; the syncs stay in the history."""
         async with self._database.organization(org_id) as connection:
             await _queries.delete_source(connection, source_id=source_id)
-            await _queries.forget_upload(connection, upload_id=upload_id)
+
+    async def keep_other_tables(
+        self, org_id: UUID, source_id: UUID, tables: Sequence[SourceTable]
+    ) -> None:
+        """Remember which tables a source fills besides its own."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.keep_other_tables(
+                connection,
+                source_id=source_id,
+                other_tables=[table.model_dump(mode="json") for table in tables],
+            )
+
+    async def let_go(self, org_id: UUID, source_id: UUID, upload_id: UUID, reading: str) -> None:
+        """Remember that a source needs its upload no more, as long as it is read in this way."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.let_go(
+                connection, source_id=source_id, upload_id=upload_id, reading=reading
+            )
+
+    async def what_is_let_go(self, org_id: UUID, source_id: UUID) -> str | None:
+        """The reading for which a source needs its upload no more."""
+        async with self._database.organization(org_id) as connection:
+            return await _queries.what_is_let_go(connection, source_id=source_id)
+
+    async def reading_upload(
+        self, org_id: UUID, upload_id: UUID
+    ) -> Sequence[tuple[Source, str | None]]:
+        """The sources of an upload, each with the reading for which it needs it no more."""
+        async with self._database.organization(org_id) as connection:
+            rows = await collect(_queries.reading_upload(connection, upload_id=upload_id))
+        return [(_source(row), row["let_go"]) for row in rows]
+
+    async def fingerprint_of(self, org_id: UUID, source_id: UUID, version_id: UUID) -> str | None:
+        """The fingerprint of a version that a sync has written; None for any other."""
+        async with self._database.organization(org_id) as connection:
+            return await _queries.fingerprint_of(
+                connection, source_id=source_id, version_id=version_id
+            )
 
 
 def require_unchanged(unchanged: bool) -> None:
@@ -185,5 +277,5 @@ def _require_same(row: asyncpg.Record, request: CreateSource) -> None:
         )
 
 
-def _source(row: asyncpg.Record) -> Source:
-    return Source.model_validate({**dict(row), "table_id": row["id"]})
+def _source(row: asyncpg.Record, **other: object) -> Source:
+    return Source.model_validate({**row, "table_id": row["id"], **other})

@@ -1,35 +1,29 @@
-"""Syncing a source: its next version, under a lease, with one outcome for each step."""
+"""Syncing a source: its next versions, under a lease, with one outcome for each step."""
 
-import asyncio
-import shutil
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from pathlib import Path
-from tempfile import mkdtemp
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
 
+from chassis.bus import Bus
 from chassis.database import AWAY, Database
 from chassis.errors import Retry
 from chassis.jobs import Stopped
-from chassis.objects import Objects
 from chassis.outbox import Outgoing
 from chassis.telemetry import log
 from contracts.envelope import Meta, derived_id, new_id
-from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource, Upload
+from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
 from contracts.problem import Problem, ProblemError, problem
-from contracts.tables import Notice, TableVersion
-from ingest import files
+from contracts.tables import TableVersion
+from ingest.catalogue import Catalogue
 from ingest.connectors import BadSource, Unavailable
-from ingest.connectors.csv import fingerprint
-from ingest.dialect import CsvOptions
-from ingest.domain import options_of, organization_of
-from ingest.jobs import LoadJob
-from ingest.pool import WorkerPool
+from ingest.domain import organization_of
+from ingest.jobs import Schema
+from ingest.readers import Asked, Loaded, Readers, Sync
 from ingest.settings import Settings
 from ingest.steps import Outcome, Steps, written
 from ingest.store import Store
+from ingest.telling import Teller
 from warehouse import versions
 from warehouse.access import as_org
 from warehouse.names import data_schema, org_role, version_relation
@@ -40,18 +34,20 @@ class Syncer:
 
     def __init__(
         self,
+        bus: Bus,
         database: Database,
         store: Store,
         steps: Steps,
-        objects: Objects,
-        pool: WorkerPool,
+        readers: Readers,
+        catalogue: Catalogue,
         settings: Settings,
     ) -> None:
+        self._bus = bus
         self._database = database
         self._store = store
         self._steps = steps
-        self._objects = objects
-        self._pool = pool
+        self._readers = readers
+        self._catalogue = catalogue
         self._database_url = settings.database_url
 
     async def sync_source(self, command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
@@ -65,7 +61,7 @@ class Syncer:
             await self._sweep(org_id, command)
             return [_said(claimed, org_id, meta)]
         try:
-            outcome = await self._synced(org_id, command, claimed)
+            outcome = await self._synced(org_id, command, claimed, meta)
         except ProblemError as error:
             if error.problem.status >= 500:
                 raise
@@ -90,56 +86,47 @@ class Syncer:
         """Whether the run was called off."""
         return await self._steps.is_cancelled(organization_of(meta), command.run_id)
 
-    async def _synced(self, org_id: UUID, command: SyncSource, lease: int) -> SourceSynced:
-        source = await self._store.get(org_id, command.source_id)
-        upload = await self._store.upload(org_id, source.config.upload_id)
-        options = options_of(source.config)
-        published = command.published
-        same = published is not None and published.fingerprint == fingerprint(
-            upload.sha256, options
-        )
-        if published is not None and same and not command.force:
-            log.info("source_unchanged", source_id=str(source.id))
-            return _outcome(command, lease, published, unchanged=True)
-        version, warnings = await self._load(org_id, command, upload, options)
-        log.info("source_loaded", source_id=str(source.id), rows=version.rows)
-        return _outcome(command, lease, version, unchanged=False, warnings=warnings)
+    async def _synced(
+        self, org_id: UUID, command: SyncSource, lease: int, meta: Meta
+    ) -> SourceSynced:
+        kept = await self._store.kept(org_id, command.source_id)
+        published = {table.table_id: table for table in _published(command)}
+        begun: list[UUID] = []
 
-    async def _load(
-        self, org_id: UUID, command: SyncSource, upload: Upload, options: CsvOptions
-    ) -> tuple[TableVersion, tuple[Notice, ...]]:
-        version_id = new_id()
-        relation = version_relation(version_id)
-        await self._steps.begin_version(org_id, command.step_id, relation)
-        try:
-            async with files.local(self._objects, org_id, upload) as path, _temporary() as folder:
-                rejects = folder / "rejects.csv"
-                loaded = await self._pool.load(
-                    LoadJob(
-                        path=path,
-                        options=options,
-                        sha256=upload.sha256,
-                        database_url=self._database_url,
-                        role=org_role(org_id),
-                        schema_name=data_schema(org_id),
-                        relation=relation,
-                        rejects=rejects,
-                    )
-                )
-                await files.keep_rejects(self._objects, org_id, command.source_id, rejects)
-        except BaseException:
-            await self._drop(org_id, command, relation)
-            raise
-        version = TableVersion(
-            table_id=command.source_id,
-            version_id=version_id,
-            relation=relation,
-            columns=tuple(column.as_column() for column in loaded.columns),
-            rows=loaded.rows,
-            bytes=loaded.bytes,
-            fingerprint=loaded.fingerprint,
+        async def begin() -> UUID:
+            begun.append(version_id := new_id())
+            relation = version_relation(version_id)
+            await self._steps.begin_version(org_id, command.step_id, relation)
+            return version_id
+
+        sync = Sync(
+            asked=Asked(org_id, command.source_id, kept.opened()),
+            published=published,
+            force=command.force,
+            timezone=command.timezone,
+            schema=Schema(
+                database_url=self._database_url,
+                role=org_role(org_id),
+                schema_name=data_schema(org_id),
+            ),
+            begin=begin,
+            tell=Teller(self._bus, org_id, command),
         )
-        return version, loaded.warnings
+        try:
+            loaded = await self._readers[kept.source.source_type].sync(sync)
+            if loaded is not None:
+                await self._catalogue.keep_others(org_id, kept.source, loaded, meta.actor)
+        except BaseException:
+            for version_id in begun:
+                await self._drop(org_id, command, version_relation(version_id))
+            raise
+        if loaded is None:
+            log.info("source_unchanged", source_id=str(command.source_id))
+            return _unchanged(command, lease)
+        log.info(
+            "source_loaded", source_id=str(command.source_id), rows=[t.rows for t in loaded.tables]
+        )
+        return _loaded(command, lease, loaded)
 
     async def _commit(
         self, org_id: UUID, command: SyncSource, outcome: Outcome, meta: Meta
@@ -171,30 +158,30 @@ class Syncer:
             log.warning("version_left_behind", relation=relation, error=str(error) or repr(error))
 
 
-@asynccontextmanager
-async def _temporary() -> AsyncIterator[Path]:
-    folder = await asyncio.to_thread(mkdtemp)
-    try:
-        yield Path(folder)
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+def _published(command: SyncSource) -> tuple[TableVersion, ...]:
+    own = (command.published,) if command.published else ()
+    return (*own, *command.other_published)
 
 
-def _outcome(
-    command: SyncSource,
-    lease: int,
-    version: TableVersion,
-    *,
-    unchanged: bool,
-    warnings: tuple[Notice, ...] = (),
-) -> SourceSynced:
+def _loaded(command: SyncSource, lease: int, loaded: Loaded) -> SourceSynced:
     return SourceSynced(
         run_id=command.run_id,
         step_id=command.step_id,
         lease=lease,
-        tables=(version,),
-        unchanged=unchanged,
-        warnings=warnings,
+        tables=loaded.tables,
+        unchanged=False,
+        warnings=loaded.warnings,
+    )
+
+
+def _unchanged(command: SyncSource, lease: int, reason: str | None = None) -> SourceSynced:
+    return SourceSynced(
+        run_id=command.run_id,
+        step_id=command.step_id,
+        lease=lease,
+        tables=_published(command),
+        unchanged=True,
+        reason=reason,
     )
 
 

@@ -19,13 +19,15 @@ import socket
 import sys
 import tempfile
 import threading
+import traceback
 from pathlib import Path
 from typing import IO
 
 from pydantic import BaseModel
 
+from contracts.ingest import SyncPhase
 from ingest.connectors import BadSource, Unavailable
-from ingest.jobs import Failure, FormJob, InspectJob, Line, LoadJob, Order, Phase, SampleJob
+from ingest.jobs import Failure, FormJob, InspectJob, Line, LoadJob, Order, Progress, SampleJob
 
 _PR_SET_PDEATHSIG = 1
 
@@ -98,8 +100,11 @@ def _answer(order: str, answers: IO[str]) -> Line:
     job = Order.model_validate_json(order).job
     work = Path.cwd()
 
-    def progress(phase: Phase) -> None:
-        _say(answers, Line(progress=phase))
+    said = threading.Lock()
+
+    def progress(phase: SyncPhase, **more: int | None) -> None:
+        with said:
+            _say(answers, Line(progress=Progress.model_validate({"phase": phase, **more})))
 
     try:
         match job:
@@ -108,9 +113,12 @@ def _answer(order: str, answers: IO[str]) -> Line:
             case FormJob():
                 return Line(form=form_loader.load(job, work, progress))
             case SampleJob():
-                return Line(sampled=csv.sample(job.path, job.options, job.limit, work))
+                preview = csv.sample(job.path, job.options, job.limit, work, mask_key=job.mask_key)
+                return Line(sampled=preview)
             case InspectJob():
-                return Line(inspected=csv.inspect(job.path, job.options, work))
+                return Line(
+                    inspected=csv.inspect(job.path, job.options, work, mask_key=job.mask_key)
+                )
     except BadSource as error:
         failure = Failure(code=error.code, message=error.message, transient=False)
     except Unavailable as error:
@@ -127,9 +135,10 @@ def _answer(order: str, answers: IO[str]) -> Line:
                 transient=False,
             )
         else:
-            # The type only: messages of the database and of dlt may hold data.
-            sys.excepthook(type(error), error, error.__traceback__)
+            # The type only: messages of DuckDB, the database and dlt may hold data.
+            traceback.print_tb(error.__traceback__)
             name = type(error).__name__
+            print(name, file=sys.stderr)
             failure = Failure(
                 code="worker_failed",
                 message=f"The file could not be loaded ({name}). Report this with the file.",

@@ -80,15 +80,16 @@ class Admission:
 
     async def _plan(self, state: RunState, org_id: UUID) -> RunPlanned:
         """Pin sources, recipe versions and what is published; raises the owners' ProblemError."""
-        organization, sources, transformations = await asyncio.gather(
+        organization, sources = await asyncio.gather(
             self._bus.ask(GetOrganization(), org_id=org_id),
             self._bus.ask(PlanSources(source_ids=state.source_ids), org_id=org_id),
-            self._bus.ask(
-                PlanTransformations(
-                    transformation_ids=state.transformation_ids, source_table_ids=state.source_ids
-                ),
-                org_id=org_id,
+        )
+        transformations = await self._bus.ask(
+            PlanTransformations(
+                transformation_ids=state.transformation_ids,
+                source_table_ids=sources.table_ids,
             ),
+            org_id=org_id,
         )
         return RunPlanned(
             sources=sources.sources,

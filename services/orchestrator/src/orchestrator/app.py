@@ -9,24 +9,40 @@ from contracts.orchestrator import (
     FindPipelineUsers,
     GetPipeline,
     GetRun,
+    ListFirings,
     ListPipelines,
     ListRunEvents,
     ListRuns,
+    SetSchedule,
     UpdatePipeline,
 )
 from orchestrator.admission import Admission
 from orchestrator.handlers import Handlers, RunMessage
 from orchestrator.pipelines import PipelineStore
+from orchestrator.scheduler import Clock, Scheduler, database_clock
+from orchestrator.schedules import Schedules
 from orchestrator.settings import Settings
 from orchestrator.store import RunStore
 
 
-async def build(service: Service[Settings]) -> None:
-    """Wire the orchestrator onto its open connections."""
+async def build(service: Service[Settings], clock: Clock | None = None) -> None:
+    """Wire the orchestrator onto its open connections; `clock` is the database's by default."""
+    clock = clock or database_clock(service.database)
     runs = RunStore(service.database, service.outbox)
     cap = service.settings.max_active_runs_per_organization
     admission = Admission(runs, service.bus, cap)
-    handlers = Handlers(runs, PipelineStore(service.database), admission)
+    schedules = Schedules(service.database)
+    scheduler = Scheduler(
+        service.database,
+        schedules,
+        runs,
+        service.outbox,
+        admission,
+        clock,
+        service.settings.schedule_every,
+    )
+    pipelines = PipelineStore(service.database)
+    handlers = Handlers(runs, pipelines, schedules, admission, scheduler, clock)
 
     answer = service.answers.answer
     answer(GetRun, handlers.get_run)
@@ -38,7 +54,10 @@ async def build(service: Service[Settings]) -> None:
     answer(UpdatePipeline, handlers.update_pipeline)
     answer(DeletePipeline, handlers.delete_pipeline)
     answer(FindPipelineUsers, handlers.find_pipeline_users)
+    answer(SetSchedule, handlers.set_schedule)
+    answer(ListFirings, handlers.list_firings)
 
     for message in get_args(RunMessage):
         service.jobs.handle(message, handlers.run_message)
     service.background("admission", admission.run)
+    service.background("scheduler", scheduler.run)

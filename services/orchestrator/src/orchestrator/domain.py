@@ -60,11 +60,18 @@ class StepState:
 
     view: Step
     table_id: UUID | None = None
+    other_table_ids: tuple[UUID, ...] = ()
+    """Of a source that fills several."""
     recipe_version: int | None = None
     reads: tuple[UUID, ...] = ()
     """Ids of the tables that a transformation reads."""
     output: tuple[TableVersion, ...] = ()
     unchanged: bool = False
+
+    @property
+    def writes(self) -> frozenset[UUID | None]:
+        """Ids of the tables that the step makes versions of."""
+        return frozenset({self.table_id, *self.other_table_ids})
 
     @property
     def is_open(self) -> bool:

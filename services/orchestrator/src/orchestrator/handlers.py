@@ -13,8 +13,10 @@ from contracts.orchestrator import (
     CreatePipeline,
     DeletePipeline,
     FindPipelineUsers,
+    Firings,
     GetPipeline,
     GetRun,
+    ListFirings,
     ListPipelines,
     ListRunEvents,
     ListRuns,
@@ -24,6 +26,8 @@ from contracts.orchestrator import (
     Run,
     RunEvents,
     RunList,
+    Schedule,
+    SetSchedule,
     StartRun,
     UpdatePipeline,
 )
@@ -36,6 +40,8 @@ from contracts.transform import (
 )
 from orchestrator.admission import Admission
 from orchestrator.pipelines import PipelineStore
+from orchestrator.scheduler import Clock, Scheduler
+from orchestrator.schedules import Schedules
 from orchestrator.store import RunStore
 
 RunMessage = (
@@ -61,10 +67,21 @@ def organization_of(meta: Meta) -> UUID:
 class Handlers:
     """What the orchestrator does when it is told or asked something."""
 
-    def __init__(self, runs: RunStore, pipelines: PipelineStore, admission: Admission) -> None:
+    def __init__(
+        self,
+        runs: RunStore,
+        pipelines: PipelineStore,
+        schedules: Schedules,
+        admission: Admission,
+        scheduler: Scheduler,
+        clock: Clock,
+    ) -> None:
         self._runs = runs
         self._pipelines = pipelines
+        self._schedules = schedules
         self._admission = admission
+        self._scheduler = scheduler
+        self._clock = clock
 
     async def run_message(self, message: RunMessage, meta: Meta) -> Sequence[Outgoing]:
         """Every durable message about a run goes the same way: through the machine."""
@@ -120,3 +137,15 @@ class Handlers:
         """FindPipelineUsers."""
         names = await self._pipelines.using(organization_of(meta), request.target_id)
         return PipelineUsers(names=names)
+
+    async def set_schedule(self, request: SetSchedule, meta: Meta) -> Schedule:
+        """SetSchedule."""
+        schedule = await self._schedules.set(organization_of(meta), request, await self._clock())
+        self._scheduler.wake()
+        return schedule
+
+    async def list_firings(self, request: ListFirings, meta: Meta) -> Firings:
+        """ListFirings."""
+        org_id = organization_of(meta)
+        await self._pipelines.get(org_id, request.pipeline_id)
+        return await self._schedules.firings(org_id, request.pipeline_id, request.limit)

@@ -164,6 +164,7 @@ def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
                 attempt=1,
             ),
             table_id=source.table_id,
+            other_table_ids=source.other_table_ids,
         )
         for source in plan.sources
     ]
@@ -228,7 +229,7 @@ def _step_succeeded(
         status="skipped" if message.unchanged else "succeeded",
         rows=main.rows if main else None,
         size=main.bytes if main else None,
-        reason="unchanged" if message.unchanged else None,
+        reason=_kept(message) if message.unchanged else None,
     )
     return _go_on(state, at, told)
 
@@ -272,7 +273,8 @@ def _build_ready(state: RunState, at: datetime, told: list[Command | Event]) -> 
 def _is_ready(state: RunState, step: StepState) -> bool:
     if step.view.kind != "transform" or step.view.status != "pending":
         return False
-    return all(other.view.status in _WELL for other in state.steps if other.table_id in step.reads)
+    needed = set(step.reads)
+    return all(other.view.status in _WELL for other in state.steps if needed & other.writes)
 
 
 def _publish(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
@@ -391,6 +393,12 @@ def _running(state: RunState, step_id: UUID) -> StepState | Ignored:
     raise IllegalMessage(f"run {state.run_id} has no step {step_id}")
 
 
+def _kept(message: SourceSynced | TransformationBuilt) -> str:
+    """Why a step left what readers see as it is."""
+    reason = message.reason if isinstance(message, SourceSynced) else None
+    return reason or "unchanged"
+
+
 def _publish_step(state: RunState) -> StepState:
     return next(step for step in state.steps if step.view.kind == "publish")
 
@@ -408,6 +416,10 @@ def _sync_command(state: RunState, step: StepState) -> SyncSource:
         step_id=step.view.id,
         source_id=step.view.source_id,
         published=_published_version(state, step.table_id),
+        other_published=tuple(
+            table for table in state.published if table.table_id in step.other_table_ids
+        ),
+        timezone=state.timezone,
         force=state.force,
     )
 

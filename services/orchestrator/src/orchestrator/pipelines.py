@@ -12,9 +12,11 @@ from contracts.orchestrator import (
     ListPipelines,
     Pipeline,
     PipelineList,
+    ScheduleRule,
     UpdatePipeline,
 )
 from contracts.problem import ProblemError, not_found, problem
+from orchestrator.schedules import shown
 
 _queries = queries("orchestrator")
 
@@ -122,7 +124,9 @@ class PipelineStore:
 
 
 def _pipeline(row: asyncpg.Record) -> Pipeline:
-    return Pipeline.model_validate(dict(row))
+    rule = row["rule"] and ScheduleRule.model_validate(row["rule"])
+    schedule = rule and shown(rule, row["next_run_at"])
+    return Pipeline.model_validate({**row, "schedule": schedule})
 
 
 def _ids(ids: tuple[UUID, ...] | None) -> list[UUID] | None:

@@ -77,12 +77,15 @@ ON CONFLICT (id) DO NOTHING
 RETURNING id;
 
 -- name: get_pipeline(pipeline_id)^
-SELECT pipeline.*, (SELECT max(created_at) FROM runs WHERE pipeline_id = pipeline.id) AS last_run_at
-FROM pipelines pipeline WHERE id = :pipeline_id;
+SELECT pipeline.*, (SELECT max(created_at) FROM runs WHERE pipeline_id = pipeline.id) AS last_run_at,
+    schedule.rule, schedule.next_run_at
+FROM pipelines pipeline LEFT JOIN schedules schedule ON schedule.pipeline_id = pipeline.id
+WHERE pipeline.id = :pipeline_id;
 
 -- name: list_pipelines(after_key, page)
-SELECT pipeline.*, (SELECT max(created_at) FROM runs WHERE pipeline_id = pipeline.id) AS last_run_at
-FROM pipelines pipeline
+SELECT pipeline.*, (SELECT max(created_at) FROM runs WHERE pipeline_id = pipeline.id) AS last_run_at,
+    schedule.rule, schedule.next_run_at
+FROM pipelines pipeline LEFT JOIN schedules schedule ON schedule.pipeline_id = pipeline.id
 WHERE (:after_key::text IS NULL OR name_key > :after_key)
 ORDER BY name_key
 LIMIT :page;
@@ -104,3 +107,46 @@ WHERE id = :pipeline_id AND (:if_revision::integer IS NULL OR revision = :if_rev
 SELECT name FROM pipelines
 WHERE :target_id = ANY (source_ids) OR :target_id = ANY (transformation_ids)
 ORDER BY name_key;
+
+-- name: lock_pipeline(pipeline_id)^
+SELECT source_ids, transformation_ids FROM pipelines WHERE id = :pipeline_id FOR SHARE;
+
+-- name: set_schedule(pipeline_id, org_id, rule, next_run_at)!
+INSERT INTO schedules (pipeline_id, org_id, rule, next_run_at)
+VALUES (:pipeline_id, :org_id, :rule, :next_run_at)
+ON CONFLICT (pipeline_id) DO UPDATE SET rule = excluded.rule, next_run_at = excluded.next_run_at;
+
+-- name: due_schedules(now, batch)
+-- Of all organisations (runs in the role orchestrator_system).
+SELECT pipeline_id, org_id FROM schedules WHERE next_run_at <= :now ORDER BY next_run_at LIMIT :batch;
+
+-- name: next_due()$
+-- Of all organisations (runs in the role orchestrator_system).
+SELECT min(next_run_at) FROM schedules;
+
+-- name: lock_due_schedule(pipeline_id, now)^
+-- Another replica that fires it holds it: then there is nothing to do here.
+SELECT schedule.rule, schedule.next_run_at, pipeline.source_ids, pipeline.transformation_ids
+FROM schedules schedule JOIN pipelines pipeline ON pipeline.id = schedule.pipeline_id
+WHERE schedule.pipeline_id = :pipeline_id AND schedule.next_run_at <= :now
+FOR UPDATE OF schedule SKIP LOCKED;
+
+-- name: set_next_run(pipeline_id, next_run_at)!
+UPDATE schedules SET next_run_at = :next_run_at WHERE pipeline_id = :pipeline_id;
+
+-- name: open_runs_of(pipeline_id)
+SELECT status FROM runs
+WHERE pipeline_id = :pipeline_id AND status IN ('queued', 'syncing', 'transforming', 'publishing');
+
+-- name: insert_firing(pipeline_id, scheduled_for, org_id, run_id, reason, at)!
+INSERT INTO firings (pipeline_id, scheduled_for, org_id, run_id, reason, at)
+VALUES (:pipeline_id, :scheduled_for, :org_id, :run_id, :reason, :at)
+ON CONFLICT (pipeline_id, scheduled_for) DO NOTHING;
+
+-- name: list_firings(pipeline_id, page)
+SELECT scheduled_for, run_id, reason, at FROM firings
+WHERE pipeline_id = :pipeline_id ORDER BY scheduled_for DESC LIMIT :page;
+
+-- name: forget_firings()!
+-- Of all organisations (runs in the role orchestrator_system).
+DELETE FROM firings WHERE at < now() - interval '90 days';

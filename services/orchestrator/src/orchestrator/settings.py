@@ -1,4 +1,4 @@
-"""Settings of the orchestrator: how many runs of one organisation may be under way."""
+"""Settings of the orchestrator: how many runs may be under way, how often schedules are looked at."""
 
 from pydantic import Field
 
@@ -10,3 +10,5 @@ class Settings(ServiceSettings):
 
     max_active_runs_per_organization: int = Field(default=4, ge=1)
     """Runs of one organisation that may be under way at once; the rest wait in the queue."""
+    schedule_every: float = Field(default=15.0, gt=0)
+    """Longest time between two looks for schedules that are due, in seconds."""

@@ -46,21 +46,39 @@ class RunStore:
         for a message that the run cannot have caused.
         """
         async with self._database.organization(org_id) as connection:
-            if affected(await _queries.receive(connection, message_id=message_id)) == 0:
-                log.debug("message_repeated", run_id=str(run_id), id=str(message_id))
-                return None
-            row = await _queries.run_for_update(connection, run_id=run_id)
-            old = _STATE.validate_python(row["state"]) if row else None
-            try:
-                result = transition(old, message, at)
-            except IllegalMessage as error:
-                raise Reject(str(error)) from error
-            if isinstance(result, Ignored):
-                log.debug("message_ignored", run_id=str(run_id), reason=result.reason)
-                return None
-            revision = row["revision"] if row else None
-            await self._save(connection, org_id, result, revision, at, actor)
-        self._outbox.wake()
+            moved = await self.apply_in(
+                connection, run_id, org_id, message, message_id=message_id, at=at, actor=actor
+            )
+        if moved is not None:
+            self._outbox.wake()
+        return moved
+
+    async def apply_in(
+        self,
+        connection: Connection,
+        run_id: UUID,
+        org_id: UUID,
+        message: Message,
+        *,
+        message_id: UUID,
+        at: datetime,
+        actor: str,
+    ) -> RunState | None:
+        """As `apply`, in the caller's transaction; what it says leaves when that commits."""
+        if affected(await _queries.receive(connection, message_id=message_id)) == 0:
+            log.debug("message_repeated", run_id=str(run_id), id=str(message_id))
+            return None
+        row = await _queries.run_for_update(connection, run_id=run_id)
+        old = _STATE.validate_python(row["state"]) if row else None
+        try:
+            result = transition(old, message, at)
+        except IllegalMessage as error:
+            raise Reject(str(error)) from error
+        if isinstance(result, Ignored):
+            log.debug("message_ignored", run_id=str(run_id), reason=result.reason)
+            return None
+        revision = row["revision"] if row else None
+        await self._save(connection, org_id, result, revision, at, actor)
         _tell(old, result.state)
         return result.state
 

@@ -89,23 +89,21 @@ class Catalogue:
             return True
         return not before[0].published and request.expected not in (None, before[0].expected)
 
-    async def drop(self, org_id: UUID, table_id: UUID) -> None:
-        """Forget a source's table and drop its data; one that is not there is fine.
+    async def drop(self, org_id: UUID, table_ids: Collection[UUID]) -> None:
+        """Forget a source's tables and drop their data; one that is not there is fine.
 
-        Raises a 409 problem naming the recipes that read it.
+        Raises a 409 problem naming the recipes that read one; then nothing is dropped.
         """
         async with self._database.organization(org_id) as connection:
             await _queries.lock_recipes(connection, org_id=org_id)
-            found = await read_tables(connection, (table_id,))
-            if not found:
-                return
-            if found[0].kind == "transform":
-                raise problem(
-                    409,
-                    "in_use",
-                    f"'{found[0].name}' is written by a transformation. Delete that instead.",
-                )
-            await drop_table(connection, org_id, found[0])
+            for table in await read_tables(connection, table_ids):
+                if table.kind == "transform":
+                    raise problem(
+                        409,
+                        "in_use",
+                        f"'{table.name}' is written by a transformation. Delete that instead.",
+                    )
+                await drop_table(connection, org_id, table)
 
 
 async def read_tables(

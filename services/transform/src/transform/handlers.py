@@ -129,7 +129,8 @@ class Handlers:
 
     async def drop_table(self, request: DropTable, meta: Meta) -> Done:
         """DropTable."""
-        await self._catalogue.drop(organization_of(meta), request.table_id)
+        table_ids = (request.table_id, *request.other_table_ids)
+        await self._catalogue.drop(organization_of(meta), table_ids)
         return Done()
 
     async def list_tables(self, request: ListTables, meta: Meta) -> WarehouseTables:

@@ -5,7 +5,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from dalgo.cli import account, demo, machine, output, pipelines, recipes, runs, sources, tables
+from dalgo.cli import (
+    account,
+    demo,
+    machine,
+    output,
+    pipelines,
+    recipes,
+    runs,
+    sheets,
+    sources,
+    tables,
+)
 from dalgo.cli.options import Options
 from dalgo.errors import DalgoError
 
@@ -56,6 +67,8 @@ for command in (machine.up, machine.down, machine.status, demo.demo):
     app.command(rich_help_panel="This machine")(command)
 for command in (account.login, account.signup, account.logout, account.whoami):
     app.command(rich_help_panel="You")(command)
+sources.app.command()(sheets.add_sheet)
+sources.app.command()(sheets.sheets)
 for name, group in (
     ("sources", sources.app),
     ("recipe", recipes.app),

@@ -4,8 +4,10 @@ from datetime import datetime
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 from rich.text import Text
 
+from contracts.ingest import SyncProgress
 from contracts.orchestrator import Run, RunEvent, Step
 from dalgo.cli import output
 from dalgo.client import Dalgo
@@ -35,19 +37,28 @@ def follow(dalgo: Dalgo, run: Run, *, as_json: bool = False) -> Run:
 
 def show(dalgo: Dalgo, run: Run, console: Console) -> Run:
     """As `follow`, on the given console."""
-    running: dict[str, Step] = {}
+    running: dict[object, Step] = {}
+    progress: dict[object, SyncProgress] = {}
     ended: Run | None = None
     with console.status("waiting for its turn") as status:
-        for event in dalgo.runs.events(run):
+
+        def tell() -> None:
+            names = (_doing(step, progress.get(step.id)) for step in running.values())
+            status.update(Text(", ".join(names) or "…"))
+
+        def heard(news: SyncProgress) -> None:
+            progress[news.step_id] = news
+            tell()
+
+        for event in dalgo.runs.events(run, on_progress=heard):
             step = step_of(event)
             if step is not None and event.type == "step_started":
-                running[str(step.id)] = step
+                running[step.id] = step
             elif step is not None and event.type == "step_finished":
-                running.pop(str(step.id), None)
+                running.pop(step.id, None)
                 console.print(line(step, event.time))
             ended = _ended(event) or ended
-            names = ", ".join(f"{_VERBS[each.kind]} {each.name}" for each in running.values())
-            status.update(names or "…")
+            tell()
     return ended or dalgo.runs.get(run.id)
 
 
@@ -82,6 +93,17 @@ def duration(timed: Run | Step) -> float | None:
     if timed.started_at is None or timed.finished_at is None:
         return None
     return (timed.finished_at - timed.started_at).total_seconds()
+
+
+def _doing(step: Step, progress: SyncProgress | None) -> str:
+    """What a step that runs is at: `sync donations: loading 1,200,000 of 3,000,000 rows`."""
+    doing = f"{_VERBS[step.kind]} {step.name}"
+    if progress is None:
+        return doing
+    rows = f" {progress.rows:,}" if progress.rows is not None else ""
+    of = f"{' of' if rows else ''} {progress.total_rows:,}" if progress.total_rows else ""
+    size = f" ({decimal(progress.total_bytes)})" if progress.total_bytes else ""
+    return f"{doing}: {progress.phase}{rows}{of}{' rows' if rows or of else ''}{size}"
 
 
 def _ended(event: RunEvent) -> Run | None:

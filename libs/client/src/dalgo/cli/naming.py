@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 from uuid import UUID
 
+from contracts.orchestrator import Pipeline
 from contracts.transform import Transformation, WarehouseTable
 from dalgo.cli.output import Failure
 from dalgo.client import Dalgo
@@ -45,6 +46,11 @@ def find(what: str, text: str, get: Callable[[UUID], N], items: Callable[[], Ite
 def recipe_named(dalgo: Dalgo, text: str) -> Transformation:
     """The transformation of this name or id."""
     return find("recipe", text, dalgo.transformations.get, dalgo.transformations.list)
+
+
+def pipeline_named(dalgo: Dalgo, text: str) -> Pipeline:
+    """The pipeline of this name or id."""
+    return find("pipeline", text, dalgo.pipelines.get, dalgo.pipelines.list)
 
 
 def table_name(text: str, tables: Iterable[WarehouseTable]) -> str:

@@ -4,12 +4,10 @@ from typing import Annotated
 
 import typer
 
-from contracts.orchestrator import Pipeline
-from dalgo.cli import output, sources
+from dalgo.cli import output, schedules, sources
 from dalgo.cli.follow import start_or_follow
-from dalgo.cli.naming import find, recipe_named
+from dalgo.cli.naming import pipeline_named, recipe_named
 from dalgo.cli.options import Follow, Json, connect
-from dalgo.client import Dalgo
 
 app = typer.Typer(no_args_is_help=True, help="Sources and recipes that run together.")
 
@@ -65,10 +63,9 @@ def run(
 ) -> None:
     """Run a pipeline; with --follow exits 1 unless it succeeds."""
     with connect(ctx) as dalgo:
-        started = dalgo.pipelines.run(named(dalgo, name).id)
+        started = dalgo.pipelines.run(pipeline_named(dalgo, name).id)
         start_or_follow(dalgo, started, stay=follow, as_json=as_json)
 
 
-def named(dalgo: Dalgo, text: str) -> Pipeline:
-    """The pipeline of this name or id."""
-    return find("pipeline", text, dalgo.pipelines.get, dalgo.pipelines.list)
+for command in (schedules.schedule, schedules.firings):
+    app.command()(command)

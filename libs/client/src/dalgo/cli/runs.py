@@ -7,9 +7,10 @@ from uuid import UUID
 import typer
 
 from contracts.orchestrator import Run, Step
-from dalgo.cli import output, pipelines
+from dalgo.cli import output
 from dalgo.cli.follow import duration, finish
 from dalgo.cli.follow import follow as follow_run
+from dalgo.cli.naming import pipeline_named
 from dalgo.cli.options import Json, connect
 from dalgo.tail import has_ended
 
@@ -27,7 +28,7 @@ def ls(
 ) -> None:
     """List the newest runs."""
     with connect(ctx) as dalgo:
-        chosen = pipelines.named(dalgo, pipeline).id if pipeline else None
+        chosen = pipeline_named(dalgo, pipeline).id if pipeline else None
         found = dalgo.runs.list(pipeline_id=chosen, limit=min(limit, 100))
         runs = list(islice(found, limit))
     if as_json:

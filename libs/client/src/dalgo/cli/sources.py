@@ -40,13 +40,7 @@ def add(
         config |= {"encoding": encoding} if encoding else {}
         config |= {"types": "text"} if text else {}
         source = dalgo.sources.create(name or file.stem, config)
-    if as_json:
-        output.as_json(source)
-        return
-    typer.echo(
-        f"Source '{source.name}' has {output.some(source.column_count or 0, 'column')} ({source.id})."
-    )
-    _warn(source)
+    tell_made(source, as_json=as_json)
 
 
 @app.command()
@@ -96,6 +90,37 @@ def show(ctx: typer.Context, source: Name, as_json: Json = False) -> None:
 
 
 @app.command()
+def rejects(
+    ctx: typer.Context,
+    source: Name,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all of them into a file.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500)] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show the records that the last load set aside, with their lines in the file."""
+    with connect(ctx) as dalgo:
+        found = named(dalgo, source)
+        aside = dalgo.sources.rejects(found.id, limit=limit)
+        if csv is not None:
+            csv.write_bytes(dalgo.sources.rejects_csv(found.id))
+    if as_json:
+        output.as_json(aside)
+        return
+    if not aside.total:
+        typer.echo(f"The last load of '{found.name}' set no record aside.")
+    elif csv is None:
+        output.table(
+            ("line", "reason", "text"), [(one.line, one.reason, one.text) for one in aside.rejects]
+        )
+        if aside.total > len(aside.rejects):
+            typer.echo(f"{output.some(aside.total, 'record')} in all; --csv FILE has them.")
+    if csv is not None:
+        typer.echo(f"{csv} has {output.some(aside.total, 'record')}.")
+
+
+@app.command()
 def rm(ctx: typer.Context, source: Name) -> None:
     """Delete a source and its table; refused while something uses it."""
     with connect(ctx) as dalgo:
@@ -109,6 +134,16 @@ def sync(ctx: typer.Context, source: Name, follow: Follow = False, as_json: Json
     with connect(ctx) as dalgo:
         run = dalgo.sources.sync(named(dalgo, source).id)
         start_or_follow(dalgo, run, stay=follow, as_json=as_json)
+
+
+def tell_made(source: Source, *, as_json: bool) -> None:
+    """Show a source that was made, with what a person should know of it."""
+    if as_json:
+        output.as_json(source)
+        return
+    columns = output.some(source.column_count or 0, "column")
+    typer.echo(f"Source '{source.name}' has {columns} ({source.id}).")
+    _warn(source)
 
 
 def named(dalgo: Dalgo, text: str) -> Source:

@@ -1,10 +1,10 @@
 """Pipelines: sources and transformations that run together."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from contracts.orchestrator import Pipeline, Run
-from dalgo.call import Call, Listing, listing, model, nothing, once
+from contracts.orchestrator import Firing, Frequency, Overlap, Pipeline, Run, Schedule
+from dalgo.call import Call, Listing, listing, model, nothing, once, present
 from dalgo.resource import D, Resource, endpoint, listed
 
 
@@ -45,6 +45,43 @@ class Pipelines(Resource[D]):
     def delete(pipeline_id: UUID) -> Call[None]:
         """Delete a pipeline; its runs stay in the history."""
         return Call("DELETE", f"/pipelines/{pipeline_id}", nothing)
+
+    @endpoint
+    @staticmethod
+    def schedule(
+        pipeline_id: UUID,
+        frequency: Frequency,
+        *,
+        run_at: str | None = None,
+        day_of_week: int | None = None,
+        cron: str | None = None,
+        timezone: str | None = None,
+        is_active: bool = True,
+        overlap: Overlap = "skip",
+        grace_minutes: int = 60,
+    ) -> Call[Schedule]:
+        """Say when the pipeline runs by itself: `run_at` is HH:MM, `day_of_week` 0 is Monday.
+
+        The time zone is the organisation's by default. The answer tells the next five times.
+        """
+        body = {
+            "frequency": frequency,
+            "is_active": is_active,
+            "overlap": overlap,
+            "grace_minutes": grace_minutes,
+        } | present(run_at=run_at, day_of_week=day_of_week, cron=cron, timezone=timezone)
+        return Call("PUT", f"/pipelines/{pipeline_id}/schedule", model(Schedule), json=body)
+
+    @endpoint
+    @staticmethod
+    def firings(pipeline_id: UUID, *, limit: int = 50) -> Call[Sequence[Firing]]:
+        """The last times at which the pipeline was due, and what came of each, newest first."""
+        return Call(
+            "GET",
+            f"/pipelines/{pipeline_id}/firings",
+            lambda response: [Firing.model_validate(one) for one in response.json()],
+            params={"limit": limit},
+        )
 
     @endpoint
     @staticmethod

@@ -1,12 +1,13 @@
 """Runs: everything that changes data, and how it goes."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from uuid import UUID
 
 import httpx
 from httpx_sse import EventSource, SSEError
 
+from contracts.ingest import SyncProgress
 from contracts.orchestrator import Run, RunEvent, RunStatus
 from dalgo.call import Call, Listing, listing, model, present
 from dalgo.driver import AsyncDriver, SyncDriver
@@ -43,11 +44,18 @@ class Runs(Resource[D]):
 class SyncRuns(Runs[SyncDriver]):
     """Runs, to be followed by iterating."""
 
-    def events(self, run: Run | UUID, after_version: int = 0) -> Iterator[RunEvent]:
+    def events(
+        self,
+        run: Run | UUID,
+        after_version: int = 0,
+        *,
+        on_progress: Callable[[SyncProgress], None] | None = None,
+    ) -> Iterator[RunEvent]:
         """What happened to a run after a version, then what happens, until it has ended.
 
         Lost connections are mended: each event comes once, in order. Where no live stream gets
-        through, the run is polled, and events are what changed between two looks.
+        through, the run is polled, and events are what changed between two looks. `on_progress`
+        hears how far syncs have come, as often as that is told.
         """
         tail = Tail(run, after_version)
         while not tail.has_ended:
@@ -59,6 +67,8 @@ class SyncRuns(Runs[SyncDriver]):
                         for sent in EventSource(response).iter_sse():
                             if event := tail.take(sent):
                                 yield event
+                            elif on_progress and (progress := tail.progress(sent)):
+                                on_progress(progress)
             except (httpx.TransportError, SSEError):
                 pass
             except DalgoError as error:
@@ -77,7 +87,13 @@ class SyncRuns(Runs[SyncDriver]):
 class AsyncRuns(Runs[AsyncDriver]):
     """Runs, to be followed by iterating with `async for`."""
 
-    async def events(self, run: Run | UUID, after_version: int = 0) -> AsyncIterator[RunEvent]:
+    async def events(
+        self,
+        run: Run | UUID,
+        after_version: int = 0,
+        *,
+        on_progress: Callable[[SyncProgress], None] | None = None,
+    ) -> AsyncIterator[RunEvent]:
         """As `SyncRuns.events`."""
         tail = Tail(run, after_version)
         while not tail.has_ended:
@@ -93,6 +109,8 @@ class AsyncRuns(Runs[AsyncDriver]):
                         async for sent in sents:
                             if event := tail.take(sent):
                                 yield event
+                            elif on_progress and (progress := tail.progress(sent)):
+                                on_progress(progress)
             except (httpx.TransportError, SSEError):
                 pass
             except DalgoError as error:

@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from contracts.ingest import CsvConfig, SourcePreview
+import httpx
+
+from contracts.ingest import CsvConfig, Rejects, Sheet, SourcePreview
 from contracts.orchestrator import Run
-from dalgo.call import Call, Listing, listing, model, nothing, once
+from dalgo.call import Call, Listing, listing, model, models, nothing, once, present
 from dalgo.models import Source
 from dalgo.resource import D, Resource, endpoint, listed
 
 Config = CsvConfig | Mapping[str, Any]
-"""How a source is read; for a CSV at least {"upload_id": ...}."""
+"""How a source is read: a CSV by {"upload_id": ...}, a Google Sheet by {"spreadsheet": ...}."""
 
 
 class Sources(Resource[D]):
@@ -60,6 +62,38 @@ class Sources(Resource[D]):
         """The first rows and columns as they would arrive; nothing is saved."""
         body = {"type": source_type, "config": _config(config)}
         return Call("POST", "/sources/preview", model(SourcePreview), json=body)
+
+    @endpoint
+    @staticmethod
+    def rejects(source_id: UUID, *, limit: int = 100) -> Call[Rejects]:
+        """The first of the records that the last load set aside, and how many there are."""
+        path = f"/sources/{source_id}/rejects"
+        return Call("GET", path, model(Rejects), params={"limit": limit})
+
+    @endpoint
+    @staticmethod
+    def rejects_csv(source_id: UUID) -> Call[bytes]:
+        """All records that the last load set aside, as CSV: line, reason, text."""
+        return Call("GET", f"/sources/{source_id}/rejects", _content, params={"format": "csv"})
+
+    @endpoint
+    @staticmethod
+    def sheets(
+        spreadsheet: str, *, credentials: str | None = None, source_id: UUID | None = None
+    ) -> Call[tuple[Sheet, ...]]:
+        """The tabs of a Google Sheet, by its id or address.
+
+        `credentials`: the JSON key of a service account; without one, that of the source or else
+        the installation's is used. A refusal says with whom the sheet is to be shared.
+        """
+        body = {"spreadsheet": spreadsheet} | present(
+            credentials=credentials, source_id=str(source_id) if source_id else None
+        )
+        return Call("POST", "/sources/google-sheets/sheets", models(Sheet), json=body)
+
+
+def _content(response: httpx.Response) -> bytes:
+    return response.content
 
 
 def _config(config: Config) -> object:

@@ -1,26 +1,23 @@
 """Sources: where data comes from."""
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
-from pydantic import ConfigDict, Field
+from fastapi import APIRouter, Query, Request, Response
 
 from contracts.ingest import (
-    ColumnOption,
     CreateSource,
-    CsvConfig,
     DeleteSource,
     GetSource,
+    ListRejects,
     PreviewSource,
+    Rejects,
     SourcePreview,
-    SourceType,
     UpdateSource,
 )
 from contracts.orchestrator import Run
 from contracts.tables import Column
 from gateway.conventions import (
-    Body,
     Cursor,
     IdempotencyKey,
     IfMatch,
@@ -29,51 +26,18 @@ from gateway.conventions import (
     mint,
     tag,
 )
+from gateway.downloads import download
 from gateway.edge import EdgeDep, Editor, Reader, Runner
 from gateway.runs import Starting, start_run
+from gateway.source_bodies import PreviewBody, SourceBody, SourceChange
 from gateway.sources import SourceView, compose, find_source, find_table, list_sources, table_name
 
 READING = 120.0
 """Seconds that looking at every cell of a file may take: a gigabyte, on a busy machine."""
 
+_AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+
 router = APIRouter(prefix="/sources", tags=["sources"])
-
-
-class ColumnBody(ColumnOption):
-    """A user's word on one column."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class ConfigBody(CsvConfig):
-    """How a delimited text file is read; what is absent is detected."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    columns: dict[str, ColumnBody] = Field(default_factory=dict)  # pyright: ignore[reportIncompatibleVariableOverride]
-
-
-class SourceBody(Body):
-    """A source to be kept."""
-
-    type: SourceType
-    name: Annotated[str, Field(min_length=1, max_length=200)]
-    config: ConfigBody
-
-
-class SourceChange(Body):
-    """What is to be different; an absent field stays as it is."""
-
-    name: Annotated[str | None, Field(min_length=1, max_length=200)] = None
-    config: ConfigBody | None = None
-
-
-class PreviewBody(Body):
-    """A source that is not saved yet."""
-
-    type: SourceType
-    config: ConfigBody
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
 
 
 @router.get("")
@@ -115,7 +79,9 @@ async def create(
 @router.post("/preview")
 async def preview(body: PreviewBody, edge: EdgeDep, caller: Editor) -> SourcePreview:
     """The first rows and the columns as they would arrive; nothing is saved."""
-    asked = PreviewSource(source_type=body.type, config=body.config, limit=body.limit)
+    asked = PreviewSource(
+        source_type=body.type, config=body.config, source_id=body.source_id, limit=body.limit
+    )
     return await edge.ask(caller, asked, timeout=READING)
 
 
@@ -161,6 +127,21 @@ async def sync(
     return await start_run(
         edge, caller, response, options, route, kind="sync", source_ids=(source_id,)
     )
+
+
+@router.get("/{source_id}/rejects", response_model=Rejects, responses=_AS_CSV)
+async def rejects(
+    source_id: UUID,
+    edge: EdgeDep,
+    caller: Reader,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    format: Literal["json", "csv"] = "json",
+) -> Rejects | Response:
+    """The records that the last load set aside, with their lines; as CSV, all of them and whole."""
+    found = await edge.ask(caller, ListRejects(source_id=source_id, limit=limit), timeout=READING)
+    if format == "json":
+        return Rejects(rejects=found.rejects, total=found.total)
+    return await download(edge.objects, found.stored_at, "line,reason,text\r\n", "rejects.csv")
 
 
 @router.get("/{source_id}/schema")

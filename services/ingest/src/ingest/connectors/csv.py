@@ -3,18 +3,21 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
+from pydantic import SecretStr
 
-from ingest import profile
+from ingest import misfits, profile, rules
+from ingest.cells import Record
 from ingest.connectors import BadSource, Found, InferredColumn, Notice
 from ingest.dialect import CsvOptions, Dialect, Layout, detect
 from ingest.encoding import CHUNK, Text, as_text
+from ingest.masks import Masker, key_mark
 from ingest.mend import Mended, has_notes_below, mend
 from ingest.naming import names
 from ingest.recount import Damaged
@@ -104,8 +107,21 @@ class CsvFile:
 
 
 @contextmanager
-def opened(path: Path, options: CsvOptions, work: Path | None = None) -> Iterator[CsvFile]:
-    """Inspect a local file and keep it open. Raises BadSource. Temporary files go to `work`."""
+def opened(
+    path: Path,
+    options: CsvOptions,
+    work: Path | None = None,
+    *,
+    mask_key: SecretStr | None = None,
+    known: Collection[str] | None = None,
+) -> Iterator[CsvFile]:
+    """Inspect a local file and keep it open. Raises BadSource. Temporary files go to `work`.
+
+    `mask_key` is needed where a column is hashed; `known` are the columns that readers see
+    already, if any (see `rules.missing`).
+    """
+    rules.require_sound(options.columns)
+    masker = Masker(mask_key, options.columns)
     with tempfile.TemporaryDirectory(prefix="csv-", dir=work) as folder:
         text = as_text(path, options.encoding, Path(folder))
         layout = detect(text.path, options)
@@ -116,14 +132,21 @@ def opened(path: Path, options: CsvOptions, work: Path | None = None) -> Iterato
             )
         connection = connect(Path(folder))
         try:
-            yield _inspected(connection, text, layout, options, Path(folder))
+            masker.into(connection)
+            yield _inspected(connection, text, layout, options, Path(folder), masker, known)
         finally:
             connection.close()
 
 
-def inspect(path: Path, options: CsvOptions, work: Path | None = None) -> Inspection:
+def inspect(
+    path: Path,
+    options: CsvOptions,
+    work: Path | None = None,
+    *,
+    mask_key: SecretStr | None = None,
+) -> Inspection:
     """What the file holds, every cell looked at; memory stays bounded. Raises BadSource."""
-    with opened(path, options, work) as file:
+    with opened(path, options, work, mask_key=mask_key) as file:
         return _told(file, path)
 
 
@@ -141,16 +164,32 @@ def as_it_stands(
     return digest.hexdigest()
 
 
-def sample(path: Path, options: CsvOptions, limit: int, work: Path | None = None) -> Preview:
+def sample(
+    path: Path,
+    options: CsvOptions,
+    limit: int,
+    work: Path | None = None,
+    *,
+    mask_key: SecretStr | None = None,
+) -> Preview:
     """The inspection and the first `limit` rows. Raises BadSource."""
-    with opened(path, options, work) as file:
+    with opened(path, options, work, mask_key=mask_key) as file:
         return Preview(inspection=_told(file, path), rows=file.sample(limit))
 
 
-def fingerprint(sha256: str, options: CsvOptions) -> str:
-    """Equal for equal content read in the same way by the same version of this connector."""
+def fingerprint(
+    sha256: str,
+    options: CsvOptions,
+    mask_key: SecretStr | None = None,
+    version: str = CONNECTOR_VERSION,
+) -> str:
+    """Equal for equal content read in the same way by the same version of this connector.
+
+    It tells whether masks have another key, and does not tell the key.
+    """
     said = json.dumps(options.model_dump(mode="json"), sort_keys=True)
-    return hashlib.sha256(f"{CONNECTOR_VERSION}\n{sha256}\n{said}".encode()).hexdigest()
+    said += key_mark(options.columns, mask_key)
+    return hashlib.sha256(f"{version}\n{sha256}\n{said}".encode()).hexdigest()
 
 
 def escaped(path: Path) -> str:
@@ -172,15 +211,25 @@ def _inspected(
     layout: Layout,
     options: CsvOptions,
     folder: Path,
+    masker: Masker,
+    known: Collection[str] | None,
 ) -> CsvFile:
     named = names(layout.header, layout.width)
+    forgotten = rules.missing(options.columns, named.display, known)
+    ruled = [rules.rule(options.columns, name) for name in named.display]
+
+    def censored(record: Record) -> str:
+        # In a damaged record a cell may stand in its neighbour's place.
+        return "" if record.damaged else masker.line(record.cells, ruled)
+
     mended: Mended | None = None
     try:
         if not layout.simple or has_notes_below(text.path, layout):
             raise Damaged
         scanned, candidates = _scanned(connection, text.path, layout, named.display, options)
     except Damaged:
-        mended = mend(text.path, layout, folder)
+        guarded = rules.guarded(options.columns)
+        mended = mend(text.path, layout, folder, censored if guarded else None)
         try:
             scanned, candidates = _scanned(
                 connection, mended.path, mended.layout, named.display, options, mended.rows
@@ -191,12 +240,17 @@ def _inspected(
                 f"The file cannot be read without losing rows ({lost}). Check its quotes and "
                 "line ends, or save it again as CSV UTF-8.",
             ) from None
-    decided, doubts = profile.decide(connection, scanned.source, candidates, scanned.aggregates)
+    try:
+        decided, doubts = profile.decide(connection, scanned.source, candidates, scanned.aggregates)
+    except misfits.Unfit as unfit:
+        raise unfit.told(text.path, layout) from None
     kept = [
         index
         for index, planned in enumerate(decided)
-        if planned.filled or planned.spaces or index < named.last_named
+        if not planned.rule.skip and (planned.filled or planned.spaces or index < named.last_named)
     ]
+    if not kept:
+        raise BadSource("no_columns", "Every column is left out by a rule: keep one at least.")
     plan = tuple(decided[index] for index in kept)
     columns = tuple(
         InferredColumn(
@@ -214,6 +268,7 @@ def _inspected(
         *(mended.warnings if mended else ()),
         *scanned.warnings,
         *doubts,
+        *forgotten,
     ]
     if not scanned.rows:
         warnings.append(

@@ -5,11 +5,12 @@ import csv
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.ingest import ColumnOption
 from ingest.connectors import BadSource, Notice, Unavailable
-from ingest.connectors.google.client import SheetsClient
 from ingest.connectors.google.grid import (
     Grid,
     Table,
@@ -19,8 +20,12 @@ from ingest.connectors.google.grid import (
     table,
 )
 from ingest.connectors.google.spreadsheet import Sheet, Spreadsheet, place
-from ingest.dialect import ColumnOption, CsvOptions
+from ingest.dialect import CsvOptions
 
+if TYPE_CHECKING:
+    from ingest.connectors.google.client import SheetsClient
+
+CONNECTOR_VERSION = "google-sheets-1"
 READINGS = 3
 
 
@@ -47,14 +52,14 @@ class Fetched:
     path: Path
     options: CsvOptions
     sha256: str
-    """Of the file, so of the values: `csv.fingerprint(sha256, options)` is the version's."""
+    """Of the file, so of the values."""
     rows: int
     spreadsheet: Spreadsheet
     sheet: Sheet
     warnings: tuple[Notice, ...]
 
 
-async def fetch(client: SheetsClient, options: SheetOptions, target: Path) -> Fetched:
+async def fetch(client: "SheetsClient", options: SheetOptions, target: Path) -> Fetched:
     """Read one tab and write it to `target`: three reads of the quota, four where dates may be.
 
     Raises BadSource and Unavailable.
@@ -85,7 +90,7 @@ async def fetch(client: SheetsClient, options: SheetOptions, target: Path) -> Fe
     )
 
 
-async def _grid(client: SheetsClient, spreadsheet_id: str, sheet: Sheet) -> Grid:
+async def _grid(client: "SheetsClient", spreadsheet_id: str, sheet: Sheet) -> Grid:
     """The readings of one state of the tab; again while somebody edits it."""
     try:
         raw = await client.values(spreadsheet_id, sheet.title, "UNFORMATTED_VALUE")
@@ -112,7 +117,7 @@ async def _grid(client: SheetsClient, spreadsheet_id: str, sheet: Sheet) -> Grid
 
 
 async def _absent(
-    client: SheetsClient, spreadsheet_id: str, sheet: Sheet, refused: BadSource
+    client: "SheetsClient", spreadsheet_id: str, sheet: Sheet, refused: BadSource
 ) -> Grid:
     """Google answers 400 for a tab without cells, and for one renamed since it was listed."""
     now = (await client.spreadsheet(spreadsheet_id)).sheet(sheet.sheet_id, None)

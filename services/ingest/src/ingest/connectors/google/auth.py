@@ -12,7 +12,6 @@ from google.oauth2 import service_account
 
 from ingest.connectors import BadSource, Unavailable
 
-TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105
 SCOPE = "https://www.googleapis.com/auth/spreadsheets.readonly"
 _TIMEOUT = 30.0
 
@@ -20,7 +19,7 @@ _TIMEOUT = 30.0
 class ServiceAccount:
     """One service account's key and its current token (RFC 7523, through google-auth)."""
 
-    def __init__(self, key: str, http: httpx.Client, token_url: str = TOKEN_URL) -> None:
+    def __init__(self, key: str, http: httpx.Client, token_url: str) -> None:
         """`key`: the JSON file that Google gives for a service account.
 
         The key is a user's: it may name no other place to sign in than `token_url`.

@@ -17,9 +17,7 @@ from ingest.connectors.google.cells import Rows
 from ingest.connectors.google.quota import Quota
 from ingest.connectors.google.spreadsheet import FIELDS, Spreadsheet, parsed
 
-SHEETS_URL = "https://sheets.googleapis.com"
 ATTEMPTS = 5
-LONGEST_WAIT = 120.0
 TIMEOUT = httpx.Timeout(20.0, read=180.0)
 """Google ends a request of its own after 180 seconds."""
 MAX_BYTES = 128 << 20
@@ -40,14 +38,17 @@ class SheetsClient:
         http: httpx.AsyncClient,
         account: ServiceAccount,
         quota: Quota,
-        base_url: str = SHEETS_URL,
+        base_url: str,
+        patience: float,
         sleep: Sleep = asyncio.sleep,
         max_bytes: int = MAX_BYTES,
     ) -> None:
+        """`patience`: seconds that it may wait in all, for the quota and between attempts."""
         self._http = http
         self._account = account
         self._quota = quota
         self._base_url = base_url.rstrip("/")
+        self._patience = patience
         self._sleep = sleep
         self._max_bytes = max_bytes
 
@@ -88,13 +89,16 @@ class SheetsClient:
         refused: str | None = None
         away = Unavailable("google_away", "Google Sheets does not answer. Try again later.")
         for attempt in range(1, ATTEMPTS + 1):
-            wait = await self._quota.reserve(self._account.email)
-            if wait:
-                await self._sleep(wait)
             retry_after: float | None = None
             first = 1.0
             try:
+                # Signed in first: who has no good key takes no read from those who have one.
                 token = await self._account.token(instead_of=refused)
+                turn = await self._quota.reserve(self._account.email, self._patience)
+                if turn is None:
+                    away = _passing(429)
+                    break
+                await self._wait(turn)
                 status, headers, body = await self._ask(url, params, token)
             except Unavailable as error:
                 away = error
@@ -114,11 +118,17 @@ class SheetsClient:
                     # Quotas are refilled each minute: all attempts together must outlast one.
                     first = 4.0
                     await self._quota.hold(self._account.email, retry_after or 0)
-            if attempt == ATTEMPTS or (retry_after or 0) > LONGEST_WAIT:
-                break
             # What Google advises: exponential, with up to a second of jitter.
-            await self._sleep(retry_after or first * 2 ** (attempt - 1) + random.random())
+            wait = retry_after or first * 2 ** (attempt - 1) + random.random()
+            if attempt == ATTEMPTS or wait > self._patience:
+                break
+            await self._wait(wait)
         raise away
+
+    async def _wait(self, seconds: float) -> None:
+        if seconds:
+            self._patience -= seconds
+            await self._sleep(seconds)
 
     async def _ask(
         self, url: str, params: Mapping[str, str], token: str

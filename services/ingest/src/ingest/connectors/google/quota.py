@@ -1,53 +1,67 @@
-"""How many reads a credential may make: Google refuses more than 60 a minute."""
+"""How many reads a credential may make, over all replicas: Google refuses more than 60 a minute."""
 
-import time
-from collections.abc import Callable
+import hashlib
 from typing import Protocol
+
+from chassis.database import Database, queries
 
 READS_PER_MINUTE = 60
 BURST = 15
 
+_queries = queries("ingest")
+
 
 class Quota(Protocol):
-    """Reads of one credential. What replicas share keeps one time for each credential."""
+    """Reads of one credential, which is named by its e-mail."""
 
-    async def reserve(self, credential: str) -> float:
-        """Take one read; how many seconds from now it may be made."""
+    async def reserve(self, email: str, patience: float) -> float | None:
+        """Take one read, and say in how many seconds it may be made.
+
+        None when that would be more than `patience`: none was taken.
+        """
         ...
 
-    async def hold(self, credential: str, seconds: float) -> None:
+    async def hold(self, email: str, seconds: float) -> None:
         """Let no further read begin for so long: Google said that it is enough."""
         ...
 
 
-class LocalQuota:
-    """A token bucket for each credential, for one process.
+class SharedQuota:
+    """A token bucket for each credential in PostgreSQL, by its clock.
 
     Holds `burst` reads and gains `per_minute - burst` a minute, so that no minute, wherever it
     begins, has more than `per_minute`. Kept as one time: when the bucket will be full again.
     """
 
     def __init__(
-        self,
-        per_minute: int = READS_PER_MINUTE,
-        burst: int = BURST,
-        clock: Callable[[], float] = time.monotonic,
+        self, database: Database, per_minute: int = READS_PER_MINUTE, burst: int = BURST
     ) -> None:
         if not 0 < burst < per_minute:
             raise ValueError(f"burst is between 0 and {per_minute}, not {burst}")
+        self._database = database
         self._pace = 60 / (per_minute - burst)
         self._slack = self._pace * burst
-        self._clock = clock
-        self._full_at: dict[str, float] = {}
 
-    async def reserve(self, credential: str) -> float:
+    async def reserve(self, email: str, patience: float) -> float | None:
         """Seconds until the read that was taken may be made."""
-        now = self._clock()
-        full_at = max(self._full_at.get(credential, now), now) + self._pace
-        self._full_at[credential] = full_at
-        return max(0.0, full_at - self._slack - now)
+        async with self._database.transaction() as connection:
+            return await _queries.reserve_read(
+                connection,
+                credential=_name(email),
+                pace=self._pace,
+                slack=self._slack,
+                patience=patience,
+            )
 
-    async def hold(self, credential: str, seconds: float) -> None:
+    async def hold(self, email: str, seconds: float) -> None:
         """Empty the bucket, and let it gain nothing for `seconds`."""
-        empty = self._clock() + seconds + self._slack - self._pace
-        self._full_at[credential] = max(self._full_at.get(credential, empty), empty)
+        async with self._database.transaction() as connection:
+            await _queries.hold_reads(
+                connection,
+                credential=_name(email),
+                seconds=seconds + self._slack - self._pace,
+            )
+
+
+def _name(email: str) -> str:
+    return hashlib.sha256(email.encode()).hexdigest()

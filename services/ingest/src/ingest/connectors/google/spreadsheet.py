@@ -59,21 +59,28 @@ class Spreadsheet:
     time_zone: str
     sheets: tuple[Sheet, ...]
 
+    @property
+    def with_cells(self) -> tuple[Sheet, ...]:
+        """The tabs that can be read."""
+        return tuple(sheet for sheet in self.sheets if sheet.has_cells)
+
     def sheet(self, sheet_id: int | None, name: str | None) -> Sheet:
         """The tab with this id, else with this name, else the first that is not hidden.
 
-        Raises BadSource `no_such_tab`, `no_cells`.
+        A tab with an id may be given its name too, for the message. Raises BadSource
+        `no_such_tab`, `no_cells`.
         """
-        with_cells = [sheet for sheet in self.sheets if sheet.has_cells]
         if sheet_id is not None:
             found = [sheet for sheet in self.sheets if sheet.sheet_id == sheet_id]
         elif name is not None:
             found = [sheet for sheet in self.sheets if sheet.title == name]
         else:
-            found = [sheet for sheet in with_cells if not sheet.hidden] or with_cells
+            found = [sheet for sheet in self.with_cells if not sheet.hidden] or [*self.with_cells]
         if not found:
-            wanted = f"{name!r}" if name is not None else f"with the number {sheet_id}"
-            titles = ", ".join(repr(sheet.title) for sheet in with_cells)
+            named = [] if name is None else [f"{name!r}"]
+            numbered = [] if sheet_id is None else [f"with the number {sheet_id}"]
+            wanted = " ".join([*named, *numbered]) or "with cells"
+            titles = ", ".join(repr(sheet.title) for sheet in self.with_cells)
             raise BadSource(
                 "no_such_tab",
                 f"The spreadsheet {self.title!r} has no tab {wanted}. Choose one of: {titles}.",

@@ -3,11 +3,12 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 from ingest.connectors import ColumnType
+from recipe.date_format import DateFormat
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)([.][0-9]+)?([eE][+-]?[0-9]{1,3})?")
@@ -17,6 +18,9 @@ _TIMESTAMP = re.compile(
     r"(Z|[+-][0-9]{2}(:?[0-9]{2})?)?"
 )
 _BIGINT = 1 << 63
+_WHOLE = re.compile(r"[+-]?[0-9]{1,30}")
+_NUMBER = re.compile(r"[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,3})?")
+_TRUE, _FALSE = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
 
 
 def as_text(value: Any) -> str | None:
@@ -36,6 +40,29 @@ def fitting(type: ColumnType, cell: str) -> str | None:
     return _READERS[type](cell.strip()) if type in _READERS else cell
 
 
+def forced(type: ColumnType, cell: str, dates: DateFormat | None) -> str | None:
+    """The cell as PostgreSQL reads it, where a person said the type; None when it is nothing such.
+
+    As for files: `007` and `+1` are integers then, `yes` is a boolean.
+    """
+    if type == "text":
+        return cell
+    cell = cell.strip()
+    match type:
+        case "integer":
+            fits = _WHOLE.fullmatch(cell) and -_BIGINT <= int(cell) < _BIGINT
+            return str(int(cell)) if fits else None
+        case "decimal":
+            return cell if _NUMBER.fullmatch(cell) else None
+        case "boolean":
+            word = cell.lower()
+            return "true" if word in _TRUE else "false" if word in _FALSE else None
+        case "date" | "timestamp" if dates is not None:
+            return _dated(type, dates.read(cell))
+        case _:
+            return fitting(type, cell)
+
+
 def is_zoned(cell: str) -> bool:
     """Whether a time says its zone."""
     match = _TIMESTAMP.fullmatch(cell.strip())
@@ -47,6 +74,17 @@ def validation(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     return value.get("label") or value.get("uid")
+
+
+def _dated(type: ColumnType, iso: str | None) -> str | None:
+    if iso is None:
+        return None
+    year, month, day, hour, minute, second = map(int, re.findall("[0-9]+", iso))
+    try:
+        found = date(year, month, day)
+    except ValueError:
+        return None
+    return str(found) if type == "date" else f"{found} {time(hour, minute, second)}"
 
 
 def _integer(cell: str) -> str | None:

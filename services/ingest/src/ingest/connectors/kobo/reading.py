@@ -3,17 +3,21 @@
 import csv
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from ingest import profile
 from ingest.connectors.kobo import form as forms
 from ingest.connectors.kobo.client import KoboClient
-from ingest.connectors.kobo.rows import Spool, Written
+from ingest.connectors.kobo.rows import Spool
 from ingest.connectors.kobo.shape import KoboOptions
+from ingest.connectors.kobo.writing import Ruling, Written
 from ingest.dialect import CELL_LIMIT
+from ingest.masks import key_mark
 
 CONNECTOR_VERSION = "kobo-1"
 
@@ -39,11 +43,16 @@ def read(
     *,
     after: int = 0,
     limit: int | None = None,
+    mask_key: SecretStr | None = None,
+    known: Collection[str] | None = None,
 ) -> Reading:
     """Read all submissions with an `_id` above `after`, or the first `limit` of them.
 
+    `mask_key` is needed where a column is hashed; `known` are the columns that readers see
+    already, if any (see `rules.missing`).
     Memory holds one page. Raises BadSource and Unavailable.
     """
+    ruling = Ruling(options.columns, mask_key, known)
     asset = client.definition(options.form_id)
     shape = forms.tables(asset, options.values, options.language)
     read = 0
@@ -56,10 +65,10 @@ def read(
                 break
         return Reading(
             name=str(asset.get("name") or options.form_id),
-            tables=spool.finish(),
+            tables=spool.finish(ruling),
             stamps=spool.stamps,
             submissions=read,
-            fingerprint=_fingerprint(options, spool.fingerprint()),
+            fingerprint=_fingerprint(options, spool.fingerprint(), mask_key),
         )
 
 
@@ -81,6 +90,7 @@ def sample(table: Written, limit: int) -> tuple[Mapping[str, Any], ...]:
         csv.field_size_limit(before)
 
 
-def _fingerprint(options: KoboOptions, read: str) -> str:
+def _fingerprint(options: KoboOptions, read: str, mask_key: SecretStr | None) -> str:
     said = json.dumps(options.model_dump(mode="json"), sort_keys=True)
+    said += key_mark(options.columns, mask_key)
     return hashlib.sha256(f"{CONNECTOR_VERSION}\n{said}\n{read}".encode()).hexdigest()

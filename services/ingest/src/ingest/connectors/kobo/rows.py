@@ -8,60 +8,20 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import zip_longest
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Self
 
-from ingest import naming
-from ingest.connectors import BadSource, InferredColumn, Notice
-from ingest.connectors.kobo.cells import as_text, fitting, is_zoned, validation
+from ingest.connectors import BadSource
+from ingest.connectors.kobo.cells import as_text, validation
 from ingest.connectors.kobo.shape import ID, INDEX, LEFT_OUT, PARENT, Field, TableForm
+from ingest.connectors.kobo.writing import Column, Ruling, Writer, Written
 
 MAX_COLUMNS = 1500
 """PostgreSQL ends at 1600; the load id and what recipes add need room."""
-SHOWN = 5
 
 Stamp = tuple[int, str]
 """A submission's `_id`, and the hash of all that it says, repeats included."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """A table's rows as CSV for PostgreSQL: a header of physical names; unquoted empty is null."""
-
-    form: TableForm
-    path: Path
-    columns: tuple[InferredColumn, ...]
-    rows: int
-    warnings: tuple[Notice, ...]
-
-
-@dataclass
-class _Column:
-    """A column with what its cells have shown so far."""
-
-    field: Field
-    extra: bool = False
-    """In the data, but not in the form."""
-    filled: int = 0
-    unfit: int = 0
-    example: str = ""
-    zoned: bool = False
-
-    def look(self, cell: str) -> None:
-        """Remember whether the cell fits the question's type."""
-        kind = self.field.type
-        if not (cell if kind == "text" else cell.strip()):
-            return
-        self.filled += 1
-        if kind == "text":
-            return
-        if fitting(kind, cell) is None:
-            self.unfit += 1
-            self.example = self.example or cell
-        elif kind == "timestamp" and not self.zoned:
-            self.zoned = is_zoned(cell)
 
 
 @dataclass
@@ -70,7 +30,7 @@ class _Table:
 
     form: TableForm
     file: IO[str]
-    columns: dict[str, _Column]
+    columns: dict[str, Column]
     repeats: Mapping[str, "_Table"]
     rows: int = 0
 
@@ -82,12 +42,12 @@ class _Table:
         self.file.write(json.dumps(line) + "\n")
         self.rows += 1
 
-    def column(self, path: str) -> _Column:
+    def column(self, path: str) -> Column:
         """The column of that path, made when the form does not know it."""
         if path not in self.columns:
             if len(self.columns) >= MAX_COLUMNS:
                 raise _too_many(self.form)
-            self.columns[path] = _Column(Field(path, path, "text"), extra=True)
+            self.columns[path] = Column(Field(path, path, "text"), extra=True)
         return self.columns[path]
 
 
@@ -127,17 +87,32 @@ class Spool:
         self._digest.update(line.encode())
         return stamp
 
-    def finish(self) -> tuple[Written, ...]:
-        """Decide names and types, write the files: the form's table first."""
+    def finish(self, ruling: Ruling | None = None) -> tuple[Written, ...]:
+        """Decide names and types, write the files: the form's table first.
+
+        Raises BadSource for rules that do not hold.
+        """
         self._stamps.flush()
-        return tuple(self._written(number, table) for number, table in enumerate(self._tables))
+        writers = [
+            Writer(table.form, list(table.columns.values()), table.rows) for table in self._tables
+        ]
+        ruling = ruling or Ruling({})
+        forgotten = ruling.meet([name for writer in writers for name in writer.names.display])
+        written = [
+            writer.write(
+                lambda table=table: _lines(table.file), self._folder / f"table-{n}.csv", ruling
+            )
+            for n, (writer, table) in enumerate(zip(writers, self._tables, strict=True))
+        ]
+        first = replace(written[0], warnings=(*written[0].warnings, *forgotten))
+        return (first, *written[1:])
 
     def fingerprint(self) -> str:
         """Equal for equal columns and submissions; of what was added so far."""
         return self._digest.hexdigest()
 
     def _table(self, form: TableForm) -> _Table:
-        columns = {one.path: _Column(one) for one in form.fields}
+        columns = {one.path: Column(one) for one in form.fields}
         file = (self._folder / f"rows-{len(self._tables)}.jsonl").open("w+", encoding="utf-8")
         table = _Table(form, self._open.enter_context(file), columns, {})
         self._tables.append(table)
@@ -171,27 +146,6 @@ class Spool:
                 cells[path] = cell if isinstance(value, dict | list) else column.shown(cell)
         table.append(cells)
 
-    def _written(self, number: int, table: _Table) -> Written:
-        columns = list(table.columns.values())
-        names = naming.names([one.field.display for one in columns], len(columns))
-        inferred = tuple(
-            InferredColumn(
-                display_name=names.display[index],
-                physical_name=names.physical[index],
-                type="text" if one.unfit else one.field.type,
-                nullable=one.filled < table.rows,
-            )
-            for index, one in enumerate(columns)
-        )
-        path = self._folder / f"table-{number}.csv"
-        with path.open("w", encoding="utf-8", newline="") as file:
-            file.write(",".join(one.physical_name for one in inferred) + "\n")
-            for row in _lines(table.file):
-                cells = (_cell(*pair) for pair in zip_longest(inferred, row))
-                file.write(",".join(cells) + "\n")
-        warnings = [*names.warnings(range(len(columns))), *_warnings(columns, inferred)]
-        return Written(table.form, path, inferred, table.rows, tuple(warnings))
-
 
 def _is_rows(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(one, Mapping) for one in value)
@@ -202,38 +156,6 @@ def _lines(file: IO[str]) -> Iterator[list[str | None]]:
     file.seek(0)
     for line in file:
         yield json.loads(line)
-
-
-def _cell(column: InferredColumn, cell: str | None) -> str:
-    if cell is None or (column.type != "text" and not cell.strip()):
-        return ""
-    if column.type in {"text", "json"}:
-        quoted = cell.replace('"', '""')
-        return f'"{quoted}"'
-    fits = fitting(column.type, cell)
-    assert fits is not None, "looked at while it was gathered"
-    return fits
-
-
-def _warnings(columns: list[_Column], inferred: tuple[InferredColumn, ...]) -> Iterator[Notice]:
-    named = list(zip(columns, (one.display_name for one in inferred), strict=True))
-    for column, name in named:
-        if column.unfit:
-            yield Notice(
-                code="kept_as_text",
-                message=f"The question {name!r} asks for {column.field.type}, and "
-                f"{column.unfit} of {column.filled} answers are not, for example "
-                f"{column.example[:40]!r}: the column was kept as text.",
-            )
-    if extra := [name for column, name in named if column.extra]:
-        more = ", …" if len(extra) > SHOWN else ""
-        yield Notice(
-            code="not_in_form",
-            message="Answers that the form of today does not ask for were kept as text: "
-            f"{', '.join(map(repr, extra[:SHOWN]))}{more}.",
-        )
-    if any(column.zoned and not column.unfit for column, _ in named):
-        yield Notice(code="times_in_utc", message="Times that say their zone are shown in UTC.")
 
 
 def _too_many(form: TableForm) -> BadSource:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID, uuid5
 
+import pydantic
+
+from contracts.ingest import ColumnOption
 from ingest.connectors import ColumnType, Found
 
 Values = Literal["codes", "labels"]
@@ -32,6 +35,8 @@ class KoboOptions(Found):
     values: Values = "codes"
     language: str | None = None
     """Of labels; None is the form's first."""
+    columns: dict[str, ColumnOption] = pydantic.Field(default_factory=dict)
+    """By display name, in every table of the form that has such a column."""
 
 
 @dataclass(frozen=True)

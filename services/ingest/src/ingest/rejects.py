@@ -1,0 +1,61 @@
+"""Records that loads set aside, in the object store: one CSV file for each source's last load."""
+
+import asyncio
+import csv
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID
+
+from chassis.objects import Objects
+from contracts.ingest import Reject, StoredRejects
+from ingest.dialect import CELL_LIMIT
+from ingest.domain import rejects_key
+from ingest.encoding import CHUNK
+
+LONGEST = 2000
+"""Characters of a record that are shown; the file has all."""
+LARGEST = 800_000
+"""Bytes of text in an answer: the bus carries a megabyte."""
+
+
+async def keep(objects: Objects, org_id: UUID, source_id: UUID, path: Path) -> None:
+    """Store what a load set aside, in place of what the one before did."""
+    key = rejects_key(org_id, source_id)
+    if not await asyncio.to_thread(path.exists):
+        await objects.delete(key)
+        return
+
+    async def chunks() -> AsyncIterator[bytes]:
+        with path.open("rb") as file:
+            while chunk := await asyncio.to_thread(file.read, CHUNK):
+                yield chunk
+
+    await objects.put(key, chunks())
+
+
+async def first(objects: Objects, org_id: UUID, source_id: UUID, limit: int) -> StoredRejects:
+    """The first `limit` of them, fewer where they are large, and how many there are."""
+    key = rejects_key(org_id, source_id)
+    try:
+        async with objects.local(key) as path:
+            return await asyncio.to_thread(_first, path, limit, key)
+    except FileNotFoundError:
+        return StoredRejects(rejects=(), total=0, stored_at=None)
+
+
+def _first(path: Path, limit: int, key: str) -> StoredRejects:
+    csv.field_size_limit(CELL_LIMIT)
+    found: list[Reject] = []
+    total = size = 0
+    with path.open("r", encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        next(rows, None)
+        for line, reason, text in rows:
+            total += 1
+            shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+            # As JSON writes it: a control character takes six bytes.
+            size += len(json.dumps(shown, ensure_ascii=False).encode()) + len(reason.encode())
+            if len(found) < limit and size <= LARGEST:
+                found.append(Reject(line=int(line), reason=reason, text=shown))
+    return StoredRejects(rejects=tuple(found), total=total, stored_at=key)
