@@ -42,8 +42,8 @@ from gateway.sources import (
     table_name,
 )
 
-READING = 30.0
-"""Seconds that reading the first rows of a file may take."""
+READING = 120.0
+"""Seconds that looking at every cell of a file may take: a gigabyte, on a busy machine."""
 
 _AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 

@@ -164,6 +164,7 @@ class UploadReader:
                 async with files.local(self._objects, asked.org_id, upload) as path:
                     job = LoadJob(
                         path=path,
+                        sha256=upload.sha256,
                         options=options_of(config),
                         mask_key=self._mask_keys(asked.org_id),
                         known=sync.known,
