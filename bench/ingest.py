@@ -26,7 +26,7 @@ from bench.ground import Ground, running, signed_up
 
 from contracts.envelope import new_id
 from ingest.dialect import CsvOptions
-from ingest.jobs import InspectJob, LoadJob
+from ingest.jobs import InspectJob, LoadJob, Progress
 from ingest.pool import WorkerPool
 from warehouse.access import as_org
 from warehouse.names import data_schema, org_role, qualified, version_relation
