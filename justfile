@@ -47,8 +47,8 @@ relock:
     uv run python scripts/relock.py
 
 # One bench, by name (docs/benches.md): numbers as JSON on the last line.
-bench NAME:
-    uv run python -m bench.{{NAME}}
+bench NAME *ARGS:
+    uv run python -m bench.{{NAME}} {{ARGS}}
 
 # Conformance cases run through the whole product, by area: `just cases recipes [DIR]`.
 cases WHAT *ARGS:

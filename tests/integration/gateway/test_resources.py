@@ -11,6 +11,7 @@ import pytest
 from chassis.telemetry import trace_id
 from contracts.envelope import new_id
 from contracts.ingest import (
+    AddUpload,
     CreateSource,
     DeleteSource,
     Form,
@@ -108,6 +109,10 @@ class Owners:
         self.note(request, meta)
         return self.make_source(request.source_id, request.name or "wells", revision=4)
 
+    async def add_upload(self, request: AddUpload, meta) -> Source:
+        self.note(request, meta)
+        return self.make_source(request.source_id, revision=5)
+
     async def delete_source(self, request: DeleteSource, meta) -> Done:
         self.note(request, meta)
         return Done()
@@ -188,6 +193,7 @@ async def owners(stand_in, member, make_source) -> Owners:
             GetSource: owners.get_source,
             ListSources: owners.list_sources,
             UpdateSource: owners.update_source,
+            AddUpload: owners.add_upload,
             DeleteSource: owners.delete_source,
             ListRejects: owners.list_rejects,
             PlanSources: owners.plan_sources,
@@ -295,6 +301,18 @@ async def test_a_tag_that_was_read_guards_the_write(client, owners):
     await client.delete(source, headers={"If-Match": "*"})
     revisions = [one.if_revision for one in owners.asked if hasattr(one, "if_revision")]
     assert revisions == [3, 4, None]
+
+
+async def test_a_further_file_is_given_to_a_source(client, owners):
+    upload_id = new_id()
+    response = await client.post(
+        f"/sources/{owners.ids[0]}/uploads", json={"upload_id": str(upload_id)}
+    )
+    assert (response.status_code, response.headers["etag"]) == (201, '"5"')
+    assert (response.json()["id"], response.json()["row_count"]) == (str(owners.ids[0]), 42)
+    assert owners.asked == [AddUpload(source_id=owners.ids[0], upload_id=upload_id)]
+    unknown = await client.post(f"/sources/{owners.ids[0]}/uploads", json={"file": "x"})
+    assert unknown.status_code == 422
 
 
 async def test_the_owners_refusal_is_the_answer(client, owners):

@@ -55,7 +55,7 @@ def workers() -> list[psutil.Process]:
         # Others come and go meanwhile; one that is dead has no command line.
         with suppress(psutil.NoSuchProcess):
             if "ingest.worker" in process.cmdline():
-                found.append(process)
+                found += process.children()
     return found
 
 

@@ -14,8 +14,9 @@ from ingest import merging
 from ingest.connectors import BadSource, ColumnType
 from ingest.infer import POSTGRES
 from ingest.jobs import ORDER
-from ingest.merging import Merged, Rows
+from ingest.merging import Merged
 from ingest.readers import columns_of
+from ingest.shape import Rows
 from recipe.naming import physical_names
 from warehouse.access import as_org
 from warehouse.names import LOAD_ID, data_schema, qualified, quoted, version_relation

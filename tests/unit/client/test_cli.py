@@ -229,6 +229,39 @@ def test_adding_a_form_makes_a_source_by_its_name(gateway, answer, dalgo, home, 
     assert "3f1c" not in result.output
 
 
+def test_a_growing_source_is_made_with_its_mode_and_key(gateway, answer, dalgo, home):
+    upload = {"upload_id": str(new_id()), "filename": "a.csv", "size_bytes": 4, "sha256": ""}
+    gateway.on("POST /uploads", answer(201, upload))
+    gateway.on("POST /sources", answer(201, SOURCE))
+    (file := home / "a.csv").write_text("a,b\n")
+    result = dalgo("sources", "add", str(file), "--mode", "upsert", "--key", "a", "--key", "b")
+    assert result.exit_code == 0, result.output
+    config = gateway.requests("POST /sources")[0].json["config"]
+    assert config == {"upload_id": upload["upload_id"], "mode": "upsert", "key": ["a", "b"]}
+    assert dalgo("sources", "add", str(file), "--mode", "guess").exit_code == 2
+
+
+@pytest.mark.parametrize("then", ["", "--sync"])
+def test_a_further_file_is_uploaded_and_given_to_the_source(
+    gateway, answer, live, dalgo, home, then
+):
+    upload = {"upload_id": str(new_id()), "filename": "may.csv", "size_bytes": 4, "sha256": ""}
+    gateway.on("GET /sources", answer(json=[SOURCE]))
+    gateway.on("POST /uploads", answer(201, upload))
+    gateway.on(f"POST /sources/{SOURCE_ID}/uploads", answer(201, SOURCE))
+    gateway.on(f"POST /sources/{SOURCE_ID}/sync", answer(202, run("queued")))
+    ended = block(2, "run_succeeded", run=run("succeeded", STEP))
+    gateway.on(f"GET /runs/{RUN_ID}/events", live(ended))
+    (file := home / "may.csv").write_text("a,b\n")
+    result = dalgo("sources", "upload", "Donations", str(file), *filter(None, [then]))
+    assert result.exit_code == 0, result.output
+    (given,) = gateway.requests(f"POST /sources/{SOURCE_ID}/uploads")
+    assert given.json == {"upload_id": upload["upload_id"]}
+    assert "note: 1 row was short." in result.stderr
+    assert ("succeeded" if then else "dalgo sync 'Donations'") in result.stdout
+    assert len(gateway.requests(f"POST /sources/{SOURCE_ID}/sync")) == bool(then)
+
+
 SHEET = {"sheet_id": 7, "title": "Visits", "rows": 40, "columns": 5, "hidden": False}
 KEY = '{"type": "service_account"}\n'
 

@@ -92,6 +92,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("POST", "/sources/kobo/forms"),
         ("POST", "/sources/google-sheets/sheets"),
         ("GET", "/sources/{source_id}"),
+        ("POST", "/sources/{source_id}/uploads"),
         ("PATCH", "/sources/{source_id}"),
         ("DELETE", "/sources/{source_id}"),
         ("POST", "/sources/{source_id}/sync"),

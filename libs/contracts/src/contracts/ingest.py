@@ -15,6 +15,7 @@ from recipe.tables import ColumnType
 
 SourceType = Literal["csv", "google_sheets", "kobo", "external"]
 SchemaPolicy = Literal["accept", "hold", "fail"]
+UploadMode = Literal["replace", "append", "upsert"]
 SourceStatus = Literal["ready", "deleting"]
 ColumnMask = Literal["hash", "redact", "partial"]
 """As the mask step of recipes: a keyed hash; stars; stars and the last four characters."""
@@ -79,6 +80,11 @@ class CsvConfig(SourceConfig):
     types: Literal["infer", "text"] = "infer"
     sheet: str | None = Field(default=None, min_length=1, max_length=100)
     """Of a workbook, by name; None: the first visible one that holds cells."""
+    mode: UploadMode = "replace"
+    """What a further file does: stands for the one before, adds its rows, or also replaces rows
+    of the same key."""
+    key: tuple[str, ...] = ()
+    """Display names of the columns that tell rows apart, for `upsert`."""
 
 
 class GoogleSheetsConfig(SourceConfig):
@@ -206,6 +212,13 @@ class UpdateSource(Request[Source]):
     name: str | None = None
     config: Config | None = None
     """A secret that is absent stays as it is."""
+
+
+class AddUpload(Request[Source]):
+    """Give a source a further file, which its mode says what to do with; twice is once."""
+
+    source_id: UUID
+    upload_id: UUID
 
 
 class DeleteSource(Request[Done]):
@@ -348,6 +361,8 @@ class RevokeLoader(Request[Done]):
 class Reject(Part):
     """A record that the last load set aside: it is not in the table."""
 
+    file: str | None = None
+    """Of several that were loaded together: its name."""
     line: int
     reason: str
     text: str

@@ -148,6 +148,7 @@ SERVICES = (
             ingest.GetSource,
             ingest.ListSources,
             ingest.UpdateSource,
+            ingest.AddUpload,
             ingest.DeleteSource,
             ingest.PreviewSource,
             ingest.ListForms,

@@ -149,6 +149,12 @@ ConfigBody = Annotated[
 ]
 
 
+class FurtherUpload(Body):
+    """A further file for a source, uploaded before."""
+
+    upload_id: UUID
+
+
 class SourceChange(Body):
     """What is to be different; an absent field stays as it is, an absent secret too."""
 

@@ -8,6 +8,7 @@ from chassis.service import Service
 from contracts import outside
 from contracts.ingest import (
     AcceptSchemaChange,
+    AddUpload,
     CreateSource,
     DeleteSource,
     GetColumnHistory,
@@ -50,6 +51,7 @@ from ingest.removing import Remover
 from ingest.sealing import Sealing
 from ingest.settings import Settings
 from ingest.sheet_handlers import SheetHandlers
+from ingest.source_files import SourceFiles
 from ingest.steps import Steps
 from ingest.store import Store
 from ingest.syncing import Syncer
@@ -73,6 +75,7 @@ async def build(service: Service[Settings]) -> None:
     service.background("waiting", waiting.run)
     announcements = Announcements(service.database, waiting)
     mask_keys = partial(mask_key, settings.mask_key)
+    source_files = SourceFiles(service.database)
     accounts = Accounts(
         SharedQuota(service.database),
         settings.google_credentials_json,
@@ -84,7 +87,7 @@ async def build(service: Service[Settings]) -> None:
     allowed = settings.kobo_allowed_origins
     kobo = KoboReader(service.database, objects, pool, mask_keys, allowed)
     readers = {
-        "csv": UploadReader(store, objects, pool, mask_keys),
+        "csv": UploadReader(service.database, store, source_files, objects, pool, mask_keys),
         "google_sheets": sheets,
         "kobo": kobo,
         "external": ExternalReader(service.bus, announcements, Landing(service.database)),
@@ -96,6 +99,7 @@ async def build(service: Service[Settings]) -> None:
         service.bus,
         service.jobs,
         store,
+        source_files,
         steps,
         readers,
         catalogue,
@@ -111,7 +115,7 @@ async def build(service: Service[Settings]) -> None:
         service.bus, service.database, store, steps, readers, catalogue, guard, waiting, settings
     )
     loaders = Loaders(service.bus, store)
-    letting_go = LettingGo(service.bus, store, objects, mask_keys)
+    letting_go = LettingGo(service.bus, store, source_files, objects, mask_keys)
     sheet_handlers = SheetHandlers(store, sheets)
 
     answer = service.answers.answer
@@ -120,6 +124,7 @@ async def build(service: Service[Settings]) -> None:
     answer(GetSource, handlers.get_source)
     answer(ListSources, handlers.list_sources)
     answer(UpdateSource, handlers.update_source)
+    answer(AddUpload, handlers.add_upload)
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
     answer(ListForms, form_handlers.list_forms)

@@ -136,26 +136,35 @@ def _refuse_binary(head: bytes, *, wide: bool) -> None:
 def _survey(path: Path, skip: int) -> _Survey:
     digest = hashlib.sha256()
     decoder = codecs.getincrementaldecoder("utf-8")()
-    size = nuls = lines = 0
+    size = nuls = 0
     error: str | None = None
     with path.open("rb") as file:
         digest.update(file.read(skip))
         while chunk := file.read(CHUNK):
             digest.update(chunk)
             size += len(chunk)
-            nuls += chunk.count(0)
+            nuls += chunk.count(0) if 0 in chunk else 0
             if error is None:
                 pending = len(decoder.getstate()[0])
                 try:
                     decoder.decode(chunk)
                 except UnicodeDecodeError as problem:
-                    before = chunk[: max(problem.start - pending, 0)].count(b"\n")
+                    before = size - len(chunk) + max(problem.start - pending, 0)
                     byte = problem.object[problem.start]
-                    error = f"line {lines + before + 1}, byte 0x{byte:02X}"
-            lines += chunk.count(b"\n")
+                    error = f"line {_line(path, skip + before)}, byte 0x{byte:02X}"
     if error is None and decoder.getstate()[0]:
-        error = f"line {lines + 1}, the last character is cut off"
+        error = f"line {_line(path, skip + size)}, the last character is cut off"
     return _Survey(digest.hexdigest(), size + skip, nuls, error)
+
+
+def _line(path: Path, place: int) -> int:
+    """The number of the line in which a byte stands."""
+    ends = 0
+    with path.open("rb") as file:
+        while place > 0 and (chunk := file.read(min(CHUNK, place))):
+            ends += chunk.count(b"\n")
+            place -= len(chunk)
+    return ends + 1
 
 
 def _eight_bit(path: Path, utf8_error: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import UUID
 
 from nats.aio.msg import Msg
@@ -15,8 +16,10 @@ from chassis.outbox import Outgoing
 from chassis.telemetry import log
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, new_id
 from contracts.ingest import (
+    AddUpload,
     Config,
     CreateSource,
+    CsvConfig,
     DeleteSource,
     GetSource,
     ListRejects,
@@ -36,12 +39,14 @@ from contracts.ingest import (
 from contracts.message import Done
 from contracts.orchestrator import RunCancelRequested
 from contracts.problem import ProblemError, problem
-from contracts.transform import EnsureOrganization
+from contracts.transform import EnsureOrganization, GetTable
 from ingest import rejects
 from ingest.catalogue import Catalogue, merged, others_of
 from ingest.domain import organization_of, type_of
+from ingest.fitting import fitted, repeated
 from ingest.readers import Asked, Inspected, Readers, in_words
 from ingest.removing import Remover
+from ingest.source_files import SourceFiles
 from ingest.steps import Steps
 from ingest.store import Store, require_unchanged
 
@@ -54,6 +59,7 @@ class Handlers:
         bus: Bus,
         jobs: Jobs,
         store: Store,
+        source_files: SourceFiles,
         steps: Steps,
         readers: Readers,
         catalogue: Catalogue,
@@ -64,6 +70,7 @@ class Handlers:
         self._bus = bus
         self._jobs = jobs
         self._store = store
+        self._source_files = source_files
         self._steps = steps
         self._readers = readers
         self._catalogue = catalogue
@@ -125,6 +132,33 @@ class Handlers:
             if name != old.name:
                 await self._catalogue.rename(org_id, old, name, meta.actor)
         return await self._store.get(org_id, old.id)
+
+    async def add_upload(self, request: AddUpload, meta: Meta) -> Source:
+        """AddUpload: the file is looked into before it is kept."""
+        org_id, upload_id = organization_of(meta), request.upload_id
+        source = _not_deleting(await self._store.get(org_id, request.source_id))
+        config = source.config
+        if not isinstance(config, CsvConfig):
+            raise problem(422, "no_files", f"'{source.name}' is not made of files.")
+        held = await self._source_files.of(org_id, source.id)
+        if upload_id in {config.upload_id, *held.upload_ids}:
+            return source
+        found = await self._inspect(
+            Asked(org_id, source.id, config.model_copy(update={"upload_id": upload_id}))
+        )
+        (own,), warnings = found.tables, found.warnings
+        if config.mode != "replace":
+            asked = GetTable(name=str(source.table_id))
+            table = await self._bus.ask(asked, org_id=org_id, actor=meta.actor)
+            columns, more = fitted(source.name, table.columns, own.columns)
+            first = await self._store.upload(org_id, config.upload_id)
+            added = await self._store.upload(org_id, upload_id)
+            warnings = (*warnings, *more, *repeated(added, (first, *held.further)))
+            own = replace(own, columns=columns)
+        async with self._source_files.adding(org_id, source, config, upload_id, warnings):
+            # What is published keeps its columns until the next sync.
+            await self._catalogue.declare(org_id, source.name, (own,), meta.actor)
+        return await self._store.get(org_id, source.id)
 
     async def delete_source(self, request: DeleteSource, meta: Meta) -> Done:
         """DeleteSource."""

@@ -87,7 +87,7 @@ class Schema(BaseModel):
 
     @field_serializer("database_url")
     def _reveal_url(self, url: SecretStr) -> str:
-        # The one place where it is written: the worker's standard input.
+        # The one place where it is written: the worker's socket.
         return url.get_secret_value()
 
 
@@ -105,6 +105,10 @@ class LoadJob(_Job, Destination):
     kind: Literal["load"] = "load"
     known: tuple[str, ...] | None = None
     """Display names of the columns that readers see now; None before the first load."""
+    sha256: str | None = None
+    """Of the file, where it is known: by it, what an earlier look found is found again."""
+    looked: Inspection | None = None
+    """What an earlier look found; holds for the same bytes only."""
     rejects: Path | None = None
     """Where to put the records that are set aside, with their lines and reasons, if any are."""
 
@@ -205,9 +209,8 @@ class Failure(Found):
 
 
 class Line(BaseModel):
-    """One line of a worker's standard output; exactly one field is set."""
+    """One line that a worker says; exactly one field is set."""
 
-    ready: bool = False
     progress: Progress | None = None
     inspected: Inspection | None = None
     sampled: Preview | None = None
@@ -221,7 +224,7 @@ class Line(BaseModel):
 
 
 class Order(BaseModel):
-    """The first line of a worker's standard input, and nearly always the only one."""
+    """The first line that a worker is told, and nearly always the only one."""
 
     job: Annotated[Job, Field(discriminator="kind")]
 

@@ -7,28 +7,38 @@ that a sync finds nothing new; whoever wants it read in another way is asked to 
 from collections.abc import Sequence
 from uuid import UUID
 
+from pydantic import SecretStr
+
 from chassis.bus import Bus
 from chassis.objects import Objects
 from chassis.outbox import Outgoing
 from chassis.telemetry import log
 from contracts.envelope import Meta
-from contracts.ingest import CsvConfig, Source
+from contracts.ingest import CsvConfig, Source, Upload
 from contracts.problem import ProblemError
 from contracts.transform import GetTable, RunPublished
-from ingest.connectors.csv import fingerprint
 from ingest.domain import organization_of, upload_key
 from ingest.readers import MaskKeys
-from ingest.readers.uploads import options_of, reading
+from ingest.readers.uploads import fingerprints, readings
 from ingest.rules import guarded
+from ingest.source_files import SourceFiles
 from ingest.store import Store
 
 
 class LettingGo:
     """Follows what is published. All of it may be repeated."""
 
-    def __init__(self, bus: Bus, store: Store, objects: Objects, mask_keys: MaskKeys) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        store: Store,
+        source_files: SourceFiles,
+        objects: Objects,
+        mask_keys: MaskKeys,
+    ) -> None:
         self._bus = bus
         self._store = store
+        self._source_files = source_files
         self._objects = objects
         self._mask_keys = mask_keys
 
@@ -42,24 +52,38 @@ class LettingGo:
         return ()
 
     async def _let_go(self, org_id: UUID, source: Source, config: CsvConfig) -> None:
-        """Unless what readers see is of another file, or was read in another way."""
+        """Of those files that readers see, read as they are read now."""
         version_id = await self._published(org_id, source)
         if version_id is None:
             return
-        upload = await self._store.upload(org_id, config.upload_id)
+        uploads = [await self._store.upload(org_id, config.upload_id)]
+        if config.mode != "replace":
+            uploads += (await self._source_files.of(org_id, source.id)).further
         key = self._mask_keys(org_id)
-        said = fingerprint(upload.sha256, options_of(config), key)
-        if await self._store.fingerprint_of(org_id, source.id, version_id) != said:
+        said = fingerprints(config, uploads, key)
+        shown = await self._store.fingerprint_of(org_id, source.id, version_id)
+        if shown not in said:
             return
-        own = reading(upload, config, key)
+        done = said.index(shown)
+        own = readings(config, uploads, key)[done]
         await self._store.let_go(org_id, source.id, config.upload_id, own)
+        for upload in uploads[: done + 1]:
+            if await self._is_needed(org_id, source, upload, key):
+                continue
+            await self._objects.delete(upload_key(org_id, upload.upload_id))
+            log.info("upload_let_go", source_id=str(source.id), upload_id=str(upload.upload_id))
+
+    async def _is_needed(
+        self, org_id: UUID, source: Source, upload: Upload, key: SecretStr
+    ) -> bool:
+        """Whether another source may still have to read the file."""
         # Marked before: of two sources that let go at once, the later one sees both marks.
-        for other, let_go in await self._store.reading_upload(org_id, config.upload_id):
+        for other, let_go in await self._store.reading_upload(org_id, upload.upload_id):
             assert isinstance(other.config, CsvConfig)
-            if let_go != reading(upload, other.config, key):
-                return
-        await self._objects.delete(upload_key(org_id, config.upload_id))
-        log.info("upload_let_go", source_id=str(source.id), upload_id=str(config.upload_id))
+            alone = readings(other.config, [upload], key)
+            if other.id != source.id and let_go not in alone:
+                return True
+        return False
 
     async def _published(self, org_id: UUID, source: Source) -> UUID | None:
         try:

@@ -25,7 +25,9 @@ from ingest.watching import watched
 from warehouse.names import LOAD_ID
 
 ANALYZED = 10_000
-"""Columns times their statistics target (PostgreSQL's own is 100, a sample of 30,000 rows)."""
+"""Columns times their statistics target; at most `_STATISTICS`, a sample of 15,000 rows."""
+_STATISTICS = 50
+"""As of all versions (`warehouse.versions.analyze`)."""
 _CONFIG: dict[str, Any] = {
     "restore_from_destination": False,
     "schema.naming": "direct",
@@ -191,7 +193,7 @@ def _finish(connection: Any, job: Destination, load_id: str, width: int) -> tupl
         values=(job.relation,),
     )
     # Time goes with sample times columns: that of a wide table may not be longer than a load.
-    target = max(5, min(100, ANALYZED // width))
+    target = max(5, min(_STATISTICS, ANALYZED // width))
     _execute(
         connection,
         "SELECT set_config('default_statistics_target', %s, false)",

@@ -1,14 +1,11 @@
 """Warm subprocesses: the event loop stays free, a cancelled job is a killed process."""
 
 import asyncio
-import os
 import shutil
 import signal
-import sys
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from types import TracebackType
@@ -17,6 +14,7 @@ from typing import Self
 from contracts.ingest import Form
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.csv import Inspection, Preview
+from ingest.dialect import CsvOptions
 from ingest.jobs import (
     FormJob,
     FormResult,
@@ -33,50 +31,16 @@ from ingest.jobs import (
     SampleFormJob,
     SampleJob,
 )
+from ingest.mother import Mother, Worker
 from ingest.scratch import scratch
 
 MEMORY_MB = 3072
 """Address space of a worker; DuckDB keeps to 512 MB of it."""
-LONGEST_LINE = 1 << 26
-REFILL_AFTER = 0.5
-"""Seconds a job runs undisturbed before its successor is warmed; most small ones are done by then."""
+REMEMBERED = 64
+"""Clean files of which a pool knows what was found in them."""
 
 Place = Callable[[Mapping[str, str]], Awaitable[dict[str, str]]]
 """Gives relations for a form's tables by path; it is told their names by path."""
-
-
-@dataclass
-class _Worker:
-    process: asyncio.subprocess.Process
-    folder: Path
-
-    async def line(self) -> Line:
-        """The next line it says. Raises Unavailable when it died instead."""
-        assert self.process.stdout is not None
-        text = await self.process.stdout.readline()
-        if not text.endswith(b"\n"):
-            code = await self.process.wait()
-            how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
-            raise Unavailable(
-                "worker_died",
-                f"The process that read the file ended early ({how}); it may have run out of "
-                "memory.",
-            )
-        return Line.model_validate_json(text)
-
-    async def say(self, text: str) -> None:
-        """Write a line to it; that it died is seen by who reads."""
-        assert self.process.stdin is not None
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self.process.stdin.write(f"{text}\n".encode())
-            await self.process.stdin.drain()
-
-    async def end(self) -> None:
-        """Kill it with everything it started, and remove its files."""
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        await self.process.wait()
-        await asyncio.to_thread(shutil.rmtree, self.folder, ignore_errors=True)
 
 
 class WorkerPool:
@@ -89,9 +53,12 @@ class WorkerPool:
     def __init__(self, spares: int = 1, memory_mb: int = MEMORY_MB) -> None:
         self._spares = spares
         self._memory_mb = memory_mb
-        self._warm: deque[asyncio.Task[_Worker]] = deque()
+        self._warm: deque[asyncio.Task[Worker]] = deque()
         self._open = False
+        self._mother: Mother | None = None
+        self._changing = asyncio.Lock()
         self._leaving: set[asyncio.Task[None]] = set()
+        self._known: OrderedDict[tuple[str, str], Inspection] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         self._scratch = scratch()
@@ -113,24 +80,34 @@ class WorkerPool:
             with suppress(asyncio.CancelledError, Unavailable, OSError):
                 await (await starting).end()
         await asyncio.gather(*self._leaving)
+        if self._mother is not None:
+            await self._mother.end()
         await asyncio.to_thread(self._scratch.__exit__, kind, error, trace)
 
     async def inspect(self, job: InspectJob) -> Inspection:
         """What the file holds. Raises BadSource, Unavailable."""
         answer = (await self._run(job)).inspected
         assert answer is not None
+        self._remember(job.options, answer)
         return answer
 
     async def sample(self, job: SampleJob) -> Preview:
         """What the file holds, with its first rows. Raises BadSource, Unavailable."""
         answer = (await self._run(job)).sampled
         assert answer is not None
+        self._remember(job.options, answer.inspection)
         return answer
 
     async def load(
         self, job: LoadJob, progress: Callable[[Progress], None] | None = None
     ) -> LoadResult:
-        """Write a version. Cancelled, the process is killed. Raises BadSource, Unavailable."""
+        """Write a version. Cancelled, the process is killed. Raises BadSource, Unavailable.
+
+        A clean file that was looked at before is not looked at again.
+        """
+        if job.sha256 is not None and job.looked is None:
+            looked = self._known.get(_key(job.options, job.sha256))
+            job = job.model_copy(update={"looked": looked})
         answer = (await self._run(job, progress)).loaded
         assert answer is not None
         return answer
@@ -155,6 +132,13 @@ class WorkerPool:
         assert answer is not None
         return answer
 
+    def _remember(self, options: CsvOptions, found: Inspection) -> None:
+        if found.clean is None:
+            return
+        self._known[_key(options, found.sha256)] = found
+        if len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+
     async def _run(
         self,
         job: Job,
@@ -162,20 +146,20 @@ class WorkerPool:
         place: Place | None = None,
     ) -> Line:
         worker = await self._take()
-        refill = asyncio.get_running_loop().call_later(REFILL_AFTER, self._refill)
+        self._refill()
         try:
-            await worker.say(Order(job=job).model_dump_json())
+            await worker.tell(Order(job=job))
             while True:
                 line = await worker.line()
                 if line.places is not None and place is not None:
                     places = Places(relations=await place(line.places))
-                    await worker.say(places.model_dump_json())
+                    await worker.tell(places)
                 elif line.progress is None:
                     break
                 elif progress is not None:
                     progress(line.progress)
         except Unavailable:
-            if worker.process.returncode != -signal.SIGABRT:
+            if worker.exit_code != -signal.SIGABRT:
                 raise
             # Libraries in Rust and C++ abort where they get no memory, and would do so again.
             raise BadSource(
@@ -184,8 +168,6 @@ class WorkerPool:
                 "a workbook as CSV and upload that.",
             ) from None
         finally:
-            refill.cancel()
-            self._refill()
             # Shielded: a second cancel must not leave the process behind.
             ending = asyncio.create_task(worker.end())
             self._leaving.add(ending)
@@ -196,7 +178,7 @@ class WorkerPool:
             raise kind(line.error.code, line.error.message)
         return line
 
-    async def _take(self) -> _Worker:
+    async def _take(self) -> Worker:
         """A warm worker that still lives, else a new one."""
         while self._warm:
             starting = self._warm.popleft()
@@ -204,7 +186,7 @@ class WorkerPool:
                 worker = await starting
             except (Unavailable, OSError):
                 continue
-            if worker.process.returncode is None:
+            if worker.lives:
                 return worker
             await worker.end()
         return await self._start()
@@ -213,35 +195,19 @@ class WorkerPool:
         while self._open and len(self._warm) < self._spares:
             self._warm.append(asyncio.create_task(self._start()))
 
-    async def _start(self) -> _Worker:
+    async def _start(self) -> Worker:
         # Whoever tidies up /tmp may have taken it away since.
         self._folder.mkdir(exist_ok=True)
+        async with self._changing:
+            if self._mother is None or not self._mother.lives:
+                self._mother = await Mother.start(self._folder)
         folder = Path(mkdtemp(dir=self._folder))
-        # Nothing of our environment: it holds the database's password.
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "LANG": "C.UTF-8",
-            "HOME": str(folder),
-            "TMPDIR": str(folder),
-            "DLT_DATA_DIR": str(folder),
-            "RUNTIME__DLTHUB_TELEMETRY": "false",
-            # dlt's log repeats the rows that the database refused.
-            "RUNTIME__LOG_LEVEL": "CRITICAL",
-        }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "ingest.worker", str(self._memory_mb)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            cwd=folder,
-            env=environment,
-            start_new_session=True,
-            limit=LONGEST_LINE,
-        )
-        worker = _Worker(process, folder)
         try:
-            await worker.line()
+            return await self._mother.fork(folder, self._memory_mb)
         except BaseException:
-            await worker.end()
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             raise
-        return worker
+
+
+def _key(options: CsvOptions, sha256: str) -> tuple[str, str]:
+    return sha256, options.model_dump_json()

@@ -10,7 +10,9 @@ SELECT id AS upload_id, filename, size_bytes, sha256 FROM uploads WHERE id = :up
 -- Keeps what another source reads.
 DELETE FROM uploads WHERE id = :upload_id
     AND NOT EXISTS (SELECT FROM sources
-        WHERE id <> :source_id AND config ->> 'upload_id' = :upload_id::uuid::text);
+        WHERE id <> :source_id AND config ->> 'upload_id' = :upload_id::uuid::text)
+    AND NOT EXISTS (SELECT FROM source_uploads
+        WHERE source_id <> :source_id AND upload_id = :upload_id);
 
 -- name: begin_source(source_id, org_id, name, name_key, source_type, config, secrets, other_tables, digest, warnings)!
 -- Nobody sees it before its name is reserved.
@@ -36,7 +38,38 @@ LIMIT 100;
 
 -- name: is_read_by_others(source_id, upload_id)$
 SELECT EXISTS (SELECT FROM sources
-    WHERE id <> :source_id AND config ->> 'upload_id' = :upload_id::uuid::text);
+    WHERE id <> :source_id AND config ->> 'upload_id' = :upload_id::uuid::text)
+    OR EXISTS (SELECT FROM source_uploads
+        WHERE source_id <> :source_id AND upload_id = :upload_id);
+
+-- name: source_uploads(source_id)
+SELECT upload.id AS upload_id, filename, size_bytes, sha256, former
+FROM source_uploads AS held JOIN uploads AS upload ON upload.id = held.upload_id
+WHERE source_id = :source_id
+ORDER BY position;
+
+-- name: lock_source(source_id)^
+SELECT * FROM sources WHERE id = :source_id AND status = 'ready' FOR UPDATE;
+
+-- name: put_source_upload(source_id, org_id, upload_id, former)!
+-- Behind all others; the source is locked.
+INSERT INTO source_uploads (source_id, position, org_id, upload_id, former)
+SELECT :source_id::uuid, coalesce(max(position), 0) + 1, :org_id::uuid, :upload_id::uuid,
+    :former::boolean
+FROM source_uploads WHERE source_id = :source_id
+ON CONFLICT (source_id, upload_id)
+    DO UPDATE SET former = excluded.former, position = excluded.position;
+
+-- name: retire_source_uploads(source_id)!
+UPDATE source_uploads SET former = true WHERE source_id = :source_id;
+
+-- name: forget_source_upload(source_id, upload_id)!
+DELETE FROM source_uploads WHERE source_id = :source_id AND upload_id = :upload_id;
+
+-- name: note_upload(source_id, upload_id, warnings)!
+UPDATE sources SET warnings = :warnings, revision = revision + 1,
+    config = jsonb_set(config, '{upload_id}', to_jsonb(:upload_id::uuid::text))
+WHERE id = :source_id;
 
 -- name: let_go(source_id, upload_id, reading)!
 -- Affects no row when the source reads another file by now.
@@ -47,7 +80,8 @@ WHERE id = :source_id AND config ->> 'upload_id' = :upload_id::uuid::text;
 SELECT let_go FROM sources WHERE id = :source_id;
 
 -- name: reading_upload(upload_id)
-SELECT * FROM sources WHERE config ->> 'upload_id' = :upload_id::uuid::text;
+SELECT * FROM sources WHERE config ->> 'upload_id' = :upload_id::uuid::text
+    OR id IN (SELECT source_id FROM source_uploads WHERE upload_id = :upload_id AND NOT former);
 
 -- name: fingerprint_of(source_id, version_id)$
 -- Of a version that a sync has written, or has found to be still the truth.

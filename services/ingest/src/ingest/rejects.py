@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import UUID
 
@@ -27,6 +28,31 @@ async def keep(objects: Objects, org_id: UUID, source_id: UUID, path: Path) -> N
         await objects.delete(key)
 
 
+def joined(parts: Sequence[tuple[str, Path]], target: Path) -> Path:
+    """What several loads set aside, by the names of their files; of a single one as it is.
+
+    The result is not there when nothing was set aside.
+    """
+    if len(parts) == 1:
+        return parts[0][1]
+    # As long as a cell of a file may be; the limit is the process's.
+    csv.field_size_limit(CELL_LIMIT)
+    for filename, path in parts:
+        if not path.exists():
+            continue
+        is_new = not target.exists()
+        with (
+            path.open(encoding="utf-8", newline="") as source,
+            target.open("a", encoding="utf-8", newline="") as file,
+        ):
+            rows, writer = csv.reader(source), csv.writer(file)
+            header = next(rows)
+            if is_new:
+                writer.writerow(("file", *header))
+            writer.writerows((filename, *row) for row in rows)
+    return target
+
+
 async def first(objects: Objects, org_id: UUID, source_id: UUID, limit: int) -> StoredRejects:
     """The first `limit` of them, fewer where they are large, and how many there are."""
     key = rejects_key(org_id, source_id)
@@ -44,11 +70,15 @@ def _first(path: Path, limit: int, key: str) -> StoredRejects:
     with path.open("r", encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
         next(rows, None)
-        for line, reason, text in rows:
+        for *named, line, reason, text in rows:
             total += 1
             shown = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
             # As JSON writes it: a control character takes six bytes.
             size += len(json.dumps(shown, ensure_ascii=False).encode()) + len(reason.encode())
             if len(found) < limit and size <= LARGEST:
-                found.append(Reject(line=int(line), reason=reason, text=shown))
+                found.append(
+                    Reject(
+                        file=named[0] if named else None, line=int(line), reason=reason, text=shown
+                    )
+                )
     return StoredRejects(rejects=tuple(found), total=total, stored_at=key)

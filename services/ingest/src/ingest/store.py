@@ -12,6 +12,7 @@ from chassis.paging import after, cursor, name_key
 from contracts.ingest import (
     Config,
     CreateSource,
+    CsvConfig,
     ListSources,
     RegisterUpload,
     Source,
@@ -23,6 +24,7 @@ from contracts.problem import not_found, problem
 from contracts.tables import Notice
 from ingest.domain import is_elsewhere
 from ingest.sealing import Sealing
+from ingest.source_files import replaced
 
 _queries = queries("ingest")
 
@@ -196,24 +198,16 @@ class Store:
                 warnings=[notice.model_dump() for notice in warnings],
             )
             require_unchanged(affected(status) == 1)
+            if isinstance(old.config, CsvConfig) and isinstance(config, CsvConfig):
+                was, now = old.config.upload_id, config.upload_id
+                if was != now:
+                    await replaced(connection, org_id, old.id, was, now)
             yield
 
     async def set_status(self, org_id: UUID, source_id: UUID, status: str) -> None:
         """Mark a source `deleting`, or `ready` again."""
         async with self._database.organization(org_id) as connection:
             await _queries.set_status(connection, source_id=source_id, status=status)
-
-    async def is_read_by_others(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> bool:
-        """Whether another source is made of the same upload."""
-        async with self._database.organization(org_id) as connection:
-            return await _queries.is_read_by_others(
-                connection, source_id=source_id, upload_id=upload_id
-            )
-
-    async def forget_upload(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> None:
-        """Forget an upload, unless another source than this reads it."""
-        async with self._database.organization(org_id) as connection:
-            await _queries.forget_upload(connection, source_id=source_id, upload_id=upload_id)
 
     async def delete(self, org_id: UUID, source_id: UUID) -> None:
         """Forget a source; the syncs stay in the history."""

@@ -1,16 +1,23 @@
-"""A warm subprocess that does one job: `python -m ingest.worker MEMORY_MB`, JSON lines.
+"""Warm subprocesses that do one job each, forked from one that has imported what is slow.
 
-It imports what is slow, says `ready`, reads one order from standard input, writes progress and
-one answer to standard output, and exits: memory starts fresh with every job. Only a form's order
-asks back, where its tables go. It dies with its parent, and standard output belongs to the protocol
-alone.
+`python -m ingest.worker` is the mother: it says `ready` on the socket that is its standard input
+and forks a worker for every socket that comes over it, with the worker's folder and memory in
+megabytes. A worker reads one order from its socket, writes progress and one answer, JSON lines,
+and exits: memory starts fresh with every job. Only a form's order asks back, where its tables go. The mother says who is born and who has ended, with
+process ids and exit codes. Workers die with their mother, she dies with her parent.
 """
 
+import contextlib
 import ctypes
+import gc
+import json
 import os
+import random
 import resource
 import signal
+import socket
 import sys
+import tempfile
 import threading
 import traceback
 from collections.abc import Mapping
@@ -40,24 +47,65 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Serve one order."""
-    _die_with_parent()
-    megabytes = int(sys.argv[1])
-    resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    """Fork workers until the other end of the socket is closed."""
+    _die_with_parent(os.getppid())
+    control = socket.socket(fileno=os.dup(0))
+    # A worker that held it would keep it open beyond its mother's death.
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
 
     import duckdb  # noqa: F401  warm
 
     from ingest import file_loader, form_loader  # noqa: F401  warm
 
-    _say(answers, Line(ready=True))
-    order = sys.stdin.readline()
-    if not order:
-        return
-    said: SimpleQueue[str] = SimpleQueue()
-    threading.Thread(target=_listen, args=(said,), daemon=True).start()
-    _say(answers, _answer(order, said, answers))
+    # What is here is shared with all workers, as long as nobody counts its references anew.
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, lambda _signal, _frame: _bury(control))
+    control.sendall(b"ready\n")
+    while True:
+        order, sockets, _, _ = socket.recv_fds(control, 1 << 16, 1)
+        if not order:
+            return
+        mother = os.getpid()
+        # Nobody has ended before it was born.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            control.close()
+            try:
+                _work(socket.socket(fileno=sockets[0]), mother, **json.loads(order))
+            finally:
+                os._exit(0)
+        os.close(sockets[0])
+        control.sendall(f"born {pid}\n".encode())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+
+def _bury(control: socket.socket) -> None:
+    with contextlib.suppress(ChildProcessError, OSError):
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            control.sendall(f"ended {ended[0]} {os.waitstatus_to_exitcode(ended[1])}\n".encode())
+
+
+def _work(line: socket.socket, mother: int, folder: str, memory_mb: int) -> None:
+    """Serve one order."""
+    os.setsid()
+    _die_with_parent(mother)
+    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
+    os.chdir(folder)
+    os.environ |= {"HOME": folder, "TMPDIR": folder, "DLT_DATA_DIR": folder}
+    tempfile.tempdir = None
+    random.seed()
+    with line.makefile("r", encoding="utf-8") as orders, line.makefile("w") as answers:
+        order = orders.readline()
+        if not order:
+            return
+        said: SimpleQueue[str] = SimpleQueue()
+        threading.Thread(target=_listen, args=(orders, said), daemon=True).start()
+        _say(answers, _answer(order, said, answers))
+        os._exit(0)
 
 
 def _answer(order: str, said: SimpleQueue[str], answers: IO[str]) -> Line:
@@ -137,18 +185,17 @@ def _say(answers: IO[str], line: BaseModel) -> None:
     answers.flush()
 
 
-def _listen(said: SimpleQueue[str]) -> None:
+def _listen(orders: IO[str], said: SimpleQueue[str]) -> None:
     """Take what the parent says; leave when it is gone."""
-    for line in sys.stdin:
+    for line in orders:
         said.put(line)
     os._exit(3)
 
 
-def _die_with_parent() -> None:
-    """The kernel's word on Linux; elsewhere the end of standard input has to do."""
+def _die_with_parent(parent: int) -> None:
+    """The kernel's word on Linux; elsewhere the end of its socket has to do."""
     if not sys.platform.startswith("linux"):
         return
-    parent = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(3)

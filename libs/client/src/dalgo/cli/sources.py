@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from contracts.ingest import Upload
+from contracts.ingest import Upload, UploadMode
 from dalgo.cli import changes, output
 from dalgo.cli.follow import start_or_follow
 from dalgo.cli.naming import find
@@ -30,6 +30,14 @@ def add(
     delimiter: Annotated[str | None, typer.Option(help="Default: found out.")] = None,
     encoding: Annotated[str | None, typer.Option(help="Default: found out.")] = None,
     text: Annotated[bool, typer.Option("--text", help="Keep every column as text.")] = False,
+    mode: Annotated[
+        UploadMode | None,
+        typer.Option(help="What further files do with the rows before. Default: replace."),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="A column that tells rows apart, for upsert; may be repeated."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Upload a file and make it a source; `dalgo sync` then loads it."""
@@ -39,6 +47,8 @@ def add(
         config |= {"delimiter": delimiter} if delimiter else {}
         config |= {"encoding": encoding} if encoding else {}
         config |= {"types": "text"} if text else {}
+        config |= {"mode": mode} if mode else {}
+        config |= {"key": key} if key else {}
         source = dalgo.sources.create(name or file.stem, config)
     tell_made(source, as_json=as_json)
 
@@ -115,12 +125,37 @@ def rejects(
         typer.echo(f"The last load of '{found.name}' set no record aside.")
     elif csv is None:
         output.table(
-            ("line", "reason", "text"), [(one.line, one.reason, one.text) for one in aside.rejects]
+            ("file", "line", "reason", "text"),
+            [(one.file, one.line, one.reason, one.text) for one in aside.rejects],
         )
         if aside.total > len(aside.rejects):
             typer.echo(f"{output.some(aside.total, 'record')} in all; --csv FILE has them.")
     if csv is not None:
         typer.echo(f"{csv} has {output.some(aside.total, 'record')}.")
+
+
+@app.command()
+def upload(
+    ctx: typer.Context,
+    source: Name,
+    file: Annotated[Path, typer.Argument(help="A further file.", exists=True, dir_okay=False)],
+    then_sync: Annotated[bool, typer.Option("--sync", help="Load it, and wait for it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Give a source a further file; the source's mode says whether rows are replaced or added."""
+    with connect(ctx) as dalgo:
+        found = named(dalgo, source)
+        sent = send(dalgo, file, quiet=as_json)
+        found = dalgo.sources.add_upload(found.id, sent.upload_id)
+        if then_sync:
+            _warn(found)
+            start_or_follow(dalgo, dalgo.sources.sync(found.id), stay=True, as_json=as_json)
+            return
+    if as_json:
+        output.as_json(found)
+        return
+    typer.echo(f"'{found.name}' has the file {sent.filename}. Load it: dalgo sync '{found.name}'")
+    _warn(found)
 
 
 @app.command()

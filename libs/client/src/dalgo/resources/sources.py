@@ -53,6 +53,20 @@ class Sources(Resource[D]):
 
     @endpoint
     @staticmethod
+    def add_upload(
+        source_id: UUID, upload_id: UUID, *, idempotency_key: str | None = None
+    ) -> Call[Source]:
+        """Give a source a further file; its `mode` says whether rows are replaced or added."""
+        return Call(
+            "POST",
+            f"/sources/{source_id}/uploads",
+            model(Source),
+            json={"upload_id": str(upload_id)},
+            headers=once(idempotency_key),
+        )
+
+    @endpoint
+    @staticmethod
     def sync(source_id: UUID, *, idempotency_key: str | None = None) -> Call[Run]:
         """Start loading the source; the run tells how it goes."""
         return Call("POST", f"/sources/{source_id}/sync", model(Run), headers=once(idempotency_key))

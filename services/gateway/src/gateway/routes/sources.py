@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from contracts.auth import GetOrganization
 from contracts.ingest import (
+    AddUpload,
     CreateSource,
     DeleteSource,
     GetSource,
@@ -30,7 +31,7 @@ from gateway.conventions import (
 from gateway.downloads import download
 from gateway.edge import EdgeDep, Editor, Reader, Runner
 from gateway.runs import Starting, start_run
-from gateway.source_bodies import PreviewBody, SourceBody, SourceChange
+from gateway.source_bodies import FurtherUpload, PreviewBody, SourceBody, SourceChange
 from gateway.sources import (
     LoaderView,
     SourceView,
@@ -42,8 +43,8 @@ from gateway.sources import (
     table_name,
 )
 
-READING = 30.0
-"""Seconds that reading the first rows of a file may take."""
+READING = 120.0
+"""Seconds that looking at every cell of a file may take: a gigabyte, on a busy machine."""
 
 _AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 
@@ -130,6 +131,22 @@ async def update(
 async def delete(source_id: UUID, edge: EdgeDep, caller: Editor, if_match: IfMatch) -> None:
     """Delete a source and its table; 409 names the recipes and pipelines that use it."""
     await edge.ask(caller, DeleteSource(source_id=source_id, if_revision=if_match))
+
+
+@router.post("/{source_id}/uploads", status_code=201)
+async def add_upload(
+    source_id: UUID,
+    body: FurtherUpload,
+    response: Response,
+    edge: EdgeDep,
+    caller: Editor,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001  the upload's id says it already
+) -> SourceView:
+    """Give a source a further file: by its `mode` instead of the one before or besides; twice is once."""
+    asked = AddUpload(source_id=source_id, upload_id=body.upload_id)
+    source = await edge.ask(caller, asked, timeout=READING)
+    tag(response, source.revision)
+    return compose(source, await find_table(edge, caller, table_name(source.id)))
 
 
 @router.post("/{source_id}/sync", status_code=202)

@@ -17,7 +17,7 @@ from ingest.cells import Record
 from ingest.connectors import BadSource, Found, InferredColumn, Notice
 from ingest.connectors.opening import as_plain
 from ingest.dialect import CsvOptions, Dialect, Layout, detect
-from ingest.encoding import Text, as_text
+from ingest.encoding import CHUNK, Text, as_text
 from ingest.masks import Masker, key_mark
 from ingest.mend import Mended, has_notes_below, mend
 from ingest.naming import names
@@ -29,6 +29,14 @@ MAX_COLUMNS = 1500
 """PostgreSQL ends at 1600; the load id and what recipes add need room."""
 
 
+class Clean(Found):
+    """A file whose rows PostgreSQL reads as they stand."""
+
+    begins: int
+    """Bytes before the first row."""
+    delimiter: str
+
+
 class Inspection(Found):
     """What a file holds, after every cell of it was looked at."""
 
@@ -38,6 +46,8 @@ class Inspection(Found):
     bytes: int
     sha256: str
     warnings: tuple[Notice, ...]
+    clean: Clean | None = None
+    """Set where the same bytes need no second look to be loaded."""
 
 
 class Preview(Found):
@@ -71,11 +81,7 @@ class CsvFile:
         """Write UTF-8 CSV whose header is the physical names and whose cells PostgreSQL reads."""
         physical = [column.physical_name for column in self.inspection.columns]
         if self.clean_from is not None:
-            with self.scan.path.open("rb") as source, target.open("wb") as file:
-                source.seek(self.clean_from)
-                file.write(self.delimiter.join(physical).encode() + b"\n")
-                while chunk := source.read(1 << 22):
-                    file.write(chunk)
+            as_it_stands(self.scan.path, self.clean_from, self.delimiter, physical, target)
             return
         cells = ", ".join(
             f'{planned.cell()} AS "{name}"'
@@ -148,7 +154,21 @@ def inspect(
 ) -> Inspection:
     """What the file holds, every cell looked at; memory stays bounded. Raises BadSource."""
     with opened(path, options, work, mask_key=mask_key) as file:
-        return file.inspection
+        return _told(file, path)
+
+
+def as_it_stands(
+    path: Path, begins: int, delimiter: str, physical: Sequence[str], target: Path
+) -> str:
+    """Write the rows of a clean file under a header of physical names; the SHA-256 of all of it."""
+    digest = hashlib.sha256()
+    with path.open("rb") as source, target.open("wb") as file:
+        digest.update(source.read(begins))
+        file.write(delimiter.join(physical).encode() + b"\n")
+        while chunk := source.read(CHUNK):
+            digest.update(chunk)
+            file.write(chunk)
+    return digest.hexdigest()
 
 
 def sample(
@@ -161,7 +181,7 @@ def sample(
 ) -> Preview:
     """The inspection and the first `limit` rows. Raises BadSource."""
     with opened(path, options, work, mask_key=mask_key) as file:
-        return Preview(inspection=file.inspection, rows=file.sample(limit))
+        return Preview(inspection=_told(file, path), rows=file.sample(limit))
 
 
 def fingerprint(
@@ -184,6 +204,14 @@ def fingerprint(
 def escaped(path: Path) -> str:
     """A path inside an SQL literal."""
     return str(path).replace("'", "''")
+
+
+def _told(file: CsvFile, given: Path) -> Inspection:
+    """The inspection, with the way past a second one if the file was read as it was given."""
+    if file.clean_from is None or file.scan.path != given:
+        return file.inspection
+    clean = Clean(begins=file.clean_from, delimiter=file.delimiter)
+    return file.inspection.model_copy(update={"clean": clean})
 
 
 def _inspected(

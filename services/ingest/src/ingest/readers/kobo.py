@@ -20,6 +20,7 @@ from ingest.connectors.kobo.shape import ID, KoboOptions, table_id
 from ingest.domain import stamps_key, stamps_prefix
 from ingest.jobs import FormJob, FormResult, FormSample, ListFormsJob, SampleFormJob
 from ingest.pool import WorkerPool
+from ingest.shape import Rows
 from ingest.readers import (
     Asked,
     ExpectedTable,
@@ -190,8 +191,8 @@ class KoboReader:
                     connection,
                     org_id,
                     version_relation(version_id),
-                    merging.Rows(before.relation, before.columns),
-                    [merging.Rows(batch.relation, batch.columns)],
+                    Rows(before.relation, before.columns),
+                    [Rows(batch.relation, batch.columns)],
                 )
             warnings += made.warnings
             changed = {

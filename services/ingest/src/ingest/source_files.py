@@ -1,0 +1,123 @@
+"""Which uploads a source is made of, in PostgreSQL: in their order, and those that were replaced."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from chassis.database import Connection, Database, collect, queries
+from contracts.ingest import CsvConfig, Source, Upload
+from contracts.problem import problem
+from contracts.tables import Notice
+
+_queries = queries("ingest")
+
+
+@dataclass(frozen=True)
+class Files:
+    """The uploads of a source besides the one in its config, oldest first."""
+
+    further: tuple[Upload, ...]
+    """Of `append` and `upsert`: they come after the config's."""
+    former: tuple[Upload, ...]
+    """Those that were replaced."""
+
+    @property
+    def upload_ids(self) -> frozenset[UUID]:
+        """Of all of them."""
+        return frozenset(upload.upload_id for upload in (*self.further, *self.former))
+
+
+class SourceFiles:
+    """Remembers which uploads belong to a source."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, org_id: UUID, source_id: UUID) -> Files:
+        """All that a source has besides its config's."""
+        async with self._database.organization(org_id) as connection:
+            rows = await collect(_queries.source_uploads(connection, source_id=source_id))
+        found = [(row["former"], Upload.model_validate(dict(row))) for row in rows]
+        return Files(
+            further=tuple(upload for is_former, upload in found if not is_former),
+            former=tuple(upload for is_former, upload in found if is_former),
+        )
+
+    @asynccontextmanager
+    async def adding(
+        self,
+        org_id: UUID,
+        source: Source,
+        config: CsvConfig,
+        upload_id: UUID,
+        warnings: Sequence[Notice],
+    ) -> AsyncIterator[None]:
+        """Keep a further upload of a source, if the context ends well.
+
+        `config` is the source's as the upload was held against it. Raises 412 when it is read in
+        another way by now.
+        """
+        async with self._database.organization(org_id) as connection:
+            row = await _queries.lock_source(connection, source_id=source.id)
+            held = None if row is None else CsvConfig.model_validate(row["config"])
+            if held is None or _reading(held) != _reading(config):
+                raise problem(
+                    412,
+                    "changed_meanwhile",
+                    f"'{source.name}' was changed or deleted while the file was read. Try again.",
+                )
+            current = held.upload_id
+            if config.mode == "replace":
+                await replaced(connection, org_id, source.id, held.upload_id, upload_id)
+                current = upload_id
+            else:
+                await _queries.put_source_upload(
+                    connection,
+                    source_id=source.id,
+                    org_id=org_id,
+                    upload_id=upload_id,
+                    former=False,
+                )
+            await _queries.note_upload(
+                connection,
+                source_id=source.id,
+                upload_id=current,
+                warnings=[notice.model_dump() for notice in warnings],
+            )
+            yield
+
+    async def is_read_by_others(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> bool:
+        """Whether another source is made of the same upload."""
+        async with self._database.organization(org_id) as connection:
+            return await _queries.is_read_by_others(
+                connection, source_id=source_id, upload_id=upload_id
+            )
+
+    async def forget_upload(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> None:
+        """Forget an upload, unless another source than this reads it."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.forget_upload(connection, source_id=source_id, upload_id=upload_id)
+
+    async def forget(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> None:
+        """An upload is not the source's any more."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.forget_source_upload(
+                connection, source_id=source_id, upload_id=upload_id
+            )
+
+
+async def replaced(
+    connection: Connection, org_id: UUID, source_id: UUID, old: UUID, new: UUID
+) -> None:
+    """Make the uploads that a source had former ones; the config names the new one. Locked."""
+    await _queries.retire_source_uploads(connection, source_id=source_id)
+    await _queries.put_source_upload(
+        connection, source_id=source_id, org_id=org_id, upload_id=old, former=True
+    )
+    await _queries.forget_source_upload(connection, source_id=source_id, upload_id=new)
+
+
+def _reading(config: CsvConfig) -> CsvConfig:
+    """How files are read, without which they are: that alone may change meanwhile."""
+    return config.model_copy(update={"upload_id": UUID(int=0)})
