@@ -121,6 +121,7 @@ class Jobs:
         subscription: JetStreamContext.PullSubscription | None = None
         try:
             while True:
+                leave_if_cancelled()
                 await slots.acquire()
                 try:
                     if subscription is None:
@@ -330,3 +331,14 @@ class Jobs:
         except Exception:
             # Nothing is lost: unacknowledged, the message comes back after ack_wait.
             log.exception("burial_failed", subject=message.subject)
+
+
+def leave_if_cancelled() -> None:
+    """Raise the cancellation of this task that a library kept to itself.
+
+    `wait_for` of Python 3.11, in which nats-py waits, loses one that meets the arrival of what it
+    waits for (python/cpython#86296); the task still knows how often it was cancelled.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -20,7 +20,6 @@ from ingest.connectors.kobo.shape import ID, KoboOptions, table_id
 from ingest.domain import stamps_key, stamps_prefix
 from ingest.jobs import FormJob, FormResult, FormSample, ListFormsJob, SampleFormJob
 from ingest.pool import WorkerPool
-from ingest.shape import Rows
 from ingest.readers import (
     Asked,
     ExpectedTable,
@@ -32,6 +31,7 @@ from ingest.readers import (
     version_of,
 )
 from ingest.readers.uploads import temporary
+from ingest.shape import Rows
 from warehouse.access import as_org
 from warehouse.names import data_schema, qualified, quoted, version_relation
 
