@@ -336,7 +336,7 @@ async def test_what_a_load_set_aside_is_shown_and_can_be_downloaded_whole(
     aside, sound, _ = owners.ids
     shown = (await client.get(f"/sources/{aside}/rejects", params={"limit": 1})).json()
     assert shown == {
-        "rejects": [{"line": 7, "reason": "3 cells for 2 columns", "text": "a,b,c"}],
+        "rejects": [{"file": None, "line": 7, "reason": "3 cells for 2 columns", "text": "a,b,c"}],
         "total": 9,
     }
     assert owners.asked == [ListRejects(source_id=aside, limit=1)]

@@ -99,7 +99,7 @@ async def test_of_a_key_the_last_row_counts_in_one_file_and_over_all(stand):
     assert await stand.live(source) == [("Asha", 31), ("Ben", 19), ("Chidi", 45)]
     await add(stand, source, b"name,age,village\nAsha,32,Kibera\n,9,Lari\n")
     outcome = await stand.synced(source, published=shown)
-    assert [warning.code for warning in outcome.warnings] == ["key_empty"]
+    assert [one.code for one in outcome.warnings] == ["key_empty", "schema_changed"]
     await stand.publish(*outcome.tables)
     view = f"{live_schema(stand.org_id)}.{live_name('source', source.id)}"
     rows = await stand.fetch(f"SELECT name, age, village FROM {view} ORDER BY name")

@@ -169,7 +169,7 @@ async def test_a_name_that_nobody_could_read_is_refused(stand, name):
         (b"", {}, "empty_file", "Upload a file with a header"),
         (b" \n\n ", {}, "empty_file", "Upload one with a header"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 64, {}, "not_csv", "not a CSV file"),
-        (b"PK\x03\x04" + b"\0" * 64, {}, "not_csv", "not a CSV file"),
+        (b"PK\x03\x04" + b"\0" * 64, {}, "damaged_archive", "damaged or cut off"),
         (
             "name\nJosé\n".encode("cp1252"),
             {"encoding": "utf-8"},
