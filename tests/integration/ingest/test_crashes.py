@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 
+import asyncpg
 import psutil
 import pytest
 import pytest_asyncio
@@ -63,6 +64,47 @@ async def test_a_session_that_the_database_ends_is_begun_again(stand, grown, run
         async with stand.stopped(source, stage, published=shown, force=True) as (command, _):
             assert await stand.cut("workers") > 0
         await ends_right(stand, source, shown, command)
+
+
+SABOTAGE = """
+    CREATE FUNCTION public.lose_a_row() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RETURN CASE WHEN NEW.name = 'Chidi' THEN NULL ELSE NEW END; END $$;
+    CREATE FUNCTION public.sabotage() RETURNS event_trigger LANGUAGE plpgsql AS $$
+        DECLARE made record;
+        BEGIN
+            FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() LOOP
+                IF made.object_identity LIKE '%.v\\_%' AND made.object_type = 'table' THEN
+                    EXECUTE format('CREATE TRIGGER lose_a_row BEFORE INSERT ON %s FOR EACH ROW '
+                        'EXECUTE FUNCTION public.lose_a_row()', made.object_identity);
+                END IF;
+            END LOOP;
+        END $$;
+    CREATE EVENT TRIGGER sabotage ON ddl_command_end WHEN TAG IN ('CREATE TABLE')
+        EXECUTE FUNCTION public.sabotage();
+"""
+"""A database that loses one row of a version without a word."""
+
+
+@pytest_asyncio.fixture
+async def sabotaged(grown, ground):
+    """The database loses a row from here on."""
+    connection = await asyncpg.connect(ground.superuser_url)
+    await connection.execute(SABOTAGE)
+    yield
+    await connection.execute("DROP EVENT TRIGGER sabotage")
+    await connection.execute("DROP FUNCTION public.sabotage(), public.lose_a_row() CASCADE")
+    await connection.close()
+
+
+async def test_a_row_that_is_lost_on_the_way_fails_the_sync(stand, grown, sabotaged, run_ingest):
+    source, shown = grown
+    async with run_ingest():
+        outcome = await stand.outcome(await stand.sync(source, published=shown, force=True))
+    assert isinstance(outcome, SourceSyncFailed)
+    assert outcome.problem.code == "rows_lost"
+    assert "3 rows were read and 2 arrived" in outcome.problem.detail
+    assert await stand.versions() == {shown.relation}
+    assert await stand.live(source) == BEFORE
 
 
 async def test_losing_every_session_with_the_database_is_survived(stand, grown, run_ingest):
