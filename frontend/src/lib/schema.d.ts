@@ -661,6 +661,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/warehouse/tables/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Table Versions
+         * @description The versions of a table that are still there, newest first.
+         */
+        get: operations["warehouse_table_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/warehouse/tables/{name}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rollback
+         * @description Show readers a former version, until the next run publishes another.
+         */
+        post: operations["warehouse_rollback"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/warehouse/tables": {
         parameters: {
             query?: never;
@@ -3278,6 +3318,30 @@ export interface components {
             until_step?: number | null;
         };
         /**
+         * PublishedVersion
+         * @description A version of a table that readers see now, or saw before; `version` names it.
+         */
+        PublishedVersion: {
+            /**
+             * Version
+             * Format: uuid
+             */
+            version: string;
+            /** Is Current */
+            is_current: boolean;
+            /** Row Count */
+            row_count: number;
+            /** Bytes */
+            bytes: number;
+            /** Columns */
+            columns: components["schemas"]["Column"][];
+            /**
+             * Published At
+             * Format: date-time
+             */
+            published_at: string;
+        };
+        /**
          * ReadColumn
          * @description A column that a recipe reads; None: it counts the table's rows.
          */
@@ -3567,6 +3631,17 @@ export interface components {
              * @enum {string}
              */
             new: "text" | "integer" | "decimal" | "date" | "timestamp" | "boolean" | "json";
+        };
+        /**
+         * RollbackBody
+         * @description Where to go back to.
+         */
+        RollbackBody: {
+            /**
+             * Version
+             * Format: uuid
+             */
+            version: string;
         };
         /**
          * Rule
@@ -6207,6 +6282,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TakenIn"][];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warehouse_table_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublishedVersion"][];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warehouse_rollback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollbackBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarehouseTable"];
                 };
             };
             /** @description A problem (RFC 9457); `detail` says what to do. */

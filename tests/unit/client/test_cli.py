@@ -674,3 +674,46 @@ def test_who_is_not_signed_in_is_told_how(gateway, refusal, dalgo):
         1,
         ["Error: Send an access token.", "Sign in: dalgo login (new here: dalgo signup)"],
     )
+
+
+VERSIONS = [
+    {
+        "version": str(new_id()),
+        "is_current": current,
+        "row_count": rows,
+        "bytes": 8192,
+        "columns": [],
+        "published_at": NOW,
+    }
+    for current, rows in ((True, 0), (False, 12345))
+]
+
+
+def test_a_table_goes_back_to_what_readers_saw_before(gateway, answer, dalgo):
+    table = {
+        "table_id": str(SOURCE_ID),
+        "name": "Donations",
+        "physical_name": "source_1",
+        "kind": "source",
+        "columns": [],
+        "row_count": 12345,
+        "bytes": 8192,
+        "version": VERSIONS[1]["version"],
+        "updated_at": NOW,
+    }
+    gateway.on("GET /warehouse/tables", answer(json=[table]))
+    gateway.on("GET /warehouse/tables/Donations/versions", answer(json=VERSIONS))
+    gateway.on("POST /warehouse/tables/Donations/rollback", answer(json=table))
+    listed = dalgo("tables", "versions", "donations")
+    assert "12,345" in listed.stdout
+    result = dalgo("tables", "rollback", "donations")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "Readers of 'Donations' see 12,345 rows.\n"
+    (asked,) = gateway.requests("POST /warehouse/tables/Donations/rollback")
+    assert asked.json == {"version": VERSIONS[1]["version"]}
+
+
+def test_without_a_former_version_there_is_no_way_back(gateway, answer, dalgo):
+    gateway.on("GET /warehouse/tables", answer(json=[]))
+    gateway.on("GET /warehouse/tables/x/versions", answer(json=VERSIONS[:1]))
+    assert dalgo("tables", "rollback", "x").exit_code == 1

@@ -165,6 +165,8 @@ SERVICES = (
             transform.GetTable,
             transform.PreviewTable,
             transform.ProfileTable,
+            transform.ListTableVersions,
+            transform.RollbackTable,
             transform.CreateTransformation,
             transform.UpdateTransformation,
             transform.GetTransformation,

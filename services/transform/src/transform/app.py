@@ -20,6 +20,7 @@ from contracts.transform import (
     GetTransformation,
     ListRecipeVersions,
     ListTables,
+    ListTableVersions,
     ListTransformations,
     PlanTransformations,
     PreviewRecipe,
@@ -29,6 +30,7 @@ from contracts.transform import (
     ProvisionLoader,
     PublishRun,
     RestoreRecipeVersion,
+    RollbackTable,
     ShowSql,
     TraceTables,
     TraceTransformation,
@@ -49,6 +51,7 @@ from transform.profile import Profiler
 from transform.publish import Publisher
 from transform.reading import COUNTS_KEPT, Counts, Reader
 from transform.recipes import Recipes
+from transform.rollback import Rollback
 from transform.session import Sessions
 from transform.settings import Settings
 from transform.store import Store
@@ -92,6 +95,7 @@ async def build(service: Service[Settings]) -> None:
     )
 
     loaders = Loaders(database, settings)
+    rollback = Rollback(database, catalogue, recipes)
 
     answer = service.answers.answer
     answer(EnsureOrganization, handlers.ensure_organization)
@@ -104,6 +108,8 @@ async def build(service: Service[Settings]) -> None:
     answer(GetTable, handlers.get_table)
     answer(PreviewTable, handlers.preview_table)
     answer(ProfileTable, handlers.profile_table)
+    answer(ListTableVersions, rollback.list_table_versions)
+    answer(RollbackTable, rollback.rollback_table)
     answer(CreateTransformation, handlers.create_transformation)
     answer(UpdateTransformation, handlers.update_transformation)
     answer(GetTransformation, handlers.get_transformation)
