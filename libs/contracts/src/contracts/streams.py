@@ -100,7 +100,11 @@ SERVICES = (
     ),
     Service(
         "transform",
-        asks=(auth.GetOrganization, orchestrator.FindPipelineUsers),
+        asks=(
+            auth.GetOrganization,
+            orchestrator.FindPipelineUsers,
+            orchestrator.FindOldestRun,
+        ),
         handles=(
             transform.BuildTransformation,
             transform.PublishRun,

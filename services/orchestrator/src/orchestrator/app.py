@@ -6,6 +6,7 @@ from chassis.service import Service
 from contracts.orchestrator import (
     CreatePipeline,
     DeletePipeline,
+    FindOldestRun,
     FindPipelineUsers,
     GetPipeline,
     GetRun,
@@ -47,6 +48,7 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     answer = service.answers.answer
     answer(GetRun, handlers.get_run)
     answer(ListRuns, handlers.list_runs)
+    answer(FindOldestRun, handlers.find_oldest_run)
     answer(ListRunEvents, handlers.list_run_events)
     answer(CreatePipeline, handlers.create_pipeline)
     answer(GetPipeline, handlers.get_pipeline)

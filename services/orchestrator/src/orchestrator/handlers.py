@@ -12,6 +12,7 @@ from contracts.orchestrator import (
     CancelRun,
     CreatePipeline,
     DeletePipeline,
+    FindOldestRun,
     FindPipelineUsers,
     Firings,
     GetPipeline,
@@ -20,6 +21,7 @@ from contracts.orchestrator import (
     ListPipelines,
     ListRunEvents,
     ListRuns,
+    OldestRun,
     Pipeline,
     PipelineList,
     PipelineUsers,
@@ -100,6 +102,10 @@ class Handlers:
     async def get_run(self, request: GetRun, meta: Meta) -> Run:
         """GetRun."""
         return await self._runs.get(organization_of(meta), request.run_id)
+
+    async def find_oldest_run(self, _: FindOldestRun, meta: Meta) -> OldestRun:
+        """FindOldestRun."""
+        return await self._runs.oldest(organization_of(meta))
 
     async def list_runs(self, request: ListRuns, meta: Meta) -> RunList:
         """ListRuns."""

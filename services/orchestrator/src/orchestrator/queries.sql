@@ -56,6 +56,10 @@ LIMIT :batch;
 -- name: get_run(run_id)^
 SELECT state FROM runs WHERE id = :run_id;
 
+-- name: oldest_open_run()$
+SELECT min(created_at) FROM runs
+WHERE status IN ('queued', 'syncing', 'transforming', 'publishing');
+
 -- name: list_runs(pipeline_id, status, before_time, before_id, page)
 SELECT id, created_at, state FROM runs
 WHERE (:pipeline_id::uuid IS NULL OR pipeline_id = :pipeline_id)

@@ -13,7 +13,7 @@ from chassis.paging import after, cursor
 from chassis.telemetry import log
 from contracts.envelope import derived_id
 from contracts.message import Event
-from contracts.orchestrator import ListRuns, Run, RunEvent, RunList
+from contracts.orchestrator import ListRuns, OldestRun, Run, RunEvent, RunList
 from contracts.problem import not_found
 from orchestrator.domain import Message, RunState, view
 from orchestrator.machine import Ignored, IllegalMessage, Moved, transition
@@ -172,6 +172,11 @@ class RunStore:
         if row is None:
             raise not_found("run", run_id)
         return view(_STATE.validate_python(row["state"]))
+
+    async def oldest(self, org_id: UUID) -> OldestRun:
+        """When the oldest of the runs that have not ended was created."""
+        async with self._database.organization(org_id) as connection:
+            return OldestRun(created_at=await _queries.oldest_open_run(connection))
 
     async def list(self, org_id: UUID, request: ListRuns) -> RunList:
         """A page of runs, newest first."""

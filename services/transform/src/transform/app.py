@@ -55,6 +55,7 @@ from transform.rollback import Rollback
 from transform.session import Sessions
 from transform.settings import Settings
 from transform.store import Store
+from transform.sweeping import Sweeper
 from transform.usage import Usage
 from transform.zones import Zones
 
@@ -96,6 +97,11 @@ async def build(service: Service[Settings]) -> None:
 
     loaders = Loaders(database, settings)
     rollback = Rollback(database, catalogue, recipes)
+
+    sweeper = Sweeper(
+        database, service.bus, every=settings.sweep_every, grace=settings.version_grace
+    )
+    service.background("sweeper", sweeper.run)
 
     answer = service.answers.answer
     answer(EnsureOrganization, handlers.ensure_organization)
