@@ -401,7 +401,7 @@ def test_scheduling_a_pipeline_says_its_next_times(gateway, answer, dalgo):
     assert result.exit_code == 0, result.output
     first, second = result.stdout.splitlines()
     assert first == "'Monthly' runs by itself (weekly, Africa/Nairobi). Next:"
-    assert "2026-11-30" in second
+    assert second == "  Mon 2026-11-30 06:00 (03:00 UTC)"
     assert gateway.requests(address)[0].json == {
         "frequency": "weekly",
         "run_at": "06:00",
