@@ -7,6 +7,7 @@ from uuid import UUID
 
 import typer
 
+from contracts.streams import SERVICES
 from dalgo.cli import output
 from dalgo.cli.machine import local_stack
 from dalgo.cli.options import DataDir, Json
@@ -17,8 +18,16 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Messages that a service gave up (dead letters).")
 
-Service = Annotated[str | None, typer.Option(help="Only those of this service.")]
-Ids = Annotated[list[UUID] | None, typer.Argument(metavar="[ID]...", show_default=False)]
+
+def _known(service: str | None) -> str | None:
+    names = [entry.name for entry in SERVICES]
+    if service is not None and service not in names:
+        raise typer.BadParameter(f"There is no service '{service}'. Choose: {', '.join(names)}.")
+    return service
+
+
+Service = Annotated[str | None, typer.Option(help="Only those of this service.", callback=_known)]
+Ids = Annotated[list[UUID] | None, typer.Argument(metavar="ID", show_default=False)]
 
 
 @app.command("list")
@@ -74,6 +83,7 @@ def show(
         output.as_json(found.model_dump(mode="json") | said)
         return
     facts = {
+        "letter": found.id,
         "service": found.service,
         "stream": found.stream,
         "subject": found.subject,
@@ -82,7 +92,8 @@ def show(
         "deliveries": found.deliveries,
         "replayed": found.replayed_at,
     }
-    output.table(("letter", str(found.id)), facts.items())
+    for name, fact in facts.items():
+        typer.echo(f"{name:<11} {output.cell(fact)}")
     typer.echo()
     output.table(("header", "value"), sorted(found.headers.items()))
     typer.echo()
