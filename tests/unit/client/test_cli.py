@@ -644,11 +644,11 @@ def test_an_address_without_its_scheme_is_refused_at_once(dalgo, monkeypatch):
     assert "'localhost:8000' is not an address" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status"])
+@pytest.mark.parametrize("command", ["up", "down", "status", "drain", "dlq list"])
 def test_where_only_the_client_is_installed_the_stack_is_explained(dalgo, monkeypatch, command):
     monkeypatch.delitem(sys.modules, "dalgo.local", raising=False)
     monkeypatch.setitem(sys.modules, "stack", None)
-    result = dalgo(command)
+    result = dalgo(*command.split())
     assert result.exit_code == 1
     assert "Only the client is installed here" in result.stderr
 
@@ -664,6 +664,8 @@ def test_where_nothing_runs_status_says_how_to_start(dalgo, home):
         "ready": False,
         "url": None,
         "parts": [],
+        "runs": None,
+        "dead_letters": None,
     }
 
 

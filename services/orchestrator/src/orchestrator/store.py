@@ -15,7 +15,7 @@ from contracts.envelope import derived_id
 from contracts.message import Event
 from contracts.orchestrator import ListRuns, OldestRun, Run, RunEvent, RunList
 from contracts.problem import not_found
-from orchestrator.domain import Message, RunState, view
+from orchestrator.domain import Message, RunPlanned, RunState, view
 from orchestrator.machine import Ignored, IllegalMessage, Moved, transition
 
 _STATE = TypeAdapter(RunState)
@@ -65,6 +65,9 @@ class RunStore:
         actor: str,
     ) -> RunState | None:
         """As `apply`, in the caller's transaction; what it says leaves when that commits."""
+        if isinstance(message, RunPlanned) and not await _queries.is_open(connection):
+            log.debug("run_stays_queued", run_id=str(run_id), reason="drained")
+            return None
         if affected(await _queries.receive(connection, message_id=message_id)) == 0:
             log.debug("message_repeated", run_id=str(run_id), id=str(message_id))
             return None
