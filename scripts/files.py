@@ -69,6 +69,8 @@ OTHERS = {
     " cells.",
     "libs/warehouse/migrations/0002_loaders.sql": "The functions that make and end logins of systems"
     " that fill a source's table.",
+    "libs/chassis/migrations/0002_replayed_letters.sql": "Which dead letters have been sent anew.",
+    "services/orchestrator/migrations/0004_drain.sql": "Whether runs may start.",
     "services/orchestrator/migrations/0002_schedules.sql": "Tables of schedules, and of what came of"
     " each time.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",
