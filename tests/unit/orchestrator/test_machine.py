@@ -34,7 +34,7 @@ from contracts.transform import (
     TransformationBuilt,
     TransformationFailed,
 )
-from orchestrator.domain import RunPlanned, RunPlanRefused, RunState
+from orchestrator.domain import RunPlanned, RunPlanRefused, RunStalled, RunState, StepTimedOut
 from orchestrator.machine import EDGES, Ignored, IllegalMessage, Moved, transition
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -116,6 +116,9 @@ class Walk:
             )
         )
         return self
+
+    def time_out(self, step_id: UUID) -> Moved | Ignored:
+        return self.tell(StepTimedOut(step_id, deadline=self.at))
 
     def commands(self, kind: type) -> list[Any]:
         return [message for message in self.said if isinstance(message, kind)]
@@ -374,6 +377,88 @@ def test_news_of_a_step_that_was_never_asked_for_is_a_loud_defect() -> None:
         walk.tell(RunPublished(run_id=walk.run_id, table_ids=()))
 
 
+def test_a_sync_that_is_too_late_fails_the_run_in_words_and_is_called_off() -> None:
+    walk = Walk().start().plan()
+    first, second = walk.commands(SyncSource)
+    walk.time_out(first.step_id)
+    (end,) = walk.commands(RunFailed)
+    assert end.run.error is not None
+    assert end.run.error.code == "timed_out"
+    assert "2026-01-01 00:00 UTC" in end.run.error.detail
+    assert [step.status for step in end.run.steps] == ["failed", *["cancelled"] * 4]
+    assert len(walk.commands(RunCancelRequested)) == 1
+    assert isinstance(walk.synced(second), Ignored)
+
+
+def test_the_only_worker_is_called_off_when_it_is_too_late() -> None:
+    walk = Walk().start().plan()
+    for command in walk.commands(SyncSource):
+        walk.synced(command)
+    (clean,) = walk.commands(BuildTransformation)
+    walk.time_out(clean.step_id)
+    assert walk.status == "failed"
+    assert len(walk.commands(RunCancelRequested)) == 1
+
+
+def test_a_step_that_ended_in_time_is_not_too_late_any_more() -> None:
+    walk = Walk().start().plan()
+    first, _ = walk.commands(SyncSource)
+    walk.synced(first)
+    assert isinstance(walk.time_out(first.step_id), Ignored)
+
+
+@pytest.mark.parametrize("word", [PublishAborted, RunPublished, PublishFailed])
+def test_a_publish_that_is_too_late_ends_by_transforms_word_alone(word: type) -> None:
+    walk = to_publishing()
+    (publish,) = walk.commands(PublishRun)
+    walk.time_out(publish.step_id)
+    assert walk.status == "publishing"
+    assert len(walk.commands(AbortPublish)) == 1
+    assert isinstance(walk.time_out(publish.step_id), Ignored)
+    assert isinstance(walk.tell(CancelRun(run_id=walk.run_id)), Ignored)
+    more = {
+        PublishAborted: {},
+        RunPublished: {"table_ids": ()},
+        PublishFailed: {"problem": PROBLEM},
+    }
+    walk.tell(word(run_id=walk.run_id, **more[word]))
+    assert walk.state is not None
+    ends = {PublishAborted: "timed_out", RunPublished: None, PublishFailed: "broken"}
+    assert (walk.state.error.code if walk.state.error else None) == ends[word]
+    assert walk.status == ("succeeded" if word is RunPublished else "failed")
+
+
+def test_a_silent_run_asks_again_for_exactly_what_runs() -> None:
+    walk = Walk().start()
+    assert isinstance(walk.tell(RunStalled()), Ignored)
+    walk.plan()
+    first, second = walk.commands(SyncSource)
+    walk.synced(first)
+    version_before = walk.state.version if walk.state else 0
+    result = walk.tell(RunStalled())
+    assert isinstance(result, Moved)
+    assert result.messages == (second.model_copy(update={"repeated": True}),)
+    assert result.state.version == version_before
+    walk.synced(second)
+    (clean,) = walk.commands(BuildTransformation)
+    result = walk.tell(RunStalled())
+    assert isinstance(result, Moved)
+    assert result.messages == (clean.model_copy(update={"repeated": True}),)
+
+
+def test_a_silent_publish_is_asked_for_again_and_an_abort_as_an_abort() -> None:
+    walk = to_publishing()
+    (publish,) = walk.commands(PublishRun)
+    result = walk.tell(RunStalled())
+    assert isinstance(result, Moved)
+    assert result.messages == (publish,)
+    walk.tell(CancelRun(run_id=walk.run_id))
+    (abort,) = walk.commands(AbortPublish)
+    result = walk.tell(RunStalled())
+    assert isinstance(result, Moved)
+    assert result.messages == (abort,)
+
+
 class AnyOrder(RuleBasedStateMachine):
     """Outcomes in any order, repeated, failed, cancelled: the run always ends once and rightly."""
 
@@ -408,6 +493,16 @@ class AnyOrder(RuleBasedStateMachine):
             self.walk.built(command, unchanged=how == "unchanged")
 
     @rule()
+    def be_silent(self) -> None:
+        self.walk.tell(RunStalled())
+
+    @rule(data=st.data())
+    def be_late(self, data: st.DataObject) -> None:
+        assert self.walk.state is not None
+        step = data.draw(st.sampled_from(self.walk.state.steps))
+        self.walk.time_out(step.view.id)
+
+    @rule()
     def cancel(self) -> None:
         self.walk.tell(CancelRun(run_id=self.walk.run_id))
 
@@ -430,7 +525,8 @@ class AnyOrder(RuleBasedStateMachine):
         assert len(ends) == (1 if walk.state.has_ended else 0)
         versions = [m.version for m in walk.said if hasattr(m, "version")]
         assert versions == list(range(1, walk.state.version + 1))
-        assert len(walk.commands(PublishRun)) <= 1
+        assert len({one.step_id for one in walk.commands(PublishRun)}) <= 1
+        assert len({tuple(one.tables) for one in walk.commands(PublishRun)}) <= 1
         finished = [m.step.id for m in walk.said if isinstance(m, StepFinished)]
         assert len(finished) == len(set(finished))
         if walk.state.has_ended:

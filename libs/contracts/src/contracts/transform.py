@@ -543,6 +543,8 @@ class BuildTransformation(Command):
     """The moment that TODAY and NOW mean in this run."""
     timezone: str
     force: bool = False
+    repeated: bool = False
+    """Asked again: say the outcome if there is one, leave the step to whoever holds it if not."""
 
 
 class TransformationBuilt(Event):

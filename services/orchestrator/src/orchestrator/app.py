@@ -17,18 +17,21 @@ from contracts.orchestrator import (
     UpdatePipeline,
 )
 from orchestrator.admission import Admission
+from orchestrator.deadlines import Deadlines
 from orchestrator.handlers import Handlers, RunMessage
 from orchestrator.pipelines import PipelineStore
 from orchestrator.scheduler import Clock, Scheduler, database_clock
 from orchestrator.schedules import Schedules
 from orchestrator.settings import Settings
 from orchestrator.store import RunStore
+from orchestrator.watching import Watch
 
 
 async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     """Wire the orchestrator onto its open connections; `clock` is the database's by default."""
     clock = clock or database_clock(service.database)
-    runs = RunStore(service.database, service.outbox)
+    deadlines = Deadlines.of(service.settings)
+    runs = RunStore(service.database, service.outbox, deadlines)
     cap = service.settings.max_active_runs_per_organization
     admission = Admission(runs, service.bus, cap)
     schedules = Schedules(service.database)
@@ -40,6 +43,15 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
         admission,
         clock,
         service.settings.schedule_every,
+    )
+    watch = Watch(
+        service.database,
+        runs,
+        service.outbox,
+        admission,
+        deadlines,
+        clock,
+        service.settings.watch_every,
     )
     pipelines = PipelineStore(service.database)
     handlers = Handlers(runs, pipelines, schedules, admission, scheduler, clock)
@@ -61,3 +73,4 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
         service.jobs.handle(message, handlers.run_message)
     service.background("admission", admission.run)
     service.background("scheduler", scheduler.run)
+    service.background("watch", watch.run)

@@ -1,7 +1,7 @@
 """A run and its steps as data: what the machine turns into its next state."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from contracts.ingest import PlannedSource, SourceSynced, SourceSyncFailed
@@ -39,10 +39,25 @@ class RunPlanRefused:
     problem: Problem
 
 
+@dataclass(frozen=True)
+class StepTimedOut:
+    """A step has not ended by its deadline."""
+
+    step_id: UUID
+    deadline: datetime
+
+
+@dataclass(frozen=True)
+class RunStalled:
+    """Nothing was heard of the run for a while: a command or its answer may be lost."""
+
+
 Message = (
     StartRun
     | RunPlanned
     | RunPlanRefused
+    | StepTimedOut
+    | RunStalled
     | SourceSynced
     | SourceSyncFailed
     | TransformationBuilt
@@ -67,6 +82,10 @@ class StepState:
     """Ids of the tables that a transformation reads."""
     output: tuple[TableVersion, ...] = ()
     unchanged: bool = False
+    patience: timedelta = timedelta(0)
+    """For so long the step may wait for another system."""
+    due_at: datetime | None = None
+    """When a step that runs must have ended, by the database's clock: the store's to say."""
 
     @property
     def writes(self) -> frozenset[UUID | None]:
@@ -102,6 +121,8 @@ class RunState:
     """What readers saw when the run was admitted."""
     steps: tuple[StepState, ...] = ()
     cancel_asked: bool = False
+    timed_out: Problem | None = None
+    """Why transform was asked to abort the publish, when nobody cancelled."""
 
     @property
     def has_ended(self) -> bool:

@@ -8,12 +8,14 @@ changes of status there are, and a test walks the machine to show that it takes 
     queued -> syncing -> transforming -> publishing -> succeeded
        `---------`------------`--------------`-------> failed | cancelled
 
-From `publishing` on only transform decides: a cancel asks it to abort, and its word is the end.
+From `publishing` on only transform decides: a cancel or a deadline asks it to abort, and its word
+is the end. A deadline before that fails the run. A run of which nothing is heard gives the commands
+of its running steps again: their owners say a known outcome once more, and do nothing twice.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, assert_never
 from uuid import UUID
 
@@ -46,7 +48,16 @@ from contracts.transform import (
     TransformationBuilt,
     TransformationFailed,
 )
-from orchestrator.domain import Message, RunPlanned, RunPlanRefused, RunState, StepState, view
+from orchestrator.domain import (
+    Message,
+    RunPlanned,
+    RunPlanRefused,
+    RunStalled,
+    RunState,
+    StepState,
+    StepTimedOut,
+    view,
+)
 
 EDGES: frozenset[tuple[RunStatus, RunStatus]] = frozenset(
     {
@@ -125,9 +136,13 @@ def transition(state: RunState | None, message: Message, at: datetime) -> Moved 
             return _fail(state, message.problem, at, told)
         case PublishAborted():
             _require_publishing(state, message)
-            return _cancel(state, at)
+            return _aborted(state, at)
         case CancelRun():
             return _cancel_asked(state, at)
+        case StepTimedOut():
+            return _timed_out(state, message, at)
+        case RunStalled():
+            return _ask_again(state)
         case _:
             assert_never(message)
 
@@ -165,6 +180,7 @@ def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
             ),
             table_id=source.table_id,
             other_table_ids=source.other_table_ids,
+            patience=source.patience,
         )
         for source in plan.sources
     ]
@@ -210,7 +226,7 @@ def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
     if not syncs:
         return _build_ready(state, at, told)
     for step in syncs:
-        state, messages = _begin(state, step, at, _sync_command(state, step))
+        state, messages = _begin(state, step, at, _command(state, step))
         told += messages
     return Moved(state, tuple(told))
 
@@ -267,7 +283,7 @@ def _build_ready(state: RunState, at: datetime, told: list[Command | Event]) -> 
             why = _never_filled(step)
             state, messages = _finish(state, step, at, status="failed", error=why)
             return _fail(state, why, at, [*told, *messages])
-        state, messages = _begin(state, step, at, _build_command(state, step))
+        state, messages = _begin(state, step, at, _command(state, step))
         told += messages
     if any(step.is_open for step in state.steps if step.view.kind == "transform"):
         return Moved(state, tuple(told))
@@ -283,16 +299,17 @@ def _is_ready(state: RunState, step: StepState) -> bool:
 
 def _publish(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
     step = _publish_step(state)
-    changed = [
-        table for own in state.steps if own.output and not own.unchanged for table in own.output
-    ]
-    if not changed:
+    if not _changed(state):
         state, messages = _finish(state, step, at, status="skipped", reason="nothing changed")
         return _succeed(state, at, [*told, *messages])
     state = replace(state, status="publishing")
-    command = PublishRun(run_id=state.run_id, step_id=step.view.id, tables=tuple(changed))
-    state, messages = _begin(state, step, at, command)
+    state, messages = _begin(state, step, at, _command(state, step))
     return Moved(state, (*told, *messages))
+
+
+def _changed(state: RunState) -> tuple[TableVersion, ...]:
+    """The versions that readers do not see yet."""
+    return tuple(table for own in state.steps if not own.unchanged for table in own.output)
 
 
 def _published(state: RunState, at: datetime) -> Moved:
@@ -328,21 +345,52 @@ def _cancel(state: RunState, at: datetime) -> Moved:
 def _cancel_asked(state: RunState, at: datetime) -> Moved | Ignored:
     if state.status != "publishing":
         return _cancel(state, at)
-    if state.cancel_asked:
-        return Ignored("a cancel was asked before")
-    step = _publish_step(state)
-    abort = AbortPublish(run_id=state.run_id, step_id=step.view.id)
-    return Moved(replace(state, cancel_asked=True), (abort,))
+    if state.cancel_asked or state.timed_out:
+        return Ignored("transform was asked to abort before")
+    return Moved(replace(state, cancel_asked=True), (_abort(state),))
+
+
+def _timed_out(state: RunState, message: StepTimedOut, at: datetime) -> Moved | Ignored:
+    step = _running(state, message.step_id)
+    if isinstance(step, Ignored):
+        return step
+    why = _too_long(step, message.deadline)
+    if state.status == "publishing":
+        if state.cancel_asked or state.timed_out:
+            return Ignored("transform was asked to abort before")
+        return Moved(replace(state, timed_out=why), (_abort(state),))
+    # Others are not waited for: whoever hangs is to be called off now, and the call is the run's.
+    state, told = _finish(state, step, at, status="failed", error=why)
+    if not _is_worked_on(state):
+        state, called = _call_off(state)
+        told += called
+    return _fail(state, why, at, told)
+
+
+def _aborted(state: RunState, at: datetime) -> Moved:
+    why = state.timed_out
+    if why is None:
+        return _cancel(state, at)
+    state, told = _finish(state, _publish_step(state), at, status="failed", error=why)
+    return _fail(state, why, at, told)
+
+
+def _ask_again(state: RunState) -> Moved | Ignored:
+    told = [_command(state, own, True) for own in state.steps if own.view.status == "running"]
+    return Moved(state, tuple(told)) if told else Ignored("nobody was asked for anything")
+
+
+def _call_off(state: RunState) -> tuple[RunState, list[Command | Event]]:
+    """Tell whoever works on the run to stop."""
+    state = replace(state, version=state.version + 1)
+    return state, [RunCancelRequested(run_id=state.run_id, version=state.version)]
 
 
 def _stop_open_steps(
     state: RunState, at: datetime, reason: str
 ) -> tuple[RunState, list[Command | Event]]:
     """End what has not ended, and tell whoever works on it to stop."""
-    told: list[Command | Event] = []
-    if any(step.view.status == "running" for step in state.steps):
-        state = replace(state, version=state.version + 1)
-        told.append(RunCancelRequested(run_id=state.run_id, version=state.version))
+    state, told = _call_off(state) if _is_worked_on(state) else (state, [])
     for step in state.steps:
         if step.is_open:
             state, messages = _finish(state, step, at, status="cancelled", reason=reason)
@@ -383,6 +431,10 @@ def _finish(
     return state, [StepFinished(run_id=state.run_id, version=state.version, step=done.view)]
 
 
+def _is_worked_on(state: RunState) -> bool:
+    return any(step.view.status == "running" for step in state.steps)
+
+
 def _with(state: RunState, step: StepState) -> RunState:
     steps = tuple(step if own.view.id == step.view.id else own for own in state.steps)
     return replace(state, steps=steps)
@@ -413,7 +465,22 @@ def _require_publishing(state: RunState, message: Message | None) -> None:
         raise IllegalMessage(f"{name} while run {state.run_id} is {state.status}")
 
 
-def _sync_command(state: RunState, step: StepState) -> SyncSource:
+def _command(state: RunState, step: StepState, repeated: bool = False) -> Command:
+    """What the owner of a step is told to do, now or once more."""
+    if step.view.kind == "sync":
+        return _sync_command(state, step, repeated)
+    if step.view.kind == "transform":
+        return _build_command(state, step, repeated)
+    if state.cancel_asked or state.timed_out:
+        return _abort(state)
+    return PublishRun(run_id=state.run_id, step_id=step.view.id, tables=_changed(state))
+
+
+def _abort(state: RunState) -> AbortPublish:
+    return AbortPublish(run_id=state.run_id, step_id=_publish_step(state).view.id)
+
+
+def _sync_command(state: RunState, step: StepState, repeated: bool) -> SyncSource:
     assert step.view.source_id is not None
     return SyncSource(
         run_id=state.run_id,
@@ -425,10 +492,11 @@ def _sync_command(state: RunState, step: StepState) -> SyncSource:
         ),
         timezone=state.timezone,
         force=state.force,
+        repeated=repeated,
     )
 
 
-def _build_command(state: RunState, step: StepState) -> BuildTransformation:
+def _build_command(state: RunState, step: StepState, repeated: bool) -> BuildTransformation:
     assert step.view.transformation_id is not None
     assert step.recipe_version is not None
     assert state.started_at is not None
@@ -443,6 +511,7 @@ def _build_command(state: RunState, step: StepState) -> BuildTransformation:
         as_of=state.started_at,
         timezone=state.timezone,
         force=state.force,
+        repeated=repeated,
     )
 
 
@@ -450,6 +519,15 @@ def _known(state: RunState) -> dict[UUID, TableVersion]:
     """The newest version of every table that has one, those of this run among them."""
     made = {table.table_id: table for own in state.steps for table in own.output}
     return {table.table_id: table for table in state.published} | made
+
+
+def _too_long(step: StepState, deadline: datetime) -> Problem:
+    detail = (
+        f"'{step.view.name}' was called off: it had not ended by its deadline, "
+        f"{deadline.astimezone(UTC):%Y-%m-%d %H:%M} UTC. Run it again; if it does need longer, "
+        "whoever operates this installation can extend the deadline."
+    )
+    return problem(504, "timed_out", detail).problem
 
 
 def _never_filled(step: StepState) -> Problem:

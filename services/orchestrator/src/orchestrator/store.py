@@ -1,9 +1,11 @@
 """Runs in PostgreSQL: takes old to new in one transaction, the machine in between is pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from asyncpg import Record
 from pydantic import TypeAdapter
 
 from chassis.database import Connection, Database, affected, collect, queries
@@ -15,6 +17,7 @@ from contracts.envelope import derived_id
 from contracts.message import Event
 from contracts.orchestrator import ListRuns, Run, RunEvent, RunList
 from contracts.problem import not_found
+from orchestrator.deadlines import Deadlines
 from orchestrator.domain import Message, RunState, view
 from orchestrator.machine import Ignored, IllegalMessage, Moved, transition
 
@@ -22,12 +25,26 @@ _STATE = TypeAdapter(RunState)
 _queries = queries("orchestrator")
 
 
+@dataclass(frozen=True)
+class _Watched:
+    """When a run is to be looked after, and how often that was in vain."""
+
+    look_at: datetime | None
+    repeats: int
+
+
+def state_of(row: Record) -> RunState:
+    """The run in a row of `runs`."""
+    return _STATE.validate_python(row["state"])
+
+
 class RunStore:
     """The runs of all organisations, each behind its organisation's row-level security."""
 
-    def __init__(self, database: Database, outbox: Outbox) -> None:
+    def __init__(self, database: Database, outbox: Outbox, deadlines: Deadlines) -> None:
         self._database = database
         self._outbox = outbox
+        self._deadlines = deadlines
 
     async def apply(
         self,
@@ -63,13 +80,19 @@ class RunStore:
         message_id: UUID,
         at: datetime,
         actor: str,
+        now: datetime | None = None,
+        repeats: int = 0,
     ) -> RunState | None:
-        """As `apply`, in the caller's transaction; what it says leaves when that commits."""
+        """As `apply`, in the caller's transaction; what it says leaves when that commits.
+
+        `now`: for deadlines, the database's by default. `repeats`: how often its owners were asked
+        again since the run last moved.
+        """
         if affected(await _queries.receive(connection, message_id=message_id)) == 0:
             log.debug("message_repeated", run_id=str(run_id), id=str(message_id))
             return None
         row = await _queries.run_for_update(connection, run_id=run_id)
-        old = _STATE.validate_python(row["state"]) if row else None
+        old = state_of(row) if row else None
         try:
             result = transition(old, message, at)
         except IllegalMessage as error:
@@ -77,8 +100,14 @@ class RunStore:
         if isinstance(result, Ignored):
             log.debug("message_ignored", run_id=str(run_id), reason=result.reason)
             return None
-        revision = row["revision"] if row else None
-        await self._save(connection, org_id, result, revision, at, actor)
+        revision, look_at = None, None
+        if row is not None:
+            clock: datetime = now or row["now"]
+            result = replace(result, state=self._deadlines.set(result.state, clock))
+            look_at = self._deadlines.look_at(result.state, clock, repeats)
+            revision = row["revision"]
+        watched = _Watched(look_at, repeats)
+        await self._save(connection, org_id, result, revision, watched, at, actor)
         _tell(old, result.state)
         return result.state
 
@@ -88,6 +117,7 @@ class RunStore:
         org_id: UUID,
         moved: Moved,
         revision: int | None,
+        watched: "_Watched",
         at: datetime,
         actor: str,
     ) -> None:
@@ -112,6 +142,8 @@ class RunStore:
                 revision=revision,
                 status=state.status,
                 state=snapshot,
+                look_at=watched.look_at,
+                repeats=watched.repeats,
             )
         if affected(status) != 1:
             raise Retry("the run was moved by another replica", after=0.05)
@@ -140,7 +172,7 @@ class RunStore:
             row = await _queries.run_for_update(connection, run_id=run_id)
             if row is None:
                 return None
-            state = _STATE.validate_python(row["state"])
+            state = state_of(row)
             if state.status != "queued":
                 return None
             tables = list(state.writes)
@@ -171,7 +203,7 @@ class RunStore:
             row = await _queries.get_run(connection, run_id=run_id)
         if row is None:
             raise not_found("run", run_id)
-        return view(_STATE.validate_python(row["state"]))
+        return view(state_of(row))
 
     async def list(self, org_id: UUID, request: ListRuns) -> RunList:
         """A page of runs, newest first."""
@@ -190,7 +222,7 @@ class RunStore:
         page = rows[: request.limit]
         last = page[-1] if len(rows) > request.limit else None
         return RunList(
-            runs=tuple(view(_STATE.validate_python(row["state"])) for row in page),
+            runs=tuple(view(state_of(row)) for row in page),
             next_cursor=cursor(last["created_at"].isoformat(), last["id"]) if last else None,
         )
 

@@ -204,5 +204,6 @@ async def _record(connection: Connection, org_id: UUID, version: TableVersion) -
 
 
 def _said(decision: Decision, org_id: UUID, meta: Meta) -> Outgoing:
-    message_id = derived_id(decision.run_id, "publication")
+    # Whoever asks again has not heard the answer: it must not be dropped as a repeat of that.
+    message_id = derived_id(decision.run_id, "publication", meta.id)
     return Outgoing(decision, org_id, actor=meta.actor, id=message_id)

@@ -151,12 +151,14 @@ SELECT transformation_id, table_id FROM table_reads;
 
 -- Steps of runs
 
--- name: claim_step(step_id, org_id, run_id, transformation_id)$
--- The lease under which the step is worked on; null when its outcome is known.
-INSERT INTO transformation_runs AS step (step_id, org_id, run_id, transformation_id)
-VALUES (:step_id, :org_id, :run_id, :transformation_id)
-ON CONFLICT (step_id) DO UPDATE SET lease = step.lease + 1, started_at = now()
-WHERE step.outcome IS NULL
+-- name: claim_step(step_id, org_id, run_id, transformation_id, holder, repeated)$
+-- The lease under which the step is worked on; null when its outcome is known, or when it is asked
+-- for again while another message holds it: that one comes back until it is answered.
+INSERT INTO transformation_runs AS step (step_id, org_id, run_id, transformation_id, holder)
+VALUES (:step_id, :org_id, :run_id, :transformation_id, :holder)
+ON CONFLICT (step_id) DO UPDATE
+SET lease = step.lease + 1, started_at = now(), holder = excluded.holder
+WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder)
 RETURNING lease;
 
 -- name: step(step_id)^
