@@ -468,6 +468,8 @@ class SyncSource(Command):
     force: bool = False
     repeated: bool = False
     """Asked again: say the outcome if there is one, leave the step to whoever holds it if not."""
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""
 
 
 SyncPhase = Literal["waiting", "reading", "writing", "loading", "counting"]

@@ -115,6 +115,7 @@ SERVICES = (
             auth.GetOrganization,
             ingest.PlanSources,
             transform.PlanTransformations,
+            transform.FindMissingVersions,
         ),
         sends=(
             ingest.SyncSource,
@@ -122,7 +123,7 @@ SERVICES = (
             transform.PublishRun,
             transform.AbortPublish,
         ),
-        handles=(orchestrator.StartRun, orchestrator.CancelRun),
+        handles=(orchestrator.StartRun, orchestrator.CancelRun, orchestrator.RetryRun),
         follows=(
             ingest.SourceSynced,
             ingest.SourceSyncFailed,
@@ -191,8 +192,9 @@ SERVICES = (
             orchestrator.GetRun,
             orchestrator.ListRuns,
             orchestrator.ListRunEvents,
+            orchestrator.CheckRetry,
         ),
-        sends=(orchestrator.StartRun, orchestrator.CancelRun),
+        sends=(orchestrator.StartRun, orchestrator.CancelRun, orchestrator.RetryRun),
         watches=("evt.*.orchestrator.>", "tick.>"),
         takes_in=("ext.>",),
     ),

@@ -530,6 +530,18 @@ class PlanTransformations(Request[TransformationsPlan]):
     source_table_ids: tuple[UUID, ...]
 
 
+class MissingVersions(Part):
+    """Relations of versions that are gone."""
+
+    relations: tuple[str, ...]
+
+
+class FindMissingVersions(Request[MissingVersions]):
+    """Which of these versions of the organisation are gone?"""
+
+    relations: tuple[str, ...]
+
+
 class BuildTransformation(Command):
     """Build a transformation's next version from exactly these inputs."""
 
@@ -545,6 +557,8 @@ class BuildTransformation(Command):
     force: bool = False
     repeated: bool = False
     """Asked again: say the outcome if there is one, leave the step to whoever holds it if not."""
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""
 
 
 class TransformationBuilt(Event):
@@ -574,6 +588,8 @@ class PublishRun(Command):
     run_id: UUID
     step_id: UUID
     tables: tuple[TableVersion, ...]
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""
 
 
 class AbortPublish(Command):
@@ -581,6 +597,8 @@ class AbortPublish(Command):
 
     run_id: UUID
     step_id: UUID
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""
 
 
 class RunPublished(Event):
@@ -588,12 +606,16 @@ class RunPublished(Event):
 
     run_id: UUID
     table_ids: tuple[UUID, ...]
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""
 
 
 class PublishAborted(Event):
-    """The run will never be published."""
+    """The run will not be published, unless it is begun again."""
 
     run_id: UUID
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""
 
 
 class PublishFailed(Event):
@@ -601,3 +623,5 @@ class PublishFailed(Event):
 
     run_id: UUID
     problem: Problem
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""

@@ -212,9 +212,9 @@ class Handlers:
         """RunCancelRequested: kept for syncs that come later, those that run are stopped."""
         # Marked first: a sync that begins in between finds the mark, one before it is stopped.
         try:
-            await self._steps.cancel(organization_of(meta), event.run_id)
+            await self._steps.cancel(organization_of(meta), event.run_id, event.attempt)
         finally:
-            stopped = self._jobs.stop(event.run_id)
+            stopped = self._jobs.stop((event.run_id, event.attempt))
             log.info("run_cancel_heard", run_id=str(event.run_id), stopped=stopped)
         return ()
 

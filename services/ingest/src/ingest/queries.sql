@@ -163,11 +163,12 @@ UPDATE sync_runs SET begun = array_remove(begun, :relation) WHERE step_id = :ste
 SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
 WHERE usename = session_user AND application_name = :relation;
 
--- name: cancel_run(run_id, org_id)!
-INSERT INTO cancelled_runs (run_id, org_id) VALUES (:run_id, :org_id) ON CONFLICT DO NOTHING;
+-- name: cancel_run(run_id, org_id, attempt)!
+INSERT INTO cancelled_runs AS run (run_id, org_id, attempt) VALUES (:run_id, :org_id, :attempt)
+ON CONFLICT (run_id) DO UPDATE SET attempt = greatest(run.attempt, excluded.attempt);
 
--- name: is_cancelled(run_id)$
-SELECT EXISTS (SELECT 1 FROM cancelled_runs WHERE run_id = :run_id);
+-- name: is_cancelled(run_id, attempt)$
+SELECT EXISTS (SELECT 1 FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt);
 
 -- name: reserve_read(credential, pace, slack, patience)$
 -- Seconds until the read that was taken may be made; null: later than `patience`, none was taken.

@@ -78,15 +78,15 @@ class Steps:
         async with self._database.transaction() as connection:
             await _queries.end_sessions(connection, relation=relation)
 
-    async def cancel(self, org_id: UUID, run_id: UUID) -> None:
-        """Mark a run as called off, for syncs that are not delivered yet."""
+    async def cancel(self, org_id: UUID, run_id: UUID, attempt: int) -> None:
+        """Mark a run as called off up to an attempt, for syncs that are not delivered yet."""
         async with self._database.organization(org_id) as connection:
-            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id)
+            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id, attempt=attempt)
 
-    async def is_cancelled(self, org_id: UUID, run_id: UUID) -> bool:
-        """Whether the run was called off."""
+    async def is_cancelled(self, org_id: UUID, run_id: UUID, attempt: int) -> bool:
+        """Whether this attempt of the run was called off."""
         async with self._database.organization(org_id) as connection:
-            return await _queries.is_cancelled(connection, run_id=run_id)
+            return await _queries.is_cancelled(connection, run_id=run_id, attempt=attempt)
 
 
 def _found(outcome: Outcome) -> list[dict[str, str]] | None:

@@ -95,7 +95,8 @@ class Syncer:
 
     async def is_cancelled(self, command: SyncSource, meta: Meta) -> bool:
         """Whether the run was called off."""
-        return await self._steps.is_cancelled(organization_of(meta), command.run_id)
+        org_id = organization_of(meta)
+        return await self._steps.is_cancelled(org_id, command.run_id, command.attempt)
 
     async def _synced(
         self, org_id: UUID, command: SyncSource, lease: int, meta: Meta

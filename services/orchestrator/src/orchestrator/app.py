@@ -4,6 +4,7 @@ from typing import get_args
 
 from chassis.service import Service
 from contracts.orchestrator import (
+    CheckRetry,
     CreatePipeline,
     DeletePipeline,
     FindPipelineUsers,
@@ -58,6 +59,7 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
 
     answer = service.answers.answer
     answer(GetRun, handlers.get_run)
+    answer(CheckRetry, handlers.check_retry)
     answer(ListRuns, handlers.list_runs)
     answer(ListRunEvents, handlers.list_run_events)
     answer(CreatePipeline, handlers.create_pipeline)

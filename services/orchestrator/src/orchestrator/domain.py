@@ -5,7 +5,16 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from contracts.ingest import PlannedSource, SourceSynced, SourceSyncFailed
-from contracts.orchestrator import CancelRun, Run, RunKind, RunStatus, StartRun, Step, Trigger
+from contracts.orchestrator import (
+    CancelRun,
+    RetryRun,
+    Run,
+    RunKind,
+    RunStatus,
+    StartRun,
+    Step,
+    Trigger,
+)
 from contracts.problem import Problem
 from contracts.tables import TableVersion
 from contracts.transform import (
@@ -66,6 +75,7 @@ Message = (
     | PublishAborted
     | PublishFailed
     | CancelRun
+    | RetryRun
 )
 
 
@@ -86,6 +96,8 @@ class StepState:
     """For so long the step may wait for another system."""
     due_at: datetime | None = None
     """When a step that runs must have ended, by the database's clock: the store's to say."""
+    former_ids: tuple[UUID, ...] = ()
+    """Of the step in earlier attempts: news of them is too late."""
 
     @property
     def writes(self) -> frozenset[UUID | None]:
@@ -118,15 +130,16 @@ class RunState:
     timezone: str = "UTC"
     error: Problem | None = None
     published: tuple[TableVersion, ...] = ()
-    """What readers saw when the run was admitted."""
+    """What readers saw when the run was first admitted."""
     steps: tuple[StepState, ...] = ()
+    attempt: int = 1
     cancel_asked: bool = False
     timed_out: Problem | None = None
     """Why transform was asked to abort the publish, when nobody cancelled."""
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing can happen to the run any more."""
+        """Whether nothing can happen to the run any more, unless it is retried."""
         return self.status in ENDED
 
     @property
@@ -148,5 +161,6 @@ def view(state: RunState) -> Run:
         finished_at=state.finished_at,
         error=state.error,
         steps=tuple(step.view for step in state.steps),
+        attempt=state.attempt,
         version=state.version,
     )

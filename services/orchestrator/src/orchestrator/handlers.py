@@ -10,6 +10,7 @@ from contracts.ingest import SourceSynced, SourceSyncFailed
 from contracts.message import Done
 from contracts.orchestrator import (
     CancelRun,
+    CheckRetry,
     CreatePipeline,
     DeletePipeline,
     FindPipelineUsers,
@@ -23,6 +24,7 @@ from contracts.orchestrator import (
     Pipeline,
     PipelineList,
     PipelineUsers,
+    RetryRun,
     Run,
     RunEvents,
     RunList,
@@ -39,7 +41,9 @@ from contracts.transform import (
     TransformationFailed,
 )
 from orchestrator.admission import Admission
+from orchestrator.domain import view
 from orchestrator.pipelines import PipelineStore
+from orchestrator.retrying import require_ended
 from orchestrator.scheduler import Clock, Scheduler
 from orchestrator.schedules import Schedules
 from orchestrator.store import RunStore
@@ -47,6 +51,7 @@ from orchestrator.store import RunStore
 RunMessage = (
     StartRun
     | CancelRun
+    | RetryRun
     | SourceSynced
     | SourceSyncFailed
     | TransformationBuilt
@@ -100,6 +105,15 @@ class Handlers:
     async def get_run(self, request: GetRun, meta: Meta) -> Run:
         """GetRun."""
         return await self._runs.get(organization_of(meta), request.run_id)
+
+    async def check_retry(self, request: CheckRetry, meta: Meta) -> Run:
+        """CheckRetry: asks what admission will ask, so that a refusal comes at once."""
+        org_id = organization_of(meta)
+        state = await self._runs.state(org_id, request.run_id)
+        require_ended(state)
+        if state.steps:
+            await self._admission.plan(state, org_id)
+        return view(state)
 
     async def list_runs(self, request: ListRuns, meta: Meta) -> RunList:
         """ListRuns."""

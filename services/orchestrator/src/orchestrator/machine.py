@@ -6,11 +6,15 @@ IllegalMessage raised. The store owns the transaction around it; EDGES below are
 changes of status there are, and a test walks the machine to show that it takes no other.
 
     queued -> syncing -> transforming -> publishing -> succeeded
-       `---------`------------`--------------`-------> failed | cancelled
+       `---------`------------`--------------`-------> failed | cancelled -> queued
 
 From `publishing` on only transform decides: a cancel or a deadline asks it to abort, and its word
 is the end. A deadline before that fails the run. A run of which nothing is heard gives the commands
 of its running steps again: their owners say a known outcome once more, and do nothing twice.
+
+A retry takes a run that failed or was cancelled back into the queue. Steps that went well keep what
+they made; the others begin anew under new ids, so that news of the attempt before cannot be taken
+for theirs. What was pinned stays pinned.
 """
 
 from collections.abc import Iterable
@@ -24,6 +28,7 @@ from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
 from contracts.message import Command, Event
 from contracts.orchestrator import (
     CancelRun,
+    RetryRun,
     RunCancelled,
     RunCancelRequested,
     RunFailed,
@@ -78,6 +83,8 @@ EDGES: frozenset[tuple[RunStatus, RunStatus]] = frozenset(
         ("publishing", "succeeded"),
         ("publishing", "failed"),
         ("publishing", "cancelled"),
+        ("failed", "queued"),
+        ("cancelled", "queued"),
     }
 )
 _WELL = frozenset({"succeeded", "skipped"})
@@ -111,6 +118,8 @@ def transition(state: RunState | None, message: Message, at: datetime) -> Moved 
         return _start(message, at) if state is None else Ignored("the run was started before")
     if state is None:
         raise IllegalMessage(f"{type(message).__name__} about a run that was never started")
+    if isinstance(message, RetryRun):
+        return _retry(state, message)
     if state.has_ended:
         return Ignored(f"the run has {state.status}")
     match message:
@@ -126,7 +135,10 @@ def transition(state: RunState | None, message: Message, at: datetime) -> Moved 
             return _step_succeeded(state, message, at)
         case SourceSyncFailed() | TransformationFailed():
             return _step_failed(state, message, at)
+        case RunPublished() | PublishFailed() | PublishAborted() if message.attempt < state.attempt:
+            return Ignored(f"it is about attempt {message.attempt}")
         case RunPublished():
+            _require_publishing(state, message)
             return _published(state, at)
         case PublishFailed():
             _require_publishing(state, message)
@@ -163,20 +175,77 @@ def _start(message: StartRun, at: datetime) -> Moved:
     return Moved(state, (RunQueued(run_id=state.run_id, version=1, run=view(state)),))
 
 
-def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
-    def step_id(kind: str, target: UUID) -> UUID:
-        return derived_id(state.run_id, kind, target, 1)
+def _retry(state: RunState, message: RetryRun) -> Moved | Ignored:
+    if state.status not in ("failed", "cancelled"):
+        return Ignored(f"the run is {state.status}")
+    if message.attempt != state.attempt + 1:
+        return Ignored(f"it is about attempt {message.attempt}, after {state.attempt}")
+    state = replace(
+        state,
+        status="queued",
+        attempt=message.attempt,
+        finished_at=None,
+        error=None,
+        cancel_asked=False,
+        timed_out=None,
+        version=state.version + 1,
+    )
+    steps = (own if own.view.status in _WELL else _anew(state, own) for own in state.steps)
+    state = replace(state, steps=tuple(steps))
+    return Moved(state, (RunQueued(run_id=state.run_id, version=state.version, run=view(state)),))
 
+
+def _anew(state: RunState, step: StepState) -> StepState:
+    old = step.view
+    target = old.source_id or old.transformation_id or state.run_id
+    fresh = Step(
+        id=_step_id(state, old.kind, target),
+        kind=old.kind,
+        source_id=old.source_id,
+        transformation_id=old.transformation_id,
+        name=old.name,
+        table=old.table,
+        recipe_version=old.recipe_version,
+        status="pending",
+        attempt=state.attempt,
+    )
+    former = (*step.former_ids, old.id)
+    return replace(step, view=fresh, due_at=None, former_ids=former)
+
+
+def _step_id(state: RunState, kind: str, target: UUID) -> UUID:
+    return derived_id(state.run_id, kind, target, state.attempt)
+
+
+def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
+    if not state.steps:
+        state = _pinned(state, plan, at)
+    syncs = [step for step in state.steps if step.view.kind == "sync" and step.is_open]
+    status = "syncing" if syncs else "transforming"
+    state = replace(state, status=status, version=state.version + 1)
+    told: list[Command | Event] = [
+        RunStarted(run_id=state.run_id, version=state.version, run=view(state))
+    ]
+    if not syncs:
+        return _build_ready(state, at, told)
+    for step in syncs:
+        state, messages = _begin(state, step, at, _command(state, step))
+        told += messages
+    return Moved(state, tuple(told))
+
+
+def _pinned(state: RunState, plan: RunPlanned, at: datetime) -> RunState:
+    """The run with everything it will work on."""
     syncs = [
         StepState(
             Step(
-                id=step_id("sync", source.source_id),
+                id=_step_id(state, "sync", source.source_id),
                 kind="sync",
                 source_id=source.source_id,
                 name=source.name,
                 table=plan.table_names.get(source.table_id, source.name),
                 status="pending",
-                attempt=1,
+                attempt=state.attempt,
             ),
             table_id=source.table_id,
             other_table_ids=source.other_table_ids,
@@ -187,14 +256,14 @@ def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
     builds = [
         StepState(
             Step(
-                id=step_id("transform", transformation.transformation_id),
+                id=_step_id(state, "transform", transformation.transformation_id),
                 kind="transform",
                 transformation_id=transformation.transformation_id,
                 name=transformation.name,
                 table=plan.table_names.get(transformation.table_id, transformation.name),
                 recipe_version=transformation.recipe_version,
                 status="pending",
-                attempt=1,
+                attempt=state.attempt,
             ),
             table_id=transformation.table_id,
             recipe_version=transformation.recipe_version,
@@ -204,31 +273,20 @@ def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
     ]
     publish = StepState(
         Step(
-            id=step_id("publish", state.run_id),
+            id=_step_id(state, "publish", state.run_id),
             kind="publish",
             name="Publish",
             status="pending",
-            attempt=1,
+            attempt=state.attempt,
         )
     )
-    state = replace(
+    return replace(
         state,
-        status="syncing" if syncs else "transforming",
         started_at=at,
         timezone=plan.timezone,
         published=plan.published,
         steps=(*syncs, *builds, publish),
-        version=state.version + 1,
     )
-    told: list[Command | Event] = [
-        RunStarted(run_id=state.run_id, version=state.version, run=view(state))
-    ]
-    if not syncs:
-        return _build_ready(state, at, told)
-    for step in syncs:
-        state, messages = _begin(state, step, at, _command(state, step))
-        told += messages
-    return Moved(state, tuple(told))
 
 
 def _step_succeeded(
@@ -313,7 +371,6 @@ def _changed(state: RunState) -> tuple[TableVersion, ...]:
 
 
 def _published(state: RunState, at: datetime) -> Moved:
-    _require_publishing(state, None)
     state, told = _finish(state, _publish_step(state), at, status="succeeded")
     return _succeed(state, at, told)
 
@@ -383,7 +440,9 @@ def _ask_again(state: RunState) -> Moved | Ignored:
 def _call_off(state: RunState) -> tuple[RunState, list[Command | Event]]:
     """Tell whoever works on the run to stop."""
     state = replace(state, version=state.version + 1)
-    return state, [RunCancelRequested(run_id=state.run_id, version=state.version)]
+    return state, [
+        RunCancelRequested(run_id=state.run_id, version=state.version, attempt=state.attempt)
+    ]
 
 
 def _stop_open_steps(
@@ -446,6 +505,8 @@ def _running(state: RunState, step_id: UUID) -> StepState | Ignored:
             if step.view.status == "running":
                 return step
             return Ignored(f"the step has {step.view.status}")
+        if step_id in step.former_ids:
+            return Ignored("the step was begun anew since")
     raise IllegalMessage(f"run {state.run_id} has no step {step_id}")
 
 
@@ -459,10 +520,13 @@ def _publish_step(state: RunState) -> StepState:
     return next(step for step in state.steps if step.view.kind == "publish")
 
 
-def _require_publishing(state: RunState, message: Message | None) -> None:
-    if state.status != "publishing":
-        name = type(message).__name__ if message else "RunPublished"
-        raise IllegalMessage(f"{name} while run {state.run_id} is {state.status}")
+def _require_publishing(
+    state: RunState, message: RunPublished | PublishFailed | PublishAborted
+) -> None:
+    if state.status != "publishing" or message.attempt != state.attempt:
+        about = f"{type(message).__name__} about attempt {message.attempt}"
+        where = f"run {state.run_id} is {state.status} in attempt {state.attempt}"
+        raise IllegalMessage(f"{about} while {where}")
 
 
 def _command(state: RunState, step: StepState, repeated: bool = False) -> Command:
@@ -473,11 +537,18 @@ def _command(state: RunState, step: StepState, repeated: bool = False) -> Comman
         return _build_command(state, step, repeated)
     if state.cancel_asked or state.timed_out:
         return _abort(state)
-    return PublishRun(run_id=state.run_id, step_id=step.view.id, tables=_changed(state))
+    return PublishRun(
+        run_id=state.run_id,
+        step_id=step.view.id,
+        tables=_changed(state),
+        attempt=state.attempt,
+    )
 
 
 def _abort(state: RunState) -> AbortPublish:
-    return AbortPublish(run_id=state.run_id, step_id=_publish_step(state).view.id)
+    return AbortPublish(
+        run_id=state.run_id, step_id=_publish_step(state).view.id, attempt=state.attempt
+    )
 
 
 def _sync_command(state: RunState, step: StepState, repeated: bool) -> SyncSource:
@@ -493,6 +564,7 @@ def _sync_command(state: RunState, step: StepState, repeated: bool) -> SyncSourc
         timezone=state.timezone,
         force=state.force,
         repeated=repeated,
+        attempt=state.attempt,
     )
 
 
@@ -512,6 +584,7 @@ def _build_command(state: RunState, step: StepState, repeated: bool) -> BuildTra
         timezone=state.timezone,
         force=state.force,
         repeated=repeated,
+        attempt=state.attempt,
     )
 
 

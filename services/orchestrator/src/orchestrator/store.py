@@ -199,11 +199,15 @@ class RunStore:
 
     async def get(self, org_id: UUID, run_id: UUID) -> Run:
         """One run; raises a 404 problem."""
+        return view(await self.state(org_id, run_id))
+
+    async def state(self, org_id: UUID, run_id: UUID) -> RunState:
+        """One run as the machine knows it; raises a 404 problem."""
         async with self._database.organization(org_id) as connection:
             row = await _queries.get_run(connection, run_id=run_id)
         if row is None:
             raise not_found("run", run_id)
-        return view(state_of(row))
+        return state_of(row)
 
     async def list(self, org_id: UUID, request: ListRuns) -> RunList:
         """A page of runs, newest first."""

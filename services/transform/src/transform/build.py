@@ -99,14 +99,16 @@ class Builder:
         return [_said(claimed, org_id, meta)]
 
     async def is_cancelled(self, command: BuildTransformation, meta: Meta) -> bool:
-        """Whether the run was called off."""
+        """Whether this attempt of the run was called off."""
         async with self._database.organization(organization_of(meta)) as connection:
-            return await _queries.is_cancelled(connection, run_id=command.run_id)
+            return await _queries.is_cancelled(
+                connection, run_id=command.run_id, attempt=command.attempt
+            )
 
-    async def cancel(self, org_id: UUID, run_id: UUID) -> None:
-        """Mark a run as called off, for builds that are not delivered yet."""
+    async def cancel(self, org_id: UUID, run_id: UUID, attempt: int) -> None:
+        """Mark a run as called off up to an attempt, for builds that are not delivered yet."""
         async with self._database.organization(org_id) as connection:
-            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id)
+            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id, attempt=attempt)
 
     async def claim(
         self, org_id: UUID, command: BuildTransformation, holder: UUID

@@ -40,6 +40,15 @@ class Runs(Resource[D]):
         """Ask for the run to stop; one that has ended stays as it is."""
         return Call("POST", f"/runs/{run_id}/cancel", model(Run))
 
+    @endpoint
+    @staticmethod
+    def retry(run_id: UUID) -> Call[Run]:
+        """Begin a run that failed or was cancelled again, from where it stopped.
+
+        Its version before tells apart what happens from now on: `events(run, after_version=…)`.
+        """
+        return Call("POST", f"/runs/{run_id}/retry", model(Run))
+
 
 class SyncRuns(Runs[SyncDriver]):
     """Runs, to be followed by iterating."""
