@@ -1,16 +1,17 @@
 """Looks after runs of which nothing is heard: deadlines, and commands or answers that got lost."""
 
 import asyncio
+from datetime import datetime
 from uuid import UUID
 
-from chassis.database import AWAY, Connection, Database, collect, queries
+from chassis.database import AWAY, Database, collect, queries
 from chassis.errors import Reject, Retry
 from chassis.outbox import Outbox
 from chassis.telemetry import log
 from contracts.envelope import derived_id
 from orchestrator.admission import Admission
 from orchestrator.deadlines import Deadlines, overdue
-from orchestrator.domain import RunStalled, RunState, StepTimedOut
+from orchestrator.domain import RunStalled, StepTimedOut
 from orchestrator.scheduler import Clock
 from orchestrator.store import RunStore, state_of
 
@@ -64,13 +65,12 @@ class Watch:
             rows = await collect(_queries.quiet_runs(connection, now=now, batch=_BATCH))
         for row in rows:
             try:
-                await self._look_after(row["id"], row["org_id"])
+                await self._look_after(row["id"], row["org_id"], now)
             except (Retry, Reject) as error:
                 log.warning("run_not_looked_after", run_id=str(row["id"]), reason=str(error))
         return len(rows)
 
-    async def _look_after(self, run_id: UUID, org_id: UUID) -> None:
-        now = await self._clock()
+    async def _look_after(self, run_id: UUID, org_id: UUID, now: datetime) -> None:
         async with self._database.organization(org_id) as connection:
             row = await _queries.lock_quiet_run(connection, run_id=run_id, now=now)
             if row is None:
@@ -97,12 +97,9 @@ class Watch:
                 repeats=repeats,
             )
             if moved is None:
-                await self._later(connection, state, run_id)
+                # The machine had nothing to say: not to come back at once.
+                later = now + self._deadlines.silence
+                await _queries.look_later(connection, run_id=run_id, look_at=later)
         self._outbox.wake()
         if moved is not None and moved.has_ended:
             self._admission.wake()
-
-    async def _later(self, connection: Connection, state: RunState, run_id: UUID) -> None:
-        """The machine had nothing to say: do not come back at once."""
-        look_at = self._deadlines.look_at(state, await self._clock(), 0)
-        await _queries.look_later(connection, run_id=run_id, look_at=look_at)

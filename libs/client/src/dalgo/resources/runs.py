@@ -45,7 +45,7 @@ class Runs(Resource[D]):
     def retry(run_id: UUID) -> Call[Run]:
         """Begin a run that failed or was cancelled again, from where it stopped.
 
-        Its version before tells apart what happens from now on: `events(run, after_version=…)`.
+        To follow only what happens from now on, give `events` the version that the run ended with.
         """
         return Call("POST", f"/runs/{run_id}/retry", model(Run))
 
