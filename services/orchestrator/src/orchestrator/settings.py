@@ -13,9 +13,9 @@ class Settings(ServiceSettings):
     schedule_every: float = Field(default=15.0, gt=0)
     """Longest time between two looks for schedules that are due, in seconds."""
     sync_deadline: float = Field(default=6 * 3600.0, gt=0)
-    """Seconds that a sync may take; what it waits for another system is not counted."""
+    """Seconds that a sync may take with its wait for a worker; other systems are waited for on top."""
     transform_deadline: float = Field(default=6 * 3600.0, gt=0)
-    """Seconds that a build may take, from the moment at which all that it reads is there."""
+    """Seconds that a build may take, with its wait for a worker."""
     publish_deadline: float = Field(default=1800.0, gt=0)
     """Seconds that a publish may take; longer than transform waits for locks by itself."""
     ask_again_after: float = Field(default=120.0, gt=0)

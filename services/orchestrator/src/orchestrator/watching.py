@@ -59,16 +59,23 @@ class Watch:
             await asyncio.sleep(self._every)
 
     async def look(self) -> int:
-        """Look after the runs whose time has come; how many there were."""
+        """Look after the runs whose time has come; how many there were and were looked after."""
         now = await self._clock()
         async with self._database.system() as connection:
             rows = await collect(_queries.quiet_runs(connection, now=now, batch=_BATCH))
+        done = 0
         for row in rows:
             try:
                 await self._look_after(row["id"], row["org_id"], now)
+                done += 1
             except (Retry, Reject) as error:
                 log.warning("run_not_looked_after", run_id=str(row["id"]), reason=str(error))
-        return len(rows)
+            except AWAY:
+                raise
+            except Exception:
+                # One run that cannot be read is not to keep the others waiting.
+                log.exception("run_not_looked_after", run_id=str(row["id"]))
+        return done
 
     async def _look_after(self, run_id: UUID, org_id: UUID, now: datetime) -> None:
         async with self._database.organization(org_id) as connection:
