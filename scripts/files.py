@@ -55,6 +55,8 @@ OTHERS = {
     " sources are only being made or removed.",
     "services/ingest/migrations/0003_connectors.sql": "The secrets of sources, and the tables that"
     " they fill besides their own.",
+    "services/ingest/external/queries.sql": "The named SQL statements of announcements and of syncs"
+    " that wait.",
     "services/ingest/migrations/0004_external.sql": "Announcements of other systems, and the syncs"
     " that wait for one.",
     "services/ingest/migrations/0005_google_quotas.sql": "When each Google credential may read again.",

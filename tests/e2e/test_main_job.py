@@ -1,7 +1,10 @@
 """The main job over HTTP, and what may go wrong with it."""
 
 import csv
+import subprocess
+import sys
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +161,31 @@ def test_another_organisations_ids_do_not_exist(dalgo: Dalgo, people: Path, runn
                 ask(source.id)
             assert refused.value.status in {404, 422}
         assert list(stranger.sources.list()) == []
+
+
+@pytest.fixture
+def operator(running: Any) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """`operator("drain", "--wait")`: the command typed beside the running stack."""
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "dalgo", *words, "--data-dir", str(running.layout.root)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    yield run
+    run("drain", "--undo")
+
+
+def test_a_drained_stack_says_so_and_its_runs_wait_for_the_undo(
+    dalgo: Dalgo, people: Path, operator: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    source = add_people(dalgo, people)
+    assert operator("drain", "--wait", "--timeout", "60").returncode == 0
+    run = dalgo.sources.sync(source.id)
+    said = operator("status").stdout
+    assert "It is drained since" in said
+    assert "Undo it: dalgo drain --undo" in said
+    assert dalgo.runs.get(run.id).status == "queued"
+
+    assert "1 queued." in operator("drain", "--undo").stdout
+    assert dalgo.runs.wait(run.id).status == "succeeded"
+    assert operator("dlq", "list").stdout == "There are no dead letters.\n"

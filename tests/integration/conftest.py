@@ -1,16 +1,24 @@
 """What tests of one service share: its neighbours on the bus, each with their real rights."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
+from urllib.parse import quote
 
+import pytest
 import pytest_asyncio
+import structlog
+from typer.testing import CliRunner, Result
 
 from chassis.answers import Answers
 from chassis.bus import Bus
 from contracts.envelope import Meta
 from contracts.message import Part, Request
+from dalgo.cli.app import app
 
+Type = Callable[..., Awaitable[Result]]
 Handlers = dict[type[Request], Callable[[Any, Meta], Awaitable[Part]]]
 
 
@@ -40,3 +48,24 @@ async def connect_bus(ground) -> AsyncIterator[Callable[[str], Awaitable[Bus]]]:
             return bus
 
         yield connect
+
+
+@pytest.fixture
+def typed(ground, tmp_path, monkeypatch) -> Iterator[Type]:
+    """Runs a command of the operator on the session's servers: `await typed("dlq", "list")`."""
+    # What services log meanwhile in this process is not what the command prints.
+    before = structlog.get_config()["logger_factory"]
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    login = ground.bus("migrator")
+    assert login.nats_password is not None
+    password = quote(login.nats_password.get_secret_value())
+    monkeypatch.setenv("DATABASE_URL", ground.migrator_url)
+    monkeypatch.setenv("NATS_URL", ground.nats_url.replace("//", f"//migrator:{password}@"))
+    monkeypatch.setenv("DALGO_DATA_DIR", str(tmp_path / "data"))
+
+    async def run(*words: object, text: str | None = None) -> Result:
+        # In a thread: the command has a loop of its own.
+        return await asyncio.to_thread(CliRunner().invoke, app, list(map(str, words)), text)
+
+    yield run
+    structlog.configure(logger_factory=before)

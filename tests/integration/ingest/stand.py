@@ -234,18 +234,19 @@ class Stand:
             else:
                 first = "_dlt_version" if stage == "describing" else "_dlt_loads"
                 held = await stack.enter_async_context(AsyncExitStack())
-                await held.enter_async_context(self._held(first))
+                await held.enter_async_context(self.held(first))
                 command = await self.sync(source, **changes)
                 await eventually(lambda: self._is_waited_for(first), within=30)
                 worker = await eventually(only_worker)
                 if stage == "counting":
-                    await stack.enter_async_context(self._held("_dlt_version"))
+                    await stack.enter_async_context(self.held("_dlt_version"))
                     await held.aclose()
                     await eventually(lambda: self._is_waited_for("_dlt_version"))
             yield command, worker
 
     @asynccontextmanager
-    async def _held(self, table: str) -> AsyncIterator[None]:
+    async def held(self, table: str) -> AsyncIterator[None]:
+        """One of dlt's own tables, which every load writes, locked: loads wait."""
         connection = await asyncpg.connect(self._ground.superuser_url)
         try:
             async with connection.transaction():

@@ -55,7 +55,7 @@ class Stand:
 
     async def begin(self) -> None:
         """Listen to the organisation's events, and provision it."""
-        migrator = await self._as("migrator")
+        migrator = await self.as_("migrator")
         await migrator.watch(f"evt.{self.org_id.hex}.>", self._hear)
         await migrator.connection.flush()
         await self.ask(EnsureOrganization())
@@ -63,12 +63,12 @@ class Stand:
     async def ask(self, request: Request, org_id: UUID | None = None):
         """Ask as the first service that may."""
         asker = next(entry.name for entry in SERVICES if type(request) in entry.asks)
-        bus = await self._as(asker)
+        bus = await self.as_(asker)
         return await bus.ask(request, org_id=org_id or self.org_id, actor="tester")
 
     async def send(self, command: Command, org_id: UUID | None = None) -> None:
         """Send as the orchestrator."""
-        bus = await self._as("orchestrator")
+        bus = await self.as_("orchestrator")
         await bus.send(command, org_id=org_id or self.org_id, actor="tester")
 
     async def hear(self, *kinds: type[E], count: int = 1, **fields: object) -> E:
@@ -88,7 +88,7 @@ class Stand:
 
     async def idle(self, *commands: type[Command]) -> None:
         """Wait until every command of these classes that was sent has been handled."""
-        migrator = await self._as("migrator")
+        migrator = await self.as_("migrator")
 
         async def handled() -> bool:
             consumers = [
@@ -102,7 +102,7 @@ class Stand:
 
     async def cancel(self, run_id: UUID) -> None:
         """Say that a run was called off, as the orchestrator does."""
-        orchestrator = await self._as("orchestrator")
+        orchestrator = await self.as_("orchestrator")
         await orchestrator.publish(RunCancelRequested(run_id=run_id, version=3), org_id=self.org_id)
 
     async def connection(self, login: str) -> asyncpg.Connection:
@@ -200,7 +200,7 @@ class Stand:
         await self.send(command)
         return await self.hear(TransformationBuilt, TransformationFailed, step_id=command.step_id)
 
-    async def _as(self, name: str) -> Bus:
+    async def as_(self, name: str) -> Bus:
         if name not in self._buses:
             self._buses[name] = await self._connect(name)
         return self._buses[name]

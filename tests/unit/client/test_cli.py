@@ -401,7 +401,7 @@ def test_scheduling_a_pipeline_says_its_next_times(gateway, answer, dalgo):
     assert result.exit_code == 0, result.output
     first, second = result.stdout.splitlines()
     assert first == "'Monthly' runs by itself (weekly, Africa/Nairobi). Next:"
-    assert "2026-11-30" in second
+    assert second == "  Mon 2026-11-30 06:00 (03:00 UTC)"
     assert gateway.requests(address)[0].json == {
         "frequency": "weekly",
         "run_at": "06:00",
@@ -661,11 +661,11 @@ def test_an_address_without_its_scheme_is_refused_at_once(dalgo, monkeypatch):
     assert "'localhost:8000' is not an address" in result.stderr
 
 
-@pytest.mark.parametrize("command", ["up", "down", "status"])
+@pytest.mark.parametrize("command", ["up", "down", "status", "drain", "dlq list"])
 def test_where_only_the_client_is_installed_the_stack_is_explained(dalgo, monkeypatch, command):
     monkeypatch.delitem(sys.modules, "dalgo.local", raising=False)
     monkeypatch.setitem(sys.modules, "stack", None)
-    result = dalgo(command)
+    result = dalgo(*command.split())
     assert result.exit_code == 1
     assert "Only the client is installed here" in result.stderr
 
@@ -681,6 +681,8 @@ def test_where_nothing_runs_status_says_how_to_start(dalgo, home):
         "ready": False,
         "url": None,
         "parts": [],
+        "runs": None,
+        "dead_letters": None,
     }
 
 
@@ -691,3 +693,46 @@ def test_who_is_not_signed_in_is_told_how(gateway, refusal, dalgo):
         1,
         ["Error: Send an access token.", "Sign in: dalgo login (new here: dalgo signup)"],
     )
+
+
+VERSIONS = [
+    {
+        "version": str(new_id()),
+        "is_current": current,
+        "row_count": rows,
+        "bytes": 8192,
+        "columns": [],
+        "published_at": NOW,
+    }
+    for current, rows in ((True, 0), (False, 12345))
+]
+
+
+def test_a_table_goes_back_to_what_readers_saw_before(gateway, answer, dalgo):
+    table = {
+        "table_id": str(SOURCE_ID),
+        "name": "Donations",
+        "physical_name": "source_1",
+        "kind": "source",
+        "columns": [],
+        "row_count": 12345,
+        "bytes": 8192,
+        "version": VERSIONS[1]["version"],
+        "updated_at": NOW,
+    }
+    gateway.on("GET /warehouse/tables", answer(json=[table]))
+    gateway.on("GET /warehouse/tables/Donations/versions", answer(json=VERSIONS))
+    gateway.on("POST /warehouse/tables/Donations/rollback", answer(json=table))
+    listed = dalgo("tables", "versions", "donations")
+    assert "12,345" in listed.stdout
+    result = dalgo("tables", "rollback", "donations")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == "Readers of 'Donations' see 12,345 rows.\n"
+    (asked,) = gateway.requests("POST /warehouse/tables/Donations/rollback")
+    assert asked.json == {"version": VERSIONS[1]["version"]}
+
+
+def test_without_a_former_version_there_is_no_way_back(gateway, answer, dalgo):
+    gateway.on("GET /warehouse/tables", answer(json=[]))
+    gateway.on("GET /warehouse/tables/x/versions", answer(json=VERSIONS[:1]))
+    assert dalgo("tables", "rollback", "x").exit_code == 1

@@ -141,6 +141,8 @@ def test_every_route_of_the_issue_is_there(document):
         ("GET", "/warehouse/tables/{name}"),
         ("GET", "/warehouse/tables/{name}/preview"),
         ("GET", "/warehouse/tables/{name}/profile"),
+        ("GET", "/warehouse/tables/{name}/versions"),
+        ("POST", "/warehouse/tables/{name}/rollback"),
     } == routes
 
 

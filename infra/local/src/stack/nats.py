@@ -96,6 +96,11 @@ def configuration(
     }
 
 
+def local_url(port: int) -> str:
+    """This machine's bus."""
+    return f"nats://{LOOPBACK}:{port}"
+
+
 class Nats:
     """One server with JetStream below `home`; clients on `port`, its monitoring on `http_port`."""
 
@@ -127,7 +132,7 @@ class Nats:
     @property
     def url(self) -> str:
         """Where clients connect; they bring their own user and password."""
-        return f"nats://{LOOPBACK}:{self.port}"
+        return local_url(self.port)
 
     @property
     def pid(self) -> int | None:

@@ -56,6 +56,11 @@ def programs() -> Path:
     return Path(spec.origin).parent / "pginstall"
 
 
+def database_url(port: int, user: str, password: str) -> str:
+    """This machine's database for a login."""
+    return f"postgresql://{user}:{quote(password, safe='')}@{LOOPBACK}:{port}/{DATABASE}"
+
+
 class Postgres:
     """One cluster below `home`, listening on 127.0.0.1:`port`; logs and record beside it."""
 
@@ -85,12 +90,12 @@ class Postgres:
     @property
     def superuser_url(self) -> str:
         """The database as its superuser."""
-        return self._url("postgres", self._superuser_password)
+        return database_url(self.port, "postgres", self._superuser_password)
 
     @property
     def migrator_url(self) -> str:
         """The database as the role that owns it."""
-        return self._url(MIGRATOR, self._migrator_password)
+        return database_url(self.port, MIGRATOR, self._migrator_password)
 
     @property
     def pid(self) -> int | None:
@@ -135,9 +140,6 @@ class Postgres:
         """Fast shutdown: running statements are cut, nothing committed is lost."""
         if self._child is not None:
             self._child.stop(signal.SIGINT, signal.SIGQUIT, grace=20)
-
-    def _url(self, user: str, password: str) -> str:
-        return f"postgresql://{user}:{quote(password, safe='')}@{LOOPBACK}:{self.port}/{DATABASE}"
 
     def _refuse_other_major(self, data: Path) -> None:
         with suppress(FileNotFoundError):

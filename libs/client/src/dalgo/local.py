@@ -7,9 +7,10 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 import structlog
 
@@ -18,6 +19,9 @@ from dalgo.errors import DalgoError
 from stack import control, supervisor
 from stack.errors import StackError
 from stack.layout import Layout
+from stack.operator import Operator
+
+T = TypeVar("T")
 
 Report = Callable[[str, float], None]
 """Told what has just been done, and how many seconds it took."""
@@ -94,6 +98,11 @@ class LocalStack:
         with _told():
             return control.status(self.layout)
 
+    def operate(self, work: Callable[[Operator], Coroutine[Any, Any, T]]) -> T:
+        """Do something as the operator of the stack; raises DalgoError when it cannot be done."""
+        with _told("Not done"):
+            return asyncio.run(work(Operator(self.layout)))
+
     def _ready_url(self) -> str | None:
         found = self.status()
         return found.url if found.ready else None
@@ -107,13 +116,13 @@ def _reported(log: Path) -> Iterator[tuple[str, float]]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(title: str = "Not started") -> Iterator[None]:
     """The stack's own errors as those of the client: a message for the person."""
     try:
         yield
     except StackError as error:
-        raise _problem("stack", str(error)) from error
+        raise _problem("stack", str(error), title) from error
 
 
-def _problem(code: str, detail: str) -> DalgoError:
-    return DalgoError(Problem(title="Not started", status=503, code=code, detail=detail))
+def _problem(code: str, detail: str, title: str = "Not started") -> DalgoError:
+    return DalgoError(Problem(title=title, status=503, code=code, detail=detail))

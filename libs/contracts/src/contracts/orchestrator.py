@@ -230,6 +230,16 @@ class ListRuns(Request[RunList]):
     cursor: str | None = None
 
 
+class OldestRun(Part):
+    """When the oldest run that has not ended was created; None: all have ended."""
+
+    created_at: datetime | None
+
+
+class FindOldestRun(Request[OldestRun]):
+    """Since when may somebody be writing versions that are not published yet?"""
+
+
 class RunEvent(Part):
     """One change of a run, as the live stream tells it."""
 

@@ -100,7 +100,11 @@ SERVICES = (
     ),
     Service(
         "transform",
-        asks=(auth.GetOrganization, orchestrator.FindPipelineUsers),
+        asks=(
+            auth.GetOrganization,
+            orchestrator.FindPipelineUsers,
+            orchestrator.FindOldestRun,
+        ),
         handles=(
             transform.BuildTransformation,
             transform.PublishRun,
@@ -166,6 +170,8 @@ SERVICES = (
             transform.GetTable,
             transform.PreviewTable,
             transform.ProfileTable,
+            transform.ListTableVersions,
+            transform.RollbackTable,
             transform.CreateTransformation,
             transform.UpdateTransformation,
             transform.GetTransformation,

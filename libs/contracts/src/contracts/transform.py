@@ -121,6 +121,40 @@ class FindColumnUsers(Request[ColumnUsers]):
     """What the table would have; a user's `error` says why its recipe would not fit."""
 
 
+class PublishedVersion(Part):
+    """A version of a table that readers see now, or saw before; `version` names it."""
+
+    version: UUID
+    is_current: bool
+    row_count: int
+    bytes: int
+    columns: tuple[Column, ...]
+    published_at: datetime
+
+
+class PublishedVersions(Part):
+    """The versions of a table that are still there, newest first."""
+
+    versions: tuple[PublishedVersion, ...]
+
+
+class ListTableVersions(Request[PublishedVersions]):
+    """Which versions of a table can be gone back to?"""
+
+    name: str
+
+
+class RollbackTable(Request[WarehouseTable]):
+    """Show readers a former version of a table, until the next run publishes another.
+
+    Raises problems 404 (table, version), 409 `columns_still_used` naming the views that would
+    break, and 409 `tables_locked`.
+    """
+
+    name: str
+    version: UUID
+
+
 class SortItem(Part):
     """One column of an order; nulls come last either way."""
 

@@ -6,6 +6,7 @@ dlt ever changes one.
 
 import base64
 import re
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -69,6 +70,12 @@ def version_relation(version_id: UUID) -> str:
     """
     text = base64.b32hexencode(version_id.bytes).decode()
     return f"v_{text.rstrip('=').lower()}"
+
+
+def first_relation_of(moment: datetime) -> str:
+    """A name before that of every version begun at this moment or later."""
+    milliseconds = int(moment.timestamp() * 1000)
+    return version_relation(UUID(int=milliseconds << 80))
 
 
 def quoted(name: str) -> str:

@@ -30,6 +30,7 @@ from gateway.routes import (
     schedules,
     schema,
     sources,
+    table_versions,
     transformations,
     uploads,
     warehouse,
@@ -64,6 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         schedules.router,
         runs.router,
         events.router,
+        table_versions.router,
         warehouse.router,
     ):
         api.include_router(router)

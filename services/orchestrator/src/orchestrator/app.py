@@ -7,6 +7,7 @@ from contracts.orchestrator import (
     CheckRetry,
     CreatePipeline,
     DeletePipeline,
+    FindOldestRun,
     FindPipelineUsers,
     GetPipeline,
     GetRun,
@@ -61,6 +62,7 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     answer(GetRun, handlers.get_run)
     answer(CheckRetry, handlers.check_retry)
     answer(ListRuns, handlers.list_runs)
+    answer(FindOldestRun, handlers.find_oldest_run)
     answer(ListRunEvents, handlers.list_run_events)
     answer(CreatePipeline, handlers.create_pipeline)
     answer(GetPipeline, handlers.get_pipeline)

@@ -13,6 +13,7 @@ from contracts.orchestrator import (
     CheckRetry,
     CreatePipeline,
     DeletePipeline,
+    FindOldestRun,
     FindPipelineUsers,
     Firings,
     GetPipeline,
@@ -21,6 +22,7 @@ from contracts.orchestrator import (
     ListPipelines,
     ListRunEvents,
     ListRuns,
+    OldestRun,
     Pipeline,
     PipelineList,
     PipelineUsers,
@@ -114,6 +116,10 @@ class Handlers:
         if state.steps:
             await self._admission.plan(state, org_id)
         return view(state)
+
+    async def find_oldest_run(self, _: FindOldestRun, meta: Meta) -> OldestRun:
+        """FindOldestRun."""
+        return await self._runs.oldest(organization_of(meta))
 
     async def list_runs(self, request: ListRuns, meta: Meta) -> RunList:
         """ListRuns."""

@@ -58,7 +58,7 @@ WITH active AS (
     WHERE run.status = 'queued' AND NOT EXISTS (
         SELECT 1 FROM run_claims claim
         WHERE claim.table_id = ANY (run.writes) AND claim.run_id <> run.id
-    )
+    ) AND EXISTS (SELECT 1 FROM admission WHERE drained_since IS NULL)
 )
 SELECT waiting.id, waiting.org_id
 FROM waiting LEFT JOIN active USING (org_id)
@@ -68,6 +68,10 @@ LIMIT :batch;
 
 -- name: get_run(run_id)^
 SELECT state FROM runs WHERE id = :run_id;
+
+-- name: oldest_open_run()$
+SELECT min(created_at) FROM runs
+WHERE status IN ('queued', 'syncing', 'transforming', 'publishing');
 
 -- name: list_runs(pipeline_id, status, before_time, before_id, page)
 SELECT id, created_at, state FROM runs
@@ -163,3 +167,20 @@ WHERE pipeline_id = :pipeline_id ORDER BY scheduled_for DESC LIMIT :page;
 -- name: forget_firings()!
 -- Of all organisations (runs in the role orchestrator_system).
 DELETE FROM firings WHERE at < now() - interval '90 days';
+
+-- name: is_open()$
+-- Whether runs may start; a drain that is said meanwhile waits until this transaction has ended.
+SELECT drained_since IS NULL FROM admission FOR SHARE;
+
+-- name: drain()!
+UPDATE admission SET drained_since = coalesce(drained_since, now());
+
+-- name: end_drain()!
+UPDATE admission SET drained_since = NULL;
+
+-- name: standing()^
+-- Of all organisations (runs in the role orchestrator_system).
+SELECT drained_since,
+    (SELECT count(*) FROM runs WHERE status IN ('syncing', 'transforming', 'publishing')) AS running,
+    (SELECT count(*) FROM runs WHERE status = 'queued') AS queued
+FROM admission;

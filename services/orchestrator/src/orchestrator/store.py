@@ -15,10 +15,10 @@ from chassis.paging import after, cursor
 from chassis.telemetry import log
 from contracts.envelope import derived_id
 from contracts.message import Event
-from contracts.orchestrator import ListRuns, Run, RunEvent, RunList
+from contracts.orchestrator import ListRuns, OldestRun, Run, RunEvent, RunList
 from contracts.problem import not_found
 from orchestrator.deadlines import Deadlines
-from orchestrator.domain import Message, RunState, view
+from orchestrator.domain import Message, RunPlanned, RunState, view
 from orchestrator.machine import Ignored, IllegalMessage, Moved, transition
 
 _STATE = TypeAdapter(RunState)
@@ -88,6 +88,9 @@ class RunStore:
         `now`: for deadlines, the database's by default. `repeats`: how often its owners were asked
         again since the run last moved.
         """
+        if isinstance(message, RunPlanned) and not await _queries.is_open(connection):
+            log.debug("run_stays_queued", run_id=str(run_id), reason="drained")
+            return None
         if affected(await _queries.receive(connection, message_id=message_id)) == 0:
             log.debug("message_repeated", run_id=str(run_id), id=str(message_id))
             return None
@@ -208,6 +211,11 @@ class RunStore:
         if row is None:
             raise not_found("run", run_id)
         return state_of(row)
+
+    async def oldest(self, org_id: UUID) -> OldestRun:
+        """When the oldest of the runs that have not ended was created."""
+        async with self._database.organization(org_id) as connection:
+            return OldestRun(created_at=await _queries.oldest_open_run(connection))
 
     async def list(self, org_id: UUID, request: ListRuns) -> RunList:
         """A page of runs, newest first."""

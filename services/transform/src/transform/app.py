@@ -21,6 +21,7 @@ from contracts.transform import (
     GetTransformation,
     ListRecipeVersions,
     ListTables,
+    ListTableVersions,
     ListTransformations,
     PlanTransformations,
     PreviewRecipe,
@@ -30,6 +31,7 @@ from contracts.transform import (
     ProvisionLoader,
     PublishRun,
     RestoreRecipeVersion,
+    RollbackTable,
     ShowSql,
     TraceTables,
     TraceTransformation,
@@ -50,9 +52,11 @@ from transform.profile import Profiler
 from transform.publish import Publisher
 from transform.reading import COUNTS_KEPT, Counts, Reader
 from transform.recipes import Recipes
+from transform.rollback import Rollback
 from transform.session import Sessions
 from transform.settings import Settings
 from transform.store import Store
+from transform.sweeping import Sweeper
 from transform.usage import Usage
 from transform.zones import Zones
 
@@ -93,6 +97,12 @@ async def build(service: Service[Settings]) -> None:
     )
 
     loaders = Loaders(database, settings)
+    rollback = Rollback(database, catalogue, recipes)
+
+    sweeper = Sweeper(
+        database, service.bus, every=settings.sweep_every, grace=settings.version_grace
+    )
+    service.background("sweeper", sweeper.run)
 
     answer = service.answers.answer
     answer(EnsureOrganization, handlers.ensure_organization)
@@ -105,6 +115,8 @@ async def build(service: Service[Settings]) -> None:
     answer(GetTable, handlers.get_table)
     answer(PreviewTable, handlers.preview_table)
     answer(ProfileTable, handlers.profile_table)
+    answer(ListTableVersions, rollback.list_table_versions)
+    answer(RollbackTable, rollback.rollback_table)
     answer(CreateTransformation, handlers.create_transformation)
     answer(UpdateTransformation, handlers.update_transformation)
     answer(GetTransformation, handlers.get_transformation)

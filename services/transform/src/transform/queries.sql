@@ -82,6 +82,19 @@ SELECT version_id, relation FROM (
 ) aged
 WHERE age > 2 AND superseded_at <= now() - make_interval(secs => :grace);
 
+-- name: table_versions(table_id)
+SELECT * FROM table_versions WHERE table_id = :table_id ORDER BY published_at DESC;
+
+-- name: show_again(version_id)!
+UPDATE table_versions SET published_at = now(), superseded_at = NULL WHERE version_id = :version_id;
+
+-- name: known_relations()
+SELECT relation FROM table_versions;
+
+-- name: organizations_with_tables()
+-- Of all organisations (runs in the role transform_system).
+SELECT org_id FROM warehouse_tables UNION SELECT org_id FROM publications;
+
 -- name: delete_version(version_id)!
 DELETE FROM table_versions WHERE version_id = :version_id;
 

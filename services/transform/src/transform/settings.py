@@ -20,3 +20,5 @@ class Settings(ServiceSettings):
     """`host:port` by which other systems reach the database; None: as in `database_url`."""
     version_grace: float = Field(default=3600, ge=0)
     """For so long an outdated version is left to the runs that may still read it."""
+    sweep_every: float = Field(default=900, gt=0)
+    """Between two looks for versions that were never published and that no run can want."""

@@ -8,6 +8,8 @@ from typer.core import TyperGroup
 from dalgo.cli import (
     account,
     demo,
+    dlq,
+    drain,
     external,
     kobo,
     machine,
@@ -65,8 +67,9 @@ def shared(
     ctx.obj = Options(url, api_key, patience)
 
 
-for command in (machine.up, machine.down, machine.status, demo.demo):
+for command in (machine.up, machine.down, machine.status, drain.drain, demo.demo):
     app.command(rich_help_panel="This machine")(command)
+app.add_typer(dlq.app, name="dlq", rich_help_panel="This machine")
 for command in (account.login, account.signup, account.logout, account.whoami):
     app.command(rich_help_panel="You")(command)
 sources.app.command()(sheets.add_sheet)

@@ -1,5 +1,7 @@
 """`dalgo up`, `down` and `status`: Dalgo on this machine."""
 
+import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,9 +9,13 @@ import typer
 
 from dalgo.cli import output
 from dalgo.cli.options import DataDir, Json
+from dalgo.errors import DalgoError
 
 if TYPE_CHECKING:
     from dalgo.local import LocalStack
+    from stack.operator import Standing
+
+UNDO = "dalgo drain --undo"
 
 Port = Annotated[
     int | None,
@@ -27,11 +33,14 @@ def up(
     """Start PostgreSQL, NATS and the services here, and keep them up until Ctrl-C."""
     here = local_stack(data_dir)
     if detach:
-        _announce(here.launch(report, port=port), _down(data_dir))
+        _announce(
+            here, here.launch(report, port=port), with_data_dir("dalgo down", data_dir), data_dir
+        )
         return
 
     async def on_ready(url: str) -> None:
-        _announce(url, f"Ctrl-C, or {_down(data_dir)}")
+        stop = f"Ctrl-C, or {with_data_dir('dalgo down', data_dir)}"
+        await asyncio.to_thread(_announce, here, url, stop, data_dir)
 
     here.up(report, port=port, on_ready=on_ready)
 
@@ -43,10 +52,14 @@ def down(data_dir: DataDir = None) -> None:
 
 def status(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Show what runs here; exits 1 when it is not ready."""
-    found = local_stack(data_dir).status()
+    here = local_stack(data_dir)
+    found = here.status()
+    standing = _standing(here) if found.running else None
     if as_json:
         parts = [vars(part) for part in found.parts]
         shown = {"running": found.running, "ready": found.ready, "url": found.url, "parts": parts}
+        runs, letters = standing or (None, None)
+        shown |= {"runs": runs and runs.model_dump(mode="json"), "dead_letters": letters}
         output.as_json(shown)
     else:
         if found.running:
@@ -58,6 +71,8 @@ def status(data_dir: DataDir = None, as_json: Json = False) -> None:
                 ("process", "ready", "port", "pid", "memory MB"),
                 [(p.name, p.ready, p.port, p.pid, p.memory_mb) for p in found.parts],
             )
+        for line in _needs_attention(standing, data_dir):
+            typer.echo(line)
     if not found.ready:
         raise typer.Exit(1)
 
@@ -81,10 +96,34 @@ def report(what: str, seconds: float) -> None:
     typer.echo(f"{seconds:7.2f} s  {what}")
 
 
-def _announce(url: str, stop: str) -> None:
+def _announce(here: "LocalStack", url: str, stop: str, data_dir: Path | None) -> None:
     typer.echo(f"\nDalgo Lite is ready at {url} (its interface: {url}/docs)")
     typer.echo(f"Stop it: {stop}")
+    for line in _needs_attention(_standing(here), data_dir):
+        typer.echo(line)
 
 
-def _down(data_dir: Path | None) -> str:
-    return "dalgo down" + (f" --data-dir {data_dir}" if data_dir else "")
+def _standing(here: "LocalStack") -> "tuple[Standing, int] | None":
+    """How runs and dead letters stand; None while the database does not say."""
+    try:
+        return here.operate(lambda operator: operator.standing())
+    except DalgoError:
+        return None
+
+
+def _needs_attention(found: "tuple[Standing, int] | None", data_dir: Path | None) -> Iterator[str]:
+    """What an operator should know, with the way out."""
+    if found is None:
+        return
+    standing, letters = found
+    if standing.drained_since:
+        since = output.cell(standing.drained_since)
+        yield f"It is drained since {since}: no run starts. Undo it: {with_data_dir(UNDO, data_dir)}"
+    if letters:
+        listing = with_data_dir("dalgo dlq list", data_dir)
+        yield f"{output.some(letters, 'message')} could not be handled: {listing}"
+
+
+def with_data_dir(command: str, data_dir: Path | None) -> str:
+    """The command to type for the same data directory."""
+    return command + (f" --data-dir {data_dir}" if data_dir else "")

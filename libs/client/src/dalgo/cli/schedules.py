@@ -1,6 +1,7 @@
 """`dalgo pipelines schedule` and `dalgo pipelines firings`."""
 
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -56,8 +57,9 @@ def schedule(
         output.as_json(kept)
         return
     typer.echo(f"'{found.name}' {_when(kept)}")
+    zone = ZoneInfo(kept.timezone)
     for time in kept.next_runs:
-        typer.echo(f"  {time.astimezone():%a %Y-%m-%d %H:%M %Z}")
+        typer.echo(f"  {time.astimezone(zone):%a %Y-%m-%d %H:%M} ({time:%H:%M} UTC)")
 
 
 def firings(ctx: typer.Context, pipeline: Name, as_json: Json = False) -> None:

@@ -1,12 +1,14 @@
 """`dalgo tables ...`."""
 
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
 from dalgo.cli import output
 from dalgo.cli.naming import table_name
 from dalgo.cli.options import Json, connect
+from dalgo.cli.output import Failure
 
 app = typer.Typer(no_args_is_help=True, help="The tables that came of it.")
 
@@ -74,3 +76,54 @@ def profile(
         output.as_json(found)
     else:
         output.profile(found)
+
+
+@app.command()
+def versions(
+    ctx: typer.Context,
+    table: Annotated[str, typer.Argument(help="Name, physical name or id.")],
+    as_json: Json = False,
+) -> None:
+    """List the versions of a table that are still there, newest first."""
+    with connect(ctx) as dalgo:
+        found = dalgo.tables.versions(table_name(table, dalgo.tables.list()))
+    if as_json:
+        output.as_json(found)
+        return
+    output.table(
+        ("version", "readers see it", "published", "rows", "columns"),
+        [
+            (
+                one.version,
+                "yes" if one.is_current else "",
+                one.published_at,
+                output.count(one.row_count),
+                len(one.columns),
+            )
+            for one in found
+        ],
+    )
+
+
+@app.command()
+def rollback(
+    ctx: typer.Context,
+    table: Annotated[str, typer.Argument(help="Name, physical name or id.")],
+    version: Annotated[
+        UUID | None, typer.Argument(help="Default: the one that readers saw before.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show readers a former version of a table, until the next run publishes another."""
+    with connect(ctx) as dalgo:
+        name = table_name(table, dalgo.tables.list())
+        if version is None:
+            former = [one for one in dalgo.tables.versions(name) if not one.is_current]
+            if not former:
+                raise Failure(f"There is no former version of '{name}' any more.")
+            version = former[0].version
+        shown = dalgo.tables.rollback(name, version)
+    if as_json:
+        output.as_json(shown)
+    else:
+        typer.echo(f"Readers of '{shown.name}' see {output.some(shown.row_count or 0, 'row')}.")

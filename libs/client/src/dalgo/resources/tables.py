@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
+from uuid import UUID
 
-from contracts.transform import PreviewPage, TableProfile, WarehouseTable
-from dalgo.call import Call, Listing, listing, model, present
+from contracts.transform import PreviewPage, PublishedVersion, TableProfile, WarehouseTable
+from dalgo.call import Call, Listing, listing, model, models, present
 from dalgo.models import WarehouseLineage
 from dalgo.resource import D, Resource, endpoint, listed
 
@@ -57,3 +58,17 @@ class Tables(Resource[D]):
         """What a table's columns hold; of a large table, in an even sample of its rows."""
         path = f"/warehouse/tables/{quote(name, safe='')}/profile"
         return Call("GET", path, model(TableProfile))
+
+    @endpoint
+    @staticmethod
+    def versions(name: str) -> Call[Sequence[PublishedVersion]]:
+        """The versions of a table that are still there, newest first."""
+        path = f"/warehouse/tables/{quote(name, safe='')}/versions"
+        return Call("GET", path, models(PublishedVersion))
+
+    @endpoint
+    @staticmethod
+    def rollback(name: str, version: UUID) -> Call[WarehouseTable]:
+        """Show readers a former version of a table, until the next run publishes another."""
+        path = f"/warehouse/tables/{quote(name, safe='')}/rollback"
+        return Call("POST", path, model(WarehouseTable), json={"version": str(version)})
