@@ -24,7 +24,7 @@ from typing import Literal, assert_never
 from uuid import UUID
 
 from contracts.envelope import derived_id
-from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
+from contracts.ingest import SourceSynced, SourceSyncFailed
 from contracts.message import Command, Event
 from contracts.orchestrator import (
     CancelRun,
@@ -42,17 +42,14 @@ from contracts.orchestrator import (
     StepStarted,
 )
 from contracts.problem import Problem, problem
-from contracts.tables import TableVersion
 from contracts.transform import (
-    AbortPublish,
-    BuildTransformation,
     PublishAborted,
     PublishFailed,
-    PublishRun,
     RunPublished,
     TransformationBuilt,
     TransformationFailed,
 )
+from orchestrator.commands import abort_of, changed, command_of, known, publish_step
 from orchestrator.domain import (
     Message,
     RunPlanned,
@@ -143,7 +140,7 @@ def transition(state: RunState | None, message: Message, at: datetime) -> Moved 
         case PublishFailed():
             _require_publishing(state, message)
             state, told = _finish(
-                state, _publish_step(state), at, status="failed", error=message.problem
+                state, publish_step(state), at, status="failed", error=message.problem
             )
             return _fail(state, message.problem, at, told)
         case PublishAborted():
@@ -229,7 +226,7 @@ def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
     if not syncs:
         return _build_ready(state, at, told)
     for step in syncs:
-        state, messages = _begin(state, step, at, _command(state, step))
+        state, messages = _begin(state, step, at, command_of(state, step))
         told += messages
     return Moved(state, tuple(told))
 
@@ -337,11 +334,11 @@ def _go_on(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
 def _build_ready(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
     """Begin every transformation whose inputs are ready; after the last one, publish."""
     for step in [step for step in state.steps if _is_ready(state, step)]:
-        if not _known(state).keys() >= set(step.reads):
+        if not known(state).keys() >= set(step.reads):
             why = _never_filled(step)
             state, messages = _finish(state, step, at, status="failed", error=why)
             return _fail(state, why, at, [*told, *messages])
-        state, messages = _begin(state, step, at, _command(state, step))
+        state, messages = _begin(state, step, at, command_of(state, step))
         told += messages
     if any(step.is_open for step in state.steps if step.view.kind == "transform"):
         return Moved(state, tuple(told))
@@ -356,22 +353,17 @@ def _is_ready(state: RunState, step: StepState) -> bool:
 
 
 def _publish(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
-    step = _publish_step(state)
-    if not _changed(state):
+    step = publish_step(state)
+    if not changed(state):
         state, messages = _finish(state, step, at, status="skipped", reason="nothing changed")
         return _succeed(state, at, [*told, *messages])
     state = replace(state, status="publishing")
-    state, messages = _begin(state, step, at, _command(state, step))
+    state, messages = _begin(state, step, at, command_of(state, step))
     return Moved(state, (*told, *messages))
 
 
-def _changed(state: RunState) -> tuple[TableVersion, ...]:
-    """The versions that readers do not see yet."""
-    return tuple(table for own in state.steps if not own.unchanged for table in own.output)
-
-
 def _published(state: RunState, at: datetime) -> Moved:
-    state, told = _finish(state, _publish_step(state), at, status="succeeded")
+    state, told = _finish(state, publish_step(state), at, status="succeeded")
     return _succeed(state, at, told)
 
 
@@ -404,7 +396,7 @@ def _cancel_asked(state: RunState, at: datetime) -> Moved | Ignored:
         return _cancel(state, at)
     if state.cancel_asked or state.timed_out:
         return Ignored("transform was asked to abort before")
-    return Moved(replace(state, cancel_asked=True), (_abort(state),))
+    return Moved(replace(state, cancel_asked=True), (abort_of(state),))
 
 
 def _timed_out(state: RunState, message: StepTimedOut, at: datetime) -> Moved | Ignored:
@@ -415,7 +407,7 @@ def _timed_out(state: RunState, message: StepTimedOut, at: datetime) -> Moved | 
     if state.status == "publishing":
         if state.cancel_asked or state.timed_out:
             return Ignored("transform was asked to abort before")
-        return Moved(replace(state, timed_out=why), (_abort(state),))
+        return Moved(replace(state, timed_out=why), (abort_of(state),))
     # Others are not waited for: whoever hangs is to be called off now, and the call is the run's.
     state, told = _finish(state, step, at, status="failed", error=why)
     if not _is_worked_on(state):
@@ -428,12 +420,12 @@ def _aborted(state: RunState, at: datetime) -> Moved:
     why = state.timed_out
     if why is None:
         return _cancel(state, at)
-    state, told = _finish(state, _publish_step(state), at, status="failed", error=why)
+    state, told = _finish(state, publish_step(state), at, status="failed", error=why)
     return _fail(state, why, at, told)
 
 
 def _ask_again(state: RunState) -> Moved | Ignored:
-    told = [_command(state, own, True) for own in state.steps if own.view.status == "running"]
+    told = [command_of(state, own, True) for own in state.steps if own.view.status == "running"]
     return Moved(state, tuple(told)) if told else Ignored("nobody was asked for anything")
 
 
@@ -516,10 +508,6 @@ def _kept(message: SourceSynced | TransformationBuilt) -> str:
     return reason or "unchanged"
 
 
-def _publish_step(state: RunState) -> StepState:
-    return next(step for step in state.steps if step.view.kind == "publish")
-
-
 def _require_publishing(
     state: RunState, message: RunPublished | PublishFailed | PublishAborted
 ) -> None:
@@ -527,71 +515,6 @@ def _require_publishing(
         about = f"{type(message).__name__} about attempt {message.attempt}"
         where = f"run {state.run_id} is {state.status} in attempt {state.attempt}"
         raise IllegalMessage(f"{about} while {where}")
-
-
-def _command(state: RunState, step: StepState, repeated: bool = False) -> Command:
-    """What the owner of a step is told to do, now or once more."""
-    if step.view.kind == "sync":
-        return _sync_command(state, step, repeated)
-    if step.view.kind == "transform":
-        return _build_command(state, step, repeated)
-    if state.cancel_asked or state.timed_out:
-        return _abort(state)
-    return PublishRun(
-        run_id=state.run_id,
-        step_id=step.view.id,
-        tables=_changed(state),
-        attempt=state.attempt,
-    )
-
-
-def _abort(state: RunState) -> AbortPublish:
-    return AbortPublish(
-        run_id=state.run_id, step_id=_publish_step(state).view.id, attempt=state.attempt
-    )
-
-
-def _sync_command(state: RunState, step: StepState, repeated: bool) -> SyncSource:
-    assert step.view.source_id is not None
-    return SyncSource(
-        run_id=state.run_id,
-        step_id=step.view.id,
-        source_id=step.view.source_id,
-        published=_published_version(state, step.table_id),
-        other_published=tuple(
-            table for table in state.published if table.table_id in step.other_table_ids
-        ),
-        timezone=state.timezone,
-        force=state.force,
-        repeated=repeated,
-        attempt=state.attempt,
-    )
-
-
-def _build_command(state: RunState, step: StepState, repeated: bool) -> BuildTransformation:
-    assert step.view.transformation_id is not None
-    assert step.recipe_version is not None
-    assert state.started_at is not None
-    known = _known(state)
-    return BuildTransformation(
-        run_id=state.run_id,
-        step_id=step.view.id,
-        transformation_id=step.view.transformation_id,
-        recipe_version=step.recipe_version,
-        inputs=tuple(known[table_id] for table_id in step.reads),
-        published=_published_version(state, step.table_id),
-        as_of=state.started_at,
-        timezone=state.timezone,
-        force=state.force,
-        repeated=repeated,
-        attempt=state.attempt,
-    )
-
-
-def _known(state: RunState) -> dict[UUID, TableVersion]:
-    """The newest version of every table that has one, those of this run among them."""
-    made = {table.table_id: table for own in state.steps for table in own.output}
-    return {table.table_id: table for table in state.published} | made
 
 
 def _too_long(step: StepState, deadline: datetime) -> Problem:
@@ -610,10 +533,6 @@ def _never_filled(step: StepState) -> Problem:
         "repeat that was taken out of a form. Change the recipe."
     )
     return problem(422, "never_filled", detail).problem
-
-
-def _published_version(state: RunState, table_id: UUID | None) -> TableVersion | None:
-    return next((table for table in state.published if table.table_id == table_id), None)
 
 
 def _summary(failed: list[StepState]) -> Problem:
