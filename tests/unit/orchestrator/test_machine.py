@@ -569,6 +569,26 @@ class AnyOrder(RuleBasedStateMachine):
     def begin(self) -> None:
         self.walk = Walk().start().plan()
 
+    @rule(data=st.data())
+    def go_on(self, data: st.DataObject) -> None:
+        """What is right to happen next: without it walks would seldom come far."""
+        walk = self.walk
+        assert walk.state is not None
+        if walk.state.status in ("failed", "cancelled"):
+            walk.tell(RetryRun(run_id=walk.run_id, attempt=walk.state.attempt + 1))
+        elif walk.state.status == "queued":
+            walk.plan()
+        elif walk.state.status == "publishing":
+            attempt = walk.state.attempt
+            walk.tell(RunPublished(run_id=walk.run_id, table_ids=(), attempt=attempt))
+        running = {one.view.id for one in walk.state.steps if one.view.status == "running"}
+        asked = walk.commands(SyncSource) + walk.commands(BuildTransformation)
+        waiting = [command for command in asked if command.step_id in running]
+        if waiting:
+            command = data.draw(st.sampled_from(waiting))
+            is_sync = isinstance(command, SyncSource)
+            (walk.synced if is_sync else walk.built)(command)
+
     @rule(data=st.data(), how=st.sampled_from(["well", "unchanged", "failed"]))
     def report(self, data: st.DataObject, how: str) -> None:
         asked = [
@@ -599,14 +619,18 @@ class AnyOrder(RuleBasedStateMachine):
     def be_silent(self) -> None:
         self.walk.tell(RunStalled())
 
-    @rule(data=st.data())
-    def be_late(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), bad_luck=st.integers(1, 4))
+    def be_late(self, data: st.DataObject, bad_luck: int) -> None:
+        if bad_luck < 4:
+            return
         assert self.walk.state is not None
         step = data.draw(st.sampled_from(self.walk.state.steps))
         self.walk.time_out(step.view.id)
 
-    @rule()
-    def cancel(self) -> None:
+    @rule(bad_luck=st.integers(1, 4))
+    def cancel(self, bad_luck: int) -> None:
+        if bad_luck < 4:
+            return
         self.walk.tell(CancelRun(run_id=self.walk.run_id))
 
     @rule(data=st.data(), published=st.booleans())
