@@ -102,7 +102,7 @@ async def _build(
         as_of=NOON,
         timezone="UTC",
     )
-    lease = await builder.claim(org_id, command)
+    lease = await builder.claim(org_id, command, new_id())
     assert isinstance(lease, int)
     outcome = await builder.build(org_id, command, lease)
     assert isinstance(outcome, TransformationBuilt), outcome

@@ -65,14 +65,20 @@ OTHERS = {
     "services/ingest/migrations/0007_schema_changes.sql": "Changes of columns and rows that syncs have"
     " met, and what was decided.",
     "services/ingest/migrations/0008_source_uploads.sql": "The further uploads of a source, in order.",
+    "services/ingest/migrations/0009_holders.sql": "The message by which a sync is held.",
+    "services/ingest/migrations/0010_attempts.sql": "The attempt of a run that was called off.",
     "services/transform/migrations/0004_nullable_columns.sql": "Which columns of a version have empty"
     " cells.",
+    "services/transform/migrations/0005_holders.sql": "The message by which a build is held.",
+    "services/transform/migrations/0006_attempts.sql": "The attempt of a run that was called off;"
+    " a decision on publishing for each attempt.",
     "libs/warehouse/migrations/0002_loaders.sql": "The functions that make and end logins of systems"
     " that fill a source's table.",
     "libs/chassis/migrations/0002_replayed_letters.sql": "Which dead letters have been sent anew.",
     "services/orchestrator/migrations/0004_drain.sql": "Whether runs may start.",
     "services/orchestrator/migrations/0002_schedules.sql": "Tables of schedules, and of what came of"
     " each time.",
+    "services/orchestrator/migrations/0003_watched_runs.sql": "When to look after a run next.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",
 }
 """Package, then the path inside it → the line."""

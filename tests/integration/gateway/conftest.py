@@ -27,6 +27,7 @@ from contracts.ingest import (
     PlanSources,
     Source,
     SourcesPlan,
+    SourceSynced,
     SourceSyncFailed,
     SyncSource,
 )
@@ -188,6 +189,14 @@ class Ingest:
             run_id=command.run_id, step_id=command.step_id, lease=1, problem=problem
         )
         await self.bus.publish(failed, org_id=meta.org_id)
+
+    async def keep_next(self) -> None:
+        """Wait for a sync and say that it found nothing new."""
+        command, meta = await self.syncs.get()
+        kept = SourceSynced(
+            run_id=command.run_id, step_id=command.step_id, lease=1, tables=(), unchanged=True
+        )
+        await self.bus.publish(kept, org_id=meta.org_id)
 
 
 @pytest.fixture

@@ -145,6 +145,26 @@ async def test_a_cancelled_run_ends_and_stays_so(client):
     assert (again.status_code, again.json()["status"]) == (200, "cancelled")
 
 
+async def test_a_failed_run_is_retried_and_followed_from_either_beginning(client, ingest):
+    run = await start(client)
+    early = await client.post(f"/runs/{run['id']}/retry")
+    assert (early.status_code, early.json()["code"]) == (409, "not_ended")
+    await ingest.fail_next()
+    events = await asyncio.wait_for(follow(client, run["id"]), 10)
+
+    response = await client.post(f"/runs/{run['id']}/retry")
+    assert response.status_code == 202, response.text
+    assert response.json()["attempt"] == 2
+    assert response.json()["status"] in {"queued", "syncing"}
+    readers = [asyncio.create_task(follow(client, run["id"], last=n)) for n in (0, len(events))]
+    await ingest.keep_next()
+    whole, rest = await asyncio.wait_for(asyncio.gather(*readers), 10)
+    assert whole == events + rest
+    assert (rest[0][1].type, rest[-1][1].type) == ("run_queued", "run_succeeded")
+    late = await client.post(f"/runs/{run['id']}/retry")
+    assert (late.status_code, late.json()["code"]) == (409, "succeeded")
+
+
 async def test_a_pipeline_is_kept_run_and_found_by_its_runs(client, ingest):
     body = {"name": "Monthly", "source_ids": [str(new_id())]}
     created = await client.post("/pipelines", json=body, headers={"Idempotency-Key": "k"})
@@ -170,6 +190,7 @@ async def test_what_is_another_organisations_does_not_exist(client, sign_up, gat
         ("GET", f"/runs/{run['id']}"),
         ("GET", f"/runs/{run['id']}/events"),
         ("POST", f"/runs/{run['id']}/cancel"),
+        ("POST", f"/runs/{run['id']}/retry"),
         ("POST", f"/sources/{new_id()}/sync"),
         ("POST", f"/pipelines/{new_id()}/run"),
     ]:

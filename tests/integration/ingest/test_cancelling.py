@@ -43,6 +43,21 @@ async def test_a_run_that_was_called_off_before_is_not_begun(stand, ingest, is_m
     assert await stand.versions() == set()
 
 
+async def test_a_run_that_is_begun_again_is_not_the_one_that_was_called_off(
+    stand, ingest, is_marked
+):
+    source = await stand.source()
+    run_id = new_id()
+    await stand.cancel(run_id)
+    await eventually(lambda: is_marked(run_id))
+    again = await stand.sync(source, run_id=run_id, attempt=2)
+    assert isinstance(await stand.outcome(again), SourceSynced)
+    # A call that comes late is about the attempt before.
+    await stand.cancel(run_id)
+    third = await stand.sync(source, run_id=run_id, attempt=2, force=True)
+    assert isinstance(await stand.outcome(third), SourceSynced)
+
+
 @pytest.mark.parametrize("stage", STAGES)
 async def test_a_run_that_is_called_off_meanwhile_stops_at_once_and_leaves_nothing(
     stand, ingest, stage

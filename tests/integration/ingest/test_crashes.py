@@ -181,7 +181,7 @@ async def test_an_outcome_that_was_kept_but_not_said_is_said_by_the_next(stand, 
         command = await stand.sync(source, published=shown, force=True)
         outcome = await stand.outcome(command)
         steps = Steps(service.database)
-        assert await steps.claim(stand.org_id, command) == outcome
+        assert await steps.claim(stand.org_id, command, new_id()) == outcome
         assert not await steps.finish(stand.org_id, source.id, outcome)
     await stand.send(command)
     async with run_ingest():
@@ -190,12 +190,25 @@ async def test_an_outcome_that_was_kept_but_not_said_is_said_by_the_next(stand, 
     assert len(await stand.versions()) == 2
 
 
+async def test_a_sync_that_is_asked_for_again_is_left_to_its_holder(stand, grown, run_ingest):
+    source, shown = grown
+    async with run_ingest() as service:
+        async with stand.stopped(source, "copied", published=shown, force=True) as (command, _):
+            again = command.model_copy(update={"repeated": True})
+            assert await Steps(service.database).claim(stand.org_id, again, new_id()) is None
+        outcome = await stand.outcome(command)
+        assert outcome.lease == 1
+        await stand.send(again)
+        await stand.idle()
+        assert stand.heard(SourceSynced, step_id=command.step_id) == [outcome, outcome]
+
+
 async def test_an_older_lease_never_commits(stand, grown, run_ingest):
     source, shown = grown
     async with run_ingest() as service:
         async with stand.stopped(source, "copied", published=shown, force=True) as (command, _):
             # Another replica claims the step, and dies with it.
-            assert await Steps(service.database).claim(stand.org_id, command) == 2
+            assert await Steps(service.database).claim(stand.org_id, command, new_id()) == 2
         await stand.idle()
         assert stand.heard(SourceSynced, SourceSyncFailed, step_id=command.step_id) == []
         assert await stand.versions() == {shown.relation}

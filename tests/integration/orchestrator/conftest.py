@@ -17,6 +17,8 @@ from contracts.orchestrator import CancelRun, GetRun, Run, RunStatus, StartRun, 
 from contracts.problem import not_found
 from contracts.tables import Column, TableVersion
 from contracts.transform import (
+    FindMissingVersions,
+    MissingVersions,
     PlannedTransformation,
     PlanTransformations,
     PublishRun,
@@ -36,6 +38,10 @@ class Neighbours:
         self.org_id = org_id
         self.sources: dict[UUID, str] = {}
         self.recipes: dict[UUID, PlannedTransformation] = {}
+        self.seen: dict[UUID, TableVersion] = {}
+        """What is published."""
+        self.gone: set[str] = set()
+        """Versions that do not exist any more."""
         self.heard: list[Command | Event] = []
         self._news = asyncio.Condition()
 
@@ -103,7 +109,7 @@ class Neighbours:
     async def published(self, command: PublishRun) -> None:
         """Say that a run's tables are what readers see, as transform does."""
         tables = tuple(table.table_id for table in command.tables)
-        event = RunPublished(run_id=command.run_id, table_ids=tables)
+        event = RunPublished(run_id=command.run_id, table_ids=tables, attempt=command.attempt)
         await self.transform.publish(event, org_id=self.org_id)
 
     def version(self, table_id: UUID) -> TableVersion:
@@ -172,14 +178,25 @@ class Neighbours:
         """PlanTransformations."""
         recipes = tuple(self.recipes[own] for own in request.transformation_ids)
         names = {recipe.table_id: recipe.name for recipe in recipes} | self.sources
-        return TransformationsPlan(transformations=recipes, published=(), table_names=names)
+        return TransformationsPlan(
+            transformations=recipes, published=tuple(self.seen.values()), table_names=names
+        )
+
+    async def find_missing_versions(
+        self, request: FindMissingVersions, meta: Meta
+    ) -> MissingVersions:
+        """FindMissingVersions."""
+        return MissingVersions(relations=tuple(self.gone & set(request.relations)))
 
     def answers(self) -> dict[str, dict[type[Request[Any]], Any]]:
         """What each neighbour answers."""
         return {
             "auth": {GetOrganization: self.organization},
             "ingest": {PlanSources: self.plan_sources},
-            "transform": {PlanTransformations: self.plan_transformations},
+            "transform": {
+                PlanTransformations: self.plan_transformations,
+                FindMissingVersions: self.find_missing_versions,
+            },
         }
 
 

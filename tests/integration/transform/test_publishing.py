@@ -9,6 +9,7 @@ from chassis.testing import eventually
 from contracts.envelope import new_id
 from contracts.transform import (
     AbortPublish,
+    FindMissingVersions,
     GetTable,
     PublishAborted,
     PublishFailed,
@@ -75,6 +76,23 @@ async def test_a_run_that_was_aborted_is_never_published(stand, held):
     said = await stand.publish(version, run_id=run_id)
     assert isinstance(said, PublishAborted)
     assert (await stand.ask(GetTable(name="t"))).version is None
+
+
+async def test_a_run_that_is_begun_again_is_decided_again(stand, held):
+    table_id = await stand.declare("t", held)
+    version = await stand.load(table_id, ONE, held)
+    run_id = new_id()
+    await stand.send(AbortPublish(run_id=run_id, step_id=new_id()))
+    await stand.hear(PublishAborted, run_id=run_id, attempt=1)
+    await stand.send(PublishRun(run_id=run_id, step_id=new_id(), tables=(version,), attempt=2))
+    await stand.hear(RunPublished, run_id=run_id, attempt=2)
+    assert (await stand.ask(GetTable(name="t"))).version == version.version_id
+
+
+async def test_versions_that_are_gone_are_told(stand, held):
+    version = await stand.source("t", ONE, held)
+    asked = FindMissingVersions(relations=(version.relation, "v_gone"))
+    assert (await stand.ask(asked)).relations == ("v_gone",)
 
 
 async def test_an_abort_that_comes_too_late_hears_that_the_run_is_published(stand, held, transform):

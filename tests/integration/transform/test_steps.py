@@ -56,8 +56,8 @@ async def relations(stand) -> set[str]:
 
 async def test_a_holder_whose_lease_is_old_leaves_nothing_behind(stand, copied, builder, numbers):
     command = await stand.command(copied.id)
-    assert await builder.claim(stand.org_id, command) == 1
-    assert await builder.claim(stand.org_id, command) == 2
+    assert await builder.claim(stand.org_id, command, new_id()) == 1
+    assert await builder.claim(stand.org_id, command, new_id()) == 2
     with pytest.raises(Overtaken):
         await builder.build(stand.org_id, command, 1)
     assert await relations(stand) == {numbers.relation}
@@ -68,7 +68,7 @@ async def test_a_holder_whose_lease_is_old_leaves_nothing_behind(stand, copied, 
 
 async def test_two_holders_at_once_make_one_outcome(stand, copied, builder, numbers):
     command = await stand.command(copied.id)
-    leases = [await builder.claim(stand.org_id, command) for _ in range(3)]
+    leases = [await builder.claim(stand.org_id, command, new_id()) for _ in range(3)]
     results = await asyncio.gather(
         *(builder.build(stand.org_id, command, lease) for lease in leases),
         return_exceptions=True,
@@ -83,10 +83,36 @@ async def test_a_redelivered_step_says_its_outcome_again_and_builds_nothing(stan
     await stand.send(command)
     built = await stand.hear(TransformationBuilt, step_id=command.step_id)
     before = await relations(stand)
-    assert await builder.claim(stand.org_id, command) == built
+    assert await builder.claim(stand.org_id, command, new_id()) == built
     await stand.send(command)
     await stand.idle(BuildTransformation)
     assert await relations(stand) == before
+
+
+async def test_who_asks_again_gets_the_outcome_and_never_the_step(stand, copied, builder, meta):
+    command = await stand.command(copied.id)
+    again = command.model_copy(update={"repeated": True})
+    holder, asker = meta(stand.org_id), meta(stand.org_id)
+    assert await builder.claim(stand.org_id, command, holder.id) == 1
+    assert await builder.build_transformation(again, asker) == ()
+    (said,) = await builder.build_transformation(command, holder)
+    assert said.message.lease == 2
+    # As a repeat of the answer to another message it would be dropped.
+    (told,) = await builder.build_transformation(again, asker)
+    assert told.message == said.message
+    assert told.id != said.id
+    (same,) = await builder.build_transformation(again, asker)
+    assert same.id == told.id
+
+
+async def test_who_asks_again_for_what_nobody_has_takes_it(stand, copied, builder, meta):
+    command = await stand.command(copied.id)
+    again = command.model_copy(update={"repeated": True})
+    asker = meta(stand.org_id)
+    assert await builder.claim(stand.org_id, again, asker.id) == 1
+    # It died with the step: delivered once more, it goes on.
+    assert await builder.claim(stand.org_id, again, asker.id) == 2
+    assert await builder.claim(stand.org_id, again, new_id()) is None
 
 
 async def test_a_step_that_is_given_up_fails_with_the_reason(stand, copied, builder, meta):
@@ -94,7 +120,7 @@ async def test_a_step_that_is_given_up_fails_with_the_reason(stand, copied, buil
     (said,) = await builder.give_up(command, meta(stand.org_id), "the database was away")
     assert isinstance(said.message, TransformationFailed)
     assert "the database was away" in said.message.problem.detail
-    assert await builder.claim(stand.org_id, command) == said.message
+    assert await builder.claim(stand.org_id, command, new_id()) == said.message
 
 
 async def test_a_step_of_a_run_that_was_called_off_is_not_begun(stand, copied, transform):

@@ -458,6 +458,23 @@ def test_without_follow_a_run_is_only_named(gateway, answer, dalgo):
     assert result.stdout == f"Run {RUN_ID} is queued. Watch it: dalgo runs follow {RUN_ID}\n"
 
 
+def test_a_retried_run_is_followed_from_its_new_beginning(gateway, answer, live, dalgo):
+    gateway.on(f"GET /runs/{RUN_ID}", answer(json=run("failed")))
+    gateway.on(f"POST /runs/{RUN_ID}/retry", answer(202, run("queued", version=5, attempt=2)))
+    told = run("succeeded", version=7, attempt=2)
+    gateway.on(f"GET /runs/{RUN_ID}/events", live(block(7, "run_succeeded", run=told)))
+    assert dalgo("runs", "retry", str(RUN_ID), "--follow").exit_code == 0
+    assert gateway.seen[-1].headers["last-event-id"] == "4"
+
+
+def test_a_run_that_cannot_be_retried_is_refused_in_words(gateway, answer, refusal, dalgo):
+    gateway.on(f"GET /runs/{RUN_ID}", answer(json=run("failed")))
+    gateway.on(f"POST /runs/{RUN_ID}/retry", refusal(409, "newer_data", "Newer data of 'wells'."))
+    result = dalgo("runs", "retry", str(RUN_ID))
+    assert result.exit_code == 1
+    assert "Newer data of 'wells'." in result.stderr
+
+
 def test_following_as_json_is_an_object_a_line(gateway, answer, live, dalgo):
     gateway.on(f"GET /runs/{RUN_ID}", answer(json=run("queued")), answer(json=run("cancelled")))
     gateway.on(

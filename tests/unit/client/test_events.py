@@ -159,6 +159,16 @@ def test_polling_tells_only_what_the_stream_had_not():
     assert tail.has_ended
 
 
+def test_a_run_that_was_retried_is_followed_beyond_its_first_end(gateway, live):
+    failed = block(2, "run_failed", run=run("failed", 2))
+    again = block(3, "run_queued", run=run("queued", 3))
+    gateway.on(EVENTS, live(QUEUED, failed, again), live(SUCCEEDED))
+    with Dalgo(gateway.url, "key") as dalgo:
+        seen = told(dalgo)
+    assert [kind for _, kind in seen] == ["run_queued", "run_failed", "run_queued", "run_succeeded"]
+    assert gateway.seen[1].headers["last-event-id"] == "3"
+
+
 def test_waiting_gives_the_run_as_it_ended(gateway, live, answer):
     gateway.on(EVENTS, live(QUEUED, SUCCEEDED))
     gateway.on(f"GET /runs/{RUN_ID}", answer(json=run("succeeded", 4)))

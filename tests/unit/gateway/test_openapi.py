@@ -133,6 +133,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("GET", "/runs"),
         ("GET", "/runs/{run_id}"),
         ("POST", "/runs/{run_id}/cancel"),
+        ("POST", "/runs/{run_id}/retry"),
         ("GET", "/runs/{run_id}/events"),
         ("GET", "/events/stream"),
         ("GET", "/warehouse/lineage"),

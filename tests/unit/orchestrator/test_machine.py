@@ -13,9 +13,12 @@ from contracts.envelope import new_id
 from contracts.ingest import PlannedSource, SourceSynced, SourceSyncFailed, SyncSource
 from contracts.orchestrator import (
     CancelRun,
+    RetryRun,
     RunCancelled,
     RunCancelRequested,
     RunFailed,
+    RunQueued,
+    RunStarted,
     RunSucceeded,
     StartRun,
     StepFinished,
@@ -34,7 +37,7 @@ from contracts.transform import (
     TransformationBuilt,
     TransformationFailed,
 )
-from orchestrator.domain import RunPlanned, RunPlanRefused, RunState
+from orchestrator.domain import RunPlanned, RunPlanRefused, RunStalled, RunState, StepTimedOut
 from orchestrator.machine import EDGES, Ignored, IllegalMessage, Moved, transition
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -116,6 +119,9 @@ class Walk:
             )
         )
         return self
+
+    def time_out(self, step_id: UUID) -> Moved | Ignored:
+        return self.tell(StepTimedOut(step_id, deadline=self.at))
 
     def commands(self, kind: type) -> list[Any]:
         return [message for message in self.said if isinstance(message, kind)]
@@ -374,12 +380,214 @@ def test_news_of_a_step_that_was_never_asked_for_is_a_loud_defect() -> None:
         walk.tell(RunPublished(run_id=walk.run_id, table_ids=()))
 
 
+def test_a_sync_that_is_too_late_fails_the_run_in_words_and_is_called_off() -> None:
+    walk = Walk().start().plan()
+    first, second = walk.commands(SyncSource)
+    walk.time_out(first.step_id)
+    (end,) = walk.commands(RunFailed)
+    assert end.run.error is not None
+    assert end.run.error.code == "timed_out"
+    assert "2026-01-01 00:00 UTC" in end.run.error.detail
+    assert [step.status for step in end.run.steps] == ["failed", *["cancelled"] * 4]
+    assert len(walk.commands(RunCancelRequested)) == 1
+    assert isinstance(walk.synced(second), Ignored)
+
+
+def test_the_only_worker_is_called_off_when_it_is_too_late() -> None:
+    walk = Walk().start().plan()
+    for command in walk.commands(SyncSource):
+        walk.synced(command)
+    (clean,) = walk.commands(BuildTransformation)
+    walk.time_out(clean.step_id)
+    assert walk.status == "failed"
+    assert len(walk.commands(RunCancelRequested)) == 1
+
+
+def test_a_step_that_ended_in_time_is_not_too_late_any_more() -> None:
+    walk = Walk().start().plan()
+    first, _ = walk.commands(SyncSource)
+    walk.synced(first)
+    assert isinstance(walk.time_out(first.step_id), Ignored)
+
+
+@pytest.mark.parametrize("word", [PublishAborted, RunPublished, PublishFailed])
+def test_a_publish_that_is_too_late_ends_by_transforms_word_alone(word: type) -> None:
+    walk = to_publishing()
+    (publish,) = walk.commands(PublishRun)
+    walk.time_out(publish.step_id)
+    assert walk.status == "publishing"
+    assert len(walk.commands(AbortPublish)) == 1
+    assert isinstance(walk.time_out(publish.step_id), Ignored)
+    assert isinstance(walk.tell(CancelRun(run_id=walk.run_id)), Ignored)
+    more = {
+        PublishAborted: {},
+        RunPublished: {"table_ids": ()},
+        PublishFailed: {"problem": PROBLEM},
+    }
+    walk.tell(word(run_id=walk.run_id, **more[word]))
+    assert walk.state is not None
+    ends = {PublishAborted: "timed_out", RunPublished: None, PublishFailed: "broken"}
+    assert (walk.state.error.code if walk.state.error else None) == ends[word]
+    assert walk.status == ("succeeded" if word is RunPublished else "failed")
+
+
+def test_a_silent_run_asks_again_for_exactly_what_runs() -> None:
+    walk = Walk().start()
+    assert isinstance(walk.tell(RunStalled()), Ignored)
+    walk.plan()
+    first, second = walk.commands(SyncSource)
+    walk.synced(first)
+    version_before = walk.state.version if walk.state else 0
+    result = walk.tell(RunStalled())
+    assert isinstance(result, Moved)
+    assert result.messages == (second.model_copy(update={"repeated": True}),)
+    assert result.state.version == version_before
+    walk.synced(second)
+    (clean,) = walk.commands(BuildTransformation)
+    result = walk.tell(RunStalled())
+    assert isinstance(result, Moved)
+    assert result.messages == (clean.model_copy(update={"repeated": True}),)
+
+
+def test_a_silent_publish_is_asked_for_again_and_an_abort_as_an_abort() -> None:
+    walk = to_publishing()
+    (publish,) = walk.commands(PublishRun)
+    result = walk.tell(RunStalled())
+    assert isinstance(result, Moved)
+    assert result.messages == (publish,)
+    walk.tell(CancelRun(run_id=walk.run_id))
+    (abort,) = walk.commands(AbortPublish)
+    result = walk.tell(RunStalled())
+    assert isinstance(result, Moved)
+    assert result.messages == (abort,)
+
+
+def after_a_failed_build() -> Walk:
+    """A run whose second transformation has failed."""
+    walk = Walk().start().plan()
+    for command in walk.commands(SyncSource):
+        walk.synced(command)
+    (clean,) = walk.commands(BuildTransformation)
+    walk.built(clean)
+    _, summary = walk.commands(BuildTransformation)
+    walk.tell(
+        TransformationFailed(run_id=walk.run_id, step_id=summary.step_id, lease=1, problem=PROBLEM)
+    )
+    return walk
+
+
+def test_a_retry_begins_where_the_run_stopped_and_keeps_what_was_made() -> None:
+    walk = after_a_failed_build()
+    walk.tell(RetryRun(run_id=walk.run_id, attempt=2))
+    queued = walk.said[-1]
+    assert isinstance(queued, RunQueued)
+    assert (queued.run.attempt, queued.run.error, queued.run.finished_at) == (2, None, None)
+    assert [step.status for step in queued.run.steps] == [
+        *["succeeded"] * 2,
+        "pending",
+        "succeeded",
+        "pending",
+    ]
+    walk.plan()
+    assert walk.status == "transforming"
+    assert len(walk.commands(SyncSource)) == 2
+    failed, again = walk.commands(BuildTransformation)[1:]
+    assert again == failed.model_copy(update={"step_id": again.step_id, "attempt": 2})
+    assert again.step_id != failed.step_id
+    late = walk.built(failed)
+    assert isinstance(late, Ignored)
+    assert late.reason == "the step was begun anew since"
+    walk.built(again)
+    (publish,) = walk.commands(PublishRun)
+    assert {table.table_id for table in publish.tables} == {DONATIONS, DONORS, CLEAN, SUMMARY}
+    walk.tell(RunPublished(run_id=walk.run_id, table_ids=(), attempt=2))
+    assert walk.status == "succeeded"
+
+
+def test_a_retry_after_a_failed_source_loads_only_what_failed() -> None:
+    walk = Walk().start().plan()
+    first, second = walk.commands(SyncSource)
+    walk.tell(SourceSyncFailed(run_id=walk.run_id, step_id=first.step_id, lease=1, problem=PROBLEM))
+    walk.synced(second)
+    walk.tell(RetryRun(run_id=walk.run_id, attempt=2))
+    walk.plan()
+    assert walk.status == "syncing"
+    again = walk.commands(SyncSource)[2:]
+    assert [command.source_id for command in again] == [first.source_id]
+
+
+def test_a_publish_that_failed_is_tried_again_without_any_other_work() -> None:
+    walk = to_publishing()
+    walk.tell(PublishFailed(run_id=walk.run_id, problem=PROBLEM))
+    walk.tell(RetryRun(run_id=walk.run_id, attempt=2))
+    walk.plan()
+    assert walk.status == "publishing"
+    first, again = walk.commands(PublishRun)
+    assert again == first.model_copy(update={"step_id": again.step_id, "attempt": 2})
+    late = walk.tell(PublishFailed(run_id=walk.run_id, problem=PROBLEM))
+    assert isinstance(late, Ignored)
+    assert late.reason == "it is about attempt 1"
+
+
+def test_a_run_that_was_refused_is_planned_anew_when_it_is_retried() -> None:
+    walk = Walk().start()
+    walk.tell(RunPlanRefused(PROBLEM))
+    walk.tell(RetryRun(run_id=walk.run_id, attempt=2))
+    walk.plan()
+    assert walk.status == "syncing"
+    assert walk.state is not None
+    assert {step.view.attempt for step in walk.state.steps} == {2}
+
+
+def test_a_retry_is_begun_once_and_only_of_a_run_that_did_not_succeed() -> None:
+    walk = after_a_failed_build()
+    assert isinstance(walk.tell(RetryRun(run_id=walk.run_id, attempt=3)), Ignored)
+    walk.tell(RetryRun(run_id=walk.run_id, attempt=2))
+    assert isinstance(walk.tell(RetryRun(run_id=walk.run_id, attempt=2)), Ignored)
+    walk.tell(CancelRun(run_id=walk.run_id))
+    assert isinstance(walk.tell(RetryRun(run_id=walk.run_id, attempt=2)), Ignored)
+    done = to_publishing()
+    done.tell(RunPublished(run_id=done.run_id, table_ids=()))
+    assert isinstance(done.tell(RetryRun(run_id=done.run_id, attempt=2)), Ignored)
+
+
+def test_a_call_to_stop_names_the_attempt_that_is_to_stop() -> None:
+    walk = after_a_failed_build()
+    walk.tell(RetryRun(run_id=walk.run_id, attempt=2))
+    walk.plan()
+    walk.tell(CancelRun(run_id=walk.run_id))
+    assert walk.commands(RunCancelRequested)[-1].attempt == 2
+
+
 class AnyOrder(RuleBasedStateMachine):
-    """Outcomes in any order, repeated, failed, cancelled: the run always ends once and rightly."""
+    """Outcomes in any order, repeated, lost, failed, cancelled, retried, of any attempt.
+
+    Each attempt always ends once and rightly.
+    """
 
     @initialize()
     def begin(self) -> None:
         self.walk = Walk().start().plan()
+
+    @rule(data=st.data())
+    def go_on(self, data: st.DataObject) -> None:
+        """What is right to happen next: without it walks would seldom come far."""
+        walk = self.walk
+        assert walk.state is not None
+        if walk.state.status in ("failed", "cancelled"):
+            walk.tell(RetryRun(run_id=walk.run_id, attempt=walk.state.attempt + 1))
+        elif walk.state.status == "queued":
+            walk.plan()
+        elif walk.state.status == "publishing":
+            attempt = walk.state.attempt
+            walk.tell(RunPublished(run_id=walk.run_id, table_ids=(), attempt=attempt))
+        running = {one.view.id for one in walk.state.steps if one.view.status == "running"}
+        asked = walk.commands(SyncSource) + walk.commands(BuildTransformation)
+        waiting = [command for command in asked if command.step_id in running]
+        if waiting:
+            command = data.draw(st.sampled_from(waiting))
+            is_sync = isinstance(command, SyncSource)
+            (walk.synced if is_sync else walk.built)(command)
 
     @rule(data=st.data(), how=st.sampled_from(["well", "unchanged", "failed"]))
     def report(self, data: st.DataObject, how: str) -> None:
@@ -408,18 +616,41 @@ class AnyOrder(RuleBasedStateMachine):
             self.walk.built(command, unchanged=how == "unchanged")
 
     @rule()
-    def cancel(self) -> None:
+    def be_silent(self) -> None:
+        self.walk.tell(RunStalled())
+
+    @rule(data=st.data(), bad_luck=st.integers(1, 4))
+    def be_late(self, data: st.DataObject, bad_luck: int) -> None:
+        if bad_luck < 4:
+            return
+        assert self.walk.state is not None
+        step = data.draw(st.sampled_from(self.walk.state.steps))
+        self.walk.time_out(step.view.id)
+
+    @rule(bad_luck=st.integers(1, 4))
+    def cancel(self, bad_luck: int) -> None:
+        if bad_luck < 4:
+            return
         self.walk.tell(CancelRun(run_id=self.walk.run_id))
 
-    @rule(published=st.booleans())
-    def decide_publish(self, published: bool) -> None:
+    @rule(data=st.data(), published=st.booleans())
+    def decide_publish(self, data: st.DataObject, published: bool) -> None:
         if self.walk.commands(PublishRun):
+            attempt = data.draw(st.sampled_from(self.walk.commands(PublishRun))).attempt
             word = (
-                RunPublished(run_id=self.walk.run_id, table_ids=())
+                RunPublished(run_id=self.walk.run_id, table_ids=(), attempt=attempt)
                 if published
-                else PublishAborted(run_id=self.walk.run_id)
+                else PublishAborted(run_id=self.walk.run_id, attempt=attempt)
             )
             self.walk.tell(word)
+
+    @rule(attempt=st.integers(2, 4))
+    def retry(self, attempt: int) -> None:
+        self.walk.tell(RetryRun(run_id=self.walk.run_id, attempt=attempt))
+
+    @rule()
+    def admit(self) -> None:
+        self.walk.plan()
 
     @invariant()
     def the_run_is_whole(self) -> None:
@@ -427,15 +658,21 @@ class AnyOrder(RuleBasedStateMachine):
         if walk is None:
             return
         ends = [m for m in walk.said if isinstance(m, RunSucceeded | RunFailed | RunCancelled)]
-        assert len(ends) == (1 if walk.state.has_ended else 0)
+        assert len(ends) == walk.state.attempt - (0 if walk.state.has_ended else 1)
+        assert sum(isinstance(end, RunSucceeded) for end in ends) <= 1
+        assert len(walk.commands(RunStarted)) <= walk.state.attempt
         versions = [m.version for m in walk.said if hasattr(m, "version")]
         assert versions == list(range(1, walk.state.version + 1))
-        assert len(walk.commands(PublishRun)) <= 1
+        told = {(one.attempt, one.step_id, one.tables) for one in walk.commands(PublishRun)}
+        assert len(told) == len({attempt for attempt, _, _ in told})
         finished = [m.step.id for m in walk.said if isinstance(m, StepFinished)]
         assert len(finished) == len(set(finished))
         if walk.state.has_ended:
             assert not any(step.is_open for step in walk.state.steps)
+        kept = {step.view.id for step in walk.state.steps if step.output}
+        assert kept >= getattr(self, "kept", set()), "what was made is kept by every attempt"
+        self.kept = kept
 
 
-AnyOrder.TestCase.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 TestAnyOrder = AnyOrder.TestCase

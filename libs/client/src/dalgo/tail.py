@@ -103,7 +103,7 @@ class Tail:
 
     def catch_up(self, run: Run) -> list[RunEvent]:
         """What must have happened since the last look, told as the live stream would tell it."""
-        self.has_ended = self.has_ended or has_ended(run)
+        self.has_ended = has_ended(run)
         if run.version <= self.seen:
             return []
         missed = [
@@ -121,7 +121,8 @@ class Tail:
 
     def _remember(self, event: RunEvent) -> None:
         self.seen = max(self.seen, event.version)
-        self.has_ended = self.has_ended or event.type in _ENDINGS.values()
+        # What comes after an end is of a run that was retried.
+        self.has_ended = event.type in _ENDINGS.values()
         if (step := step_of(event)) is not None:
             self._steps[step.id] = step
 

@@ -428,6 +428,8 @@ class PlannedSource(Part):
     name: str
     table_id: UUID
     other_table_ids: tuple[UUID, ...] = ()
+    patience: timedelta = timedelta(0)
+    """For so long its sync may wait for another system before it does anything."""
 
 
 class SourcesPlan(Part):
@@ -464,6 +466,10 @@ class SyncSource(Command):
     timezone: str = "UTC"
     """The organisation's, IANA."""
     force: bool = False
+    repeated: bool = False
+    """Asked again: say the outcome if there is one, leave the step to whoever holds it if not."""
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""
 
 
 SyncPhase = Literal["waiting", "reading", "writing", "loading", "counting"]

@@ -202,6 +202,8 @@ class Run(Part):
     finished_at: datetime | None = None
     error: Problem | None = None
     steps: tuple[Step, ...] = ()
+    attempt: int = 1
+    """How often the run was begun, this time included."""
     version: int
     """Grows with every change; the `id:` of the run's live events."""
 
@@ -280,6 +282,20 @@ class CancelRun(Command):
     run_id: UUID
 
 
+class CheckRetry(Request[Run]):
+    """The run, if it can be retried; 404 and 409 say why it cannot."""
+
+    run_id: UUID
+
+
+class RetryRun(Command):
+    """Begin a run that failed or was cancelled again, from where it stopped."""
+
+    run_id: UUID
+    attempt: int
+    """The one that is to begin: said twice, it begins once."""
+
+
 class RunQueued(Event):
     """A run waits for its turn."""
 
@@ -317,6 +333,8 @@ class RunCancelRequested(Event):
 
     run_id: UUID
     version: int
+    attempt: int = 1
+    """Work on a later one goes on."""
 
 
 class RunSucceeded(Event):

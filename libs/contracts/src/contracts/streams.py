@@ -119,6 +119,7 @@ SERVICES = (
             auth.GetOrganization,
             ingest.PlanSources,
             transform.PlanTransformations,
+            transform.FindMissingVersions,
         ),
         sends=(
             ingest.SyncSource,
@@ -126,7 +127,7 @@ SERVICES = (
             transform.PublishRun,
             transform.AbortPublish,
         ),
-        handles=(orchestrator.StartRun, orchestrator.CancelRun),
+        handles=(orchestrator.StartRun, orchestrator.CancelRun, orchestrator.RetryRun),
         follows=(
             ingest.SourceSynced,
             ingest.SourceSyncFailed,
@@ -197,8 +198,9 @@ SERVICES = (
             orchestrator.GetRun,
             orchestrator.ListRuns,
             orchestrator.ListRunEvents,
+            orchestrator.CheckRetry,
         ),
-        sends=(orchestrator.StartRun, orchestrator.CancelRun),
+        sends=(orchestrator.StartRun, orchestrator.CancelRun, orchestrator.RetryRun),
         watches=("evt.*.orchestrator.>", "tick.>"),
         takes_in=("ext.>",),
     ),

@@ -564,6 +564,18 @@ class PlanTransformations(Request[TransformationsPlan]):
     source_table_ids: tuple[UUID, ...]
 
 
+class MissingVersions(Part):
+    """Relations of versions that are gone."""
+
+    relations: tuple[str, ...]
+
+
+class FindMissingVersions(Request[MissingVersions]):
+    """Which of these versions of the organisation are gone?"""
+
+    relations: tuple[str, ...]
+
+
 class BuildTransformation(Command):
     """Build a transformation's next version from exactly these inputs."""
 
@@ -577,6 +589,10 @@ class BuildTransformation(Command):
     """The moment that TODAY and NOW mean in this run."""
     timezone: str
     force: bool = False
+    repeated: bool = False
+    """Asked again: say the outcome if there is one, leave the step to whoever holds it if not."""
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""
 
 
 class TransformationBuilt(Event):
@@ -606,6 +622,8 @@ class PublishRun(Command):
     run_id: UUID
     step_id: UUID
     tables: tuple[TableVersion, ...]
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""
 
 
 class AbortPublish(Command):
@@ -613,6 +631,8 @@ class AbortPublish(Command):
 
     run_id: UUID
     step_id: UUID
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""
 
 
 class RunPublished(Event):
@@ -620,12 +640,16 @@ class RunPublished(Event):
 
     run_id: UUID
     table_ids: tuple[UUID, ...]
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""
 
 
 class PublishAborted(Event):
-    """The run will never be published."""
+    """The run will not be published, unless it is begun again."""
 
     run_id: UUID
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""
 
 
 class PublishFailed(Event):
@@ -633,3 +657,5 @@ class PublishFailed(Event):
 
     run_id: UUID
     problem: Problem
+    attempt: int = 1
+    """Of the run: how often it was begun, this time included."""

@@ -11,7 +11,17 @@ from uuid import UUID
 from fastapi import Depends, Header, Response
 
 from contracts.envelope import derived_id
-from contracts.orchestrator import CancelRun, GetRun, Run, RunEvent, RunKind, StartRun, Trigger
+from contracts.orchestrator import (
+    CancelRun,
+    CheckRetry,
+    GetRun,
+    RetryRun,
+    Run,
+    RunEvent,
+    RunKind,
+    StartRun,
+    Trigger,
+)
 from contracts.problem import ProblemError
 from gateway.auth import Caller
 from gateway.conventions import IdempotencyKey, mint
@@ -108,6 +118,24 @@ async def cancel_run(edge: Edge, caller: Caller, response: Response, run_id: UUI
         await edge.bus.send(CancelRun(run_id=run_id), org_id=caller.org_id, actor=caller.actor)
         await _hear(listener, FIRST_WORD, _is_cancel)
     response.status_code = 202
+    return await edge.ask(caller, GetRun(run_id=run_id))
+
+
+async def retry_run(edge: Edge, caller: Caller, run_id: UUID) -> Run:
+    """Begin a run anew from where it stopped; gives it as it stands then.
+
+    Raises ProblemError 404 and 409.
+    """
+    with edge.fanout.listen(caller.org_id, run_id) as listener:
+        run = await edge.ask(caller, CheckRetry(run_id=run_id))
+        attempt = run.attempt + 1
+        await edge.bus.send(
+            RetryRun(run_id=run_id, attempt=attempt),
+            org_id=caller.org_id,
+            actor=caller.actor,
+            id=derived_id("retry_run", run_id, attempt),
+        )
+        await _hear(listener, FIRST_WORD, lambda event: event.type == "run_queued")
     return await edge.ask(caller, GetRun(run_id=run_id))
 
 

@@ -15,7 +15,7 @@ from gateway.edge import Edge
 from gateway.fanout import Closed, Heard
 
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
-"""A run's status after which nothing more happens to it."""
+"""A run's status after which nothing more happens to it, unless it is retried."""
 
 _LAST = frozenset({"run_succeeded", "run_failed", "run_cancelled"})
 _HEARTBEAT = 15.0
@@ -54,11 +54,13 @@ async def _run_events(edge: Edge, caller: Caller, run_id: UUID, seen: int) -> As
         missing = True
         while True:
             if missing:
-                for event in await _history(edge, caller, run_id, seen):
+                events = await _history(edge, caller, run_id, seen)
+                for event in events:
                     seen = event.version
                     yield _encode(event, id=str(seen))
-                    if event.type in _LAST:
-                        return
+                # One that ended and was retried since goes on.
+                if events and events[-1].type in _LAST:
+                    return
             if (left := _left(caller)) <= 0:
                 return
             try:

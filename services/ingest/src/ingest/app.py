@@ -142,7 +142,7 @@ async def build(service: Service[Settings]) -> None:
         syncer.sync_source,
         slots=settings.max_syncs,
         on_dead=syncer.give_up,
-        key=lambda command: command.run_id,
+        key=lambda command: (command.run_id, command.attempt),
         stop_asked=syncer.is_cancelled,
     )
     service.jobs.handle(outside.SourceSynced, announcements.source_synced)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 from nats.aio.msg import Msg
@@ -21,6 +22,7 @@ from contracts.ingest import (
     CreateSource,
     CsvConfig,
     DeleteSource,
+    ExternalConfig,
     GetSource,
     ListRejects,
     ListSources,
@@ -198,6 +200,7 @@ class Handlers:
                     name=source.name,
                     table_id=source.table_id,
                     other_table_ids=tuple(table.table_id for table in source.other_tables),
+                    patience=_patience(source.config),
                 )
                 for source in ordered
             )
@@ -209,9 +212,9 @@ class Handlers:
         """RunCancelRequested: kept for syncs that come later, those that run are stopped."""
         # Marked first: a sync that begins in between finds the mark, one before it is stopped.
         try:
-            await self._steps.cancel(organization_of(meta), event.run_id)
+            await self._steps.cancel(organization_of(meta), event.run_id, event.attempt)
         finally:
-            stopped = self._jobs.stop(event.run_id)
+            stopped = self._jobs.stop((event.run_id, event.attempt))
             log.info("run_cancel_heard", run_id=str(event.run_id), stopped=stopped)
         return ()
 
@@ -242,6 +245,10 @@ class Handlers:
         with in_words():
             async with self._reading:
                 yield
+
+
+def _patience(config: Config) -> timedelta:
+    return config.deadline if isinstance(config, ExternalConfig) else timedelta(0)
 
 
 def _not_deleting(source: Source) -> Source:

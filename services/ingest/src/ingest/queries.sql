@@ -128,12 +128,14 @@ UPDATE sources SET last_error = :error::text, warnings = coalesce(:warnings::jso
     last_synced_at = CASE WHEN :error::text IS NULL THEN now() ELSE last_synced_at END
 WHERE id = :source_id;
 
--- name: claim_step(step_id, org_id, run_id, source_id)$
--- The lease under which the step is worked on; null when its outcome is known.
-INSERT INTO sync_runs AS step (step_id, org_id, run_id, source_id)
-VALUES (:step_id, :org_id, :run_id, :source_id)
-ON CONFLICT (step_id) DO UPDATE SET lease = step.lease + 1, started_at = now()
-WHERE step.outcome IS NULL
+-- name: claim_step(step_id, org_id, run_id, source_id, holder, repeated)$
+-- The lease under which the step is worked on; null when its outcome is known, or when it is asked
+-- for again while another message holds it: that one comes back until it is answered.
+INSERT INTO sync_runs AS step (step_id, org_id, run_id, source_id, holder)
+VALUES (:step_id, :org_id, :run_id, :source_id, :holder)
+ON CONFLICT (step_id) DO UPDATE
+SET lease = step.lease + 1, started_at = now(), holder = excluded.holder
+WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder)
 RETURNING lease;
 
 -- name: step(step_id)^
@@ -161,11 +163,12 @@ UPDATE sync_runs SET begun = array_remove(begun, :relation) WHERE step_id = :ste
 SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
 WHERE usename = session_user AND application_name = :relation;
 
--- name: cancel_run(run_id, org_id)!
-INSERT INTO cancelled_runs (run_id, org_id) VALUES (:run_id, :org_id) ON CONFLICT DO NOTHING;
+-- name: cancel_run(run_id, org_id, attempt)!
+INSERT INTO cancelled_runs AS run (run_id, org_id, attempt) VALUES (:run_id, :org_id, :attempt)
+ON CONFLICT (run_id) DO UPDATE SET attempt = greatest(run.attempt, excluded.attempt);
 
--- name: is_cancelled(run_id)$
-SELECT EXISTS (SELECT 1 FROM cancelled_runs WHERE run_id = :run_id);
+-- name: is_cancelled(run_id, attempt)$
+SELECT EXISTS (SELECT 1 FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt);
 
 -- name: reserve_read(credential, pace, slack, patience)$
 -- Seconds until the read that was taken may be made; null: later than `patience`, none was taken.

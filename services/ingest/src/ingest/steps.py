@@ -17,8 +17,11 @@ class Steps:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, org_id: UUID, command: SyncSource) -> int | Outcome:
-        """A new lease on the step, which outdates all others; or the outcome that it has."""
+    async def claim(self, org_id: UUID, command: SyncSource, holder: UUID) -> int | Outcome | None:
+        """A new lease on the step, which outdates all others; or the outcome that it has.
+
+        `holder`: id of the command's message. None: it was asked for again, and another holds it.
+        """
         async with self._database.organization(org_id) as connection:
             lease = await _queries.claim_step(
                 connection,
@@ -26,11 +29,14 @@ class Steps:
                 org_id=org_id,
                 run_id=command.run_id,
                 source_id=command.source_id,
+                holder=holder,
+                repeated=command.repeated,
             )
             if lease is not None:
                 return lease
             row = await _queries.step(connection, step_id=command.step_id)
-        return _OUTCOMES[row["outcome"]].model_validate(row["event"])
+        outcome = row["outcome"]
+        return None if outcome is None else _OUTCOMES[outcome].model_validate(row["event"])
 
     async def finish(self, org_id: UUID, source_id: UUID, outcome: Outcome) -> bool:
         """Commit the outcome of a step; False when a newer lease was given meanwhile."""
@@ -72,15 +78,15 @@ class Steps:
         async with self._database.transaction() as connection:
             await _queries.end_sessions(connection, relation=relation)
 
-    async def cancel(self, org_id: UUID, run_id: UUID) -> None:
-        """Mark a run as called off, for syncs that are not delivered yet."""
+    async def cancel(self, org_id: UUID, run_id: UUID, attempt: int) -> None:
+        """Mark a run as called off up to an attempt, for syncs that are not delivered yet."""
         async with self._database.organization(org_id) as connection:
-            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id)
+            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id, attempt=attempt)
 
-    async def is_cancelled(self, org_id: UUID, run_id: UUID) -> bool:
-        """Whether the run was called off."""
+    async def is_cancelled(self, org_id: UUID, run_id: UUID, attempt: int) -> bool:
+        """Whether this attempt of the run was called off."""
         async with self._database.organization(org_id) as connection:
-            return await _queries.is_cancelled(connection, run_id=run_id)
+            return await _queries.is_cancelled(connection, run_id=run_id, attempt=attempt)
 
 
 def _found(outcome: Outcome) -> list[dict[str, str]] | None:

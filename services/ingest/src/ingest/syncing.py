@@ -63,7 +63,9 @@ class Syncer:
         if await self.is_cancelled(command, meta):
             await self._sweep(org_id, command)
             raise Stopped
-        claimed = await self._steps.claim(org_id, command)
+        claimed = await self._steps.claim(org_id, command, meta.id)
+        if claimed is None:
+            return ()
         if not isinstance(claimed, int):
             await self._sweep(org_id, command)
             return [_said(claimed, org_id, meta)]
@@ -83,7 +85,9 @@ class Syncer:
     async def give_up(self, command: SyncSource, meta: Meta, reason: str) -> Sequence[Outgoing]:
         """The failure of a step that could not be handled."""
         org_id = organization_of(meta)
-        claimed = await self._steps.claim(org_id, command)
+        claimed = await self._steps.claim(org_id, command, meta.id)
+        if claimed is None:
+            return ()
         if not isinstance(claimed, int):
             return [_said(claimed, org_id, meta)]
         why = problem(500, "sync_gave_up", f"The sync did not succeed: {reason}").problem
@@ -91,7 +95,8 @@ class Syncer:
 
     async def is_cancelled(self, command: SyncSource, meta: Meta) -> bool:
         """Whether the run was called off."""
-        return await self._steps.is_cancelled(organization_of(meta), command.run_id)
+        org_id = organization_of(meta)
+        return await self._steps.is_cancelled(org_id, command.run_id, command.attempt)
 
     async def _synced(
         self, org_id: UUID, command: SyncSource, lease: int, meta: Meta
@@ -217,6 +222,6 @@ def _failed(command: SyncSource, lease: int, why: Problem) -> SourceSyncFailed:
 
 
 def _said(outcome: Outcome, org_id: UUID, meta: Meta) -> Outgoing:
-    return Outgoing(
-        outcome, org_id, actor=meta.actor, id=derived_id(outcome.step_id, outcome.lease)
-    )
+    # Whoever asks again has not heard the answer: it must not be dropped as a repeat of that.
+    message_id = derived_id(outcome.step_id, outcome.lease, meta.id)
+    return Outgoing(outcome, org_id, actor=meta.actor, id=message_id)

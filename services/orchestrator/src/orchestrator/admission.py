@@ -15,6 +15,7 @@ from contracts.ingest import PlanSources
 from contracts.problem import ProblemError
 from contracts.transform import PlanTransformations
 from orchestrator.domain import RunPlanned, RunPlanRefused, RunState
+from orchestrator.retrying import require_intact
 from orchestrator.store import RunStore
 
 _IDLE = 1.0
@@ -60,7 +61,7 @@ class Admission:
         if state is None:
             return
         try:
-            message = await self._plan(state, org_id)
+            message = await self.plan(state, org_id)
         except ProblemError as error:
             if error.problem.status >= 500:
                 log.warning("run_waits", run_id=str(run_id), error=error.problem.detail)
@@ -71,15 +72,18 @@ class Admission:
                 run_id,
                 org_id,
                 message,
-                message_id=derived_id(run_id, "planned"),
+                message_id=derived_id(run_id, "planned", state.attempt),
                 at=datetime.now(UTC),
                 actor=state.trigger.actor,
             )
         except Retry:
             self.wake()
 
-    async def _plan(self, state: RunState, org_id: UUID) -> RunPlanned:
-        """Pin sources, recipe versions and what is published; raises the owners' ProblemError."""
+    async def plan(self, state: RunState, org_id: UUID) -> RunPlanned:
+        """Pin sources, recipe versions and what is published; raises the owners' ProblemError.
+
+        A run that was begun before keeps what it had pinned: 409 when that does not hold any more.
+        """
         organization, sources = await asyncio.gather(
             self._bus.ask(GetOrganization(), org_id=org_id),
             self._bus.ask(PlanSources(source_ids=state.source_ids), org_id=org_id),
@@ -91,6 +95,8 @@ class Admission:
             ),
             org_id=org_id,
         )
+        if state.steps:
+            await require_intact(self._bus, org_id, state, transformations.published)
         return RunPlanned(
             sources=sources.sources,
             transformations=transformations.transformations,

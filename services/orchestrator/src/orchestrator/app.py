@@ -4,6 +4,7 @@ from typing import get_args
 
 from chassis.service import Service
 from contracts.orchestrator import (
+    CheckRetry,
     CreatePipeline,
     DeletePipeline,
     FindOldestRun,
@@ -18,18 +19,21 @@ from contracts.orchestrator import (
     UpdatePipeline,
 )
 from orchestrator.admission import Admission
+from orchestrator.deadlines import Deadlines
 from orchestrator.handlers import Handlers, RunMessage
 from orchestrator.pipelines import PipelineStore
 from orchestrator.scheduler import Clock, Scheduler, database_clock
 from orchestrator.schedules import Schedules
 from orchestrator.settings import Settings
 from orchestrator.store import RunStore
+from orchestrator.watching import Watch
 
 
 async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     """Wire the orchestrator onto its open connections; `clock` is the database's by default."""
     clock = clock or database_clock(service.database)
-    runs = RunStore(service.database, service.outbox)
+    deadlines = Deadlines.of(service.settings)
+    runs = RunStore(service.database, service.outbox, deadlines)
     cap = service.settings.max_active_runs_per_organization
     admission = Admission(runs, service.bus, cap)
     schedules = Schedules(service.database)
@@ -42,11 +46,21 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
         clock,
         service.settings.schedule_every,
     )
+    watch = Watch(
+        service.database,
+        runs,
+        service.outbox,
+        admission,
+        deadlines,
+        clock,
+        service.settings.watch_every,
+    )
     pipelines = PipelineStore(service.database)
     handlers = Handlers(runs, pipelines, schedules, admission, scheduler, clock)
 
     answer = service.answers.answer
     answer(GetRun, handlers.get_run)
+    answer(CheckRetry, handlers.check_retry)
     answer(ListRuns, handlers.list_runs)
     answer(FindOldestRun, handlers.find_oldest_run)
     answer(ListRunEvents, handlers.list_run_events)
@@ -63,3 +77,4 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
         service.jobs.handle(message, handlers.run_message)
     service.background("admission", admission.run)
     service.background("scheduler", scheduler.run)
+    service.background("watch", watch.run)

@@ -1,11 +1,20 @@
 """A run and its steps as data: what the machine turns into its next state."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from contracts.ingest import PlannedSource, SourceSynced, SourceSyncFailed
-from contracts.orchestrator import CancelRun, Run, RunKind, RunStatus, StartRun, Step, Trigger
+from contracts.orchestrator import (
+    CancelRun,
+    RetryRun,
+    Run,
+    RunKind,
+    RunStatus,
+    StartRun,
+    Step,
+    Trigger,
+)
 from contracts.problem import Problem
 from contracts.tables import TableVersion
 from contracts.transform import (
@@ -39,10 +48,25 @@ class RunPlanRefused:
     problem: Problem
 
 
+@dataclass(frozen=True)
+class StepTimedOut:
+    """A step has not ended by its deadline."""
+
+    step_id: UUID
+    deadline: datetime
+
+
+@dataclass(frozen=True)
+class RunStalled:
+    """Nothing was heard of the run for a while: a command or its answer may be lost."""
+
+
 Message = (
     StartRun
     | RunPlanned
     | RunPlanRefused
+    | StepTimedOut
+    | RunStalled
     | SourceSynced
     | SourceSyncFailed
     | TransformationBuilt
@@ -51,6 +75,7 @@ Message = (
     | PublishAborted
     | PublishFailed
     | CancelRun
+    | RetryRun
 )
 
 
@@ -67,6 +92,12 @@ class StepState:
     """Ids of the tables that a transformation reads."""
     output: tuple[TableVersion, ...] = ()
     unchanged: bool = False
+    patience: timedelta = timedelta(0)
+    """For so long the step may wait for another system."""
+    due_at: datetime | None = None
+    """When a step that runs must have ended, by the database's clock: the store's to say."""
+    former_ids: tuple[UUID, ...] = ()
+    """Of the step in earlier attempts: news of them is too late."""
 
     @property
     def writes(self) -> frozenset[UUID | None]:
@@ -99,13 +130,16 @@ class RunState:
     timezone: str = "UTC"
     error: Problem | None = None
     published: tuple[TableVersion, ...] = ()
-    """What readers saw when the run was admitted."""
+    """What readers saw when the run was first admitted."""
     steps: tuple[StepState, ...] = ()
+    attempt: int = 1
     cancel_asked: bool = False
+    timed_out: Problem | None = None
+    """Why transform was asked to abort the publish, when nobody cancelled."""
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing can happen to the run any more."""
+        """Whether nothing can happen to the run any more, unless it is retried."""
         return self.status in ENDED
 
     @property
@@ -127,5 +161,6 @@ def view(state: RunState) -> Run:
         finished_at=state.finished_at,
         error=state.error,
         steps=tuple(step.view for step in state.steps),
+        attempt=state.attempt,
         version=state.version,
     )

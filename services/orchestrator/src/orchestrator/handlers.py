@@ -10,6 +10,7 @@ from contracts.ingest import SourceSynced, SourceSyncFailed
 from contracts.message import Done
 from contracts.orchestrator import (
     CancelRun,
+    CheckRetry,
     CreatePipeline,
     DeletePipeline,
     FindOldestRun,
@@ -25,6 +26,7 @@ from contracts.orchestrator import (
     Pipeline,
     PipelineList,
     PipelineUsers,
+    RetryRun,
     Run,
     RunEvents,
     RunList,
@@ -41,7 +43,9 @@ from contracts.transform import (
     TransformationFailed,
 )
 from orchestrator.admission import Admission
+from orchestrator.domain import view
 from orchestrator.pipelines import PipelineStore
+from orchestrator.retrying import require_ended
 from orchestrator.scheduler import Clock, Scheduler
 from orchestrator.schedules import Schedules
 from orchestrator.store import RunStore
@@ -49,6 +53,7 @@ from orchestrator.store import RunStore
 RunMessage = (
     StartRun
     | CancelRun
+    | RetryRun
     | SourceSynced
     | SourceSyncFailed
     | TransformationBuilt
@@ -102,6 +107,15 @@ class Handlers:
     async def get_run(self, request: GetRun, meta: Meta) -> Run:
         """GetRun."""
         return await self._runs.get(organization_of(meta), request.run_id)
+
+    async def check_retry(self, request: CheckRetry, meta: Meta) -> Run:
+        """CheckRetry: asks what admission will ask, so that a refusal comes at once."""
+        org_id = organization_of(meta)
+        state = await self._runs.state(org_id, request.run_id)
+        require_ended(state)
+        if state.steps:
+            await self._admission.plan(state, org_id)
+        return view(state)
 
     async def find_oldest_run(self, _: FindOldestRun, meta: Meta) -> OldestRun:
         """FindOldestRun."""

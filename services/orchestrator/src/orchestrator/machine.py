@@ -6,22 +6,29 @@ IllegalMessage raised. The store owns the transaction around it; EDGES below are
 changes of status there are, and a test walks the machine to show that it takes no other.
 
     queued -> syncing -> transforming -> publishing -> succeeded
-       `---------`------------`--------------`-------> failed | cancelled
+       `---------`------------`--------------`-------> failed | cancelled -> queued
 
-From `publishing` on only transform decides: a cancel asks it to abort, and its word is the end.
+From `publishing` on only transform decides: a cancel or a deadline asks it to abort, and its word
+is the end. A deadline before that fails the run. A run of which nothing is heard gives the commands
+of its running steps again: their owners say a known outcome once more, and do nothing twice.
+
+A retry takes a run that failed or was cancelled back into the queue. Steps that went well keep what
+they made; the others begin anew under new ids, so that news of the attempt before cannot be taken
+for theirs. What was pinned stays pinned.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, assert_never
 from uuid import UUID
 
 from contracts.envelope import derived_id
-from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
+from contracts.ingest import SourceSynced, SourceSyncFailed
 from contracts.message import Command, Event
 from contracts.orchestrator import (
     CancelRun,
+    RetryRun,
     RunCancelled,
     RunCancelRequested,
     RunFailed,
@@ -35,18 +42,24 @@ from contracts.orchestrator import (
     StepStarted,
 )
 from contracts.problem import Problem, problem
-from contracts.tables import TableVersion
 from contracts.transform import (
-    AbortPublish,
-    BuildTransformation,
     PublishAborted,
     PublishFailed,
-    PublishRun,
     RunPublished,
     TransformationBuilt,
     TransformationFailed,
 )
-from orchestrator.domain import Message, RunPlanned, RunPlanRefused, RunState, StepState, view
+from orchestrator.commands import abort_of, changed, command_of, known, publish_step
+from orchestrator.domain import (
+    Message,
+    RunPlanned,
+    RunPlanRefused,
+    RunStalled,
+    RunState,
+    StepState,
+    StepTimedOut,
+    view,
+)
 
 EDGES: frozenset[tuple[RunStatus, RunStatus]] = frozenset(
     {
@@ -67,6 +80,8 @@ EDGES: frozenset[tuple[RunStatus, RunStatus]] = frozenset(
         ("publishing", "succeeded"),
         ("publishing", "failed"),
         ("publishing", "cancelled"),
+        ("failed", "queued"),
+        ("cancelled", "queued"),
     }
 )
 _WELL = frozenset({"succeeded", "skipped"})
@@ -100,6 +115,8 @@ def transition(state: RunState | None, message: Message, at: datetime) -> Moved 
         return _start(message, at) if state is None else Ignored("the run was started before")
     if state is None:
         raise IllegalMessage(f"{type(message).__name__} about a run that was never started")
+    if isinstance(message, RetryRun):
+        return _retry(state, message)
     if state.has_ended:
         return Ignored(f"the run has {state.status}")
     match message:
@@ -115,19 +132,26 @@ def transition(state: RunState | None, message: Message, at: datetime) -> Moved 
             return _step_succeeded(state, message, at)
         case SourceSyncFailed() | TransformationFailed():
             return _step_failed(state, message, at)
+        case RunPublished() | PublishFailed() | PublishAborted() if message.attempt < state.attempt:
+            return Ignored(f"it is about attempt {message.attempt}")
         case RunPublished():
+            _require_publishing(state, message)
             return _published(state, at)
         case PublishFailed():
             _require_publishing(state, message)
             state, told = _finish(
-                state, _publish_step(state), at, status="failed", error=message.problem
+                state, publish_step(state), at, status="failed", error=message.problem
             )
             return _fail(state, message.problem, at, told)
         case PublishAborted():
             _require_publishing(state, message)
-            return _cancel(state, at)
+            return _aborted(state, at)
         case CancelRun():
             return _cancel_asked(state, at)
+        case StepTimedOut():
+            return _timed_out(state, message, at)
+        case RunStalled():
+            return _ask_again(state)
         case _:
             assert_never(message)
 
@@ -148,37 +172,95 @@ def _start(message: StartRun, at: datetime) -> Moved:
     return Moved(state, (RunQueued(run_id=state.run_id, version=1, run=view(state)),))
 
 
-def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
-    def step_id(kind: str, target: UUID) -> UUID:
-        return derived_id(state.run_id, kind, target, 1)
+def _retry(state: RunState, message: RetryRun) -> Moved | Ignored:
+    if state.status not in ("failed", "cancelled"):
+        return Ignored(f"the run is {state.status}")
+    if message.attempt != state.attempt + 1:
+        return Ignored(f"it is about attempt {message.attempt}, after {state.attempt}")
+    state = replace(
+        state,
+        status="queued",
+        attempt=message.attempt,
+        finished_at=None,
+        error=None,
+        cancel_asked=False,
+        timed_out=None,
+        version=state.version + 1,
+    )
+    steps = (own if own.view.status in _WELL else _anew(state, own) for own in state.steps)
+    state = replace(state, steps=tuple(steps))
+    return Moved(state, (RunQueued(run_id=state.run_id, version=state.version, run=view(state)),))
 
+
+def _anew(state: RunState, step: StepState) -> StepState:
+    old = step.view
+    target = old.source_id or old.transformation_id or state.run_id
+    fresh = Step(
+        id=_step_id(state, old.kind, target),
+        kind=old.kind,
+        source_id=old.source_id,
+        transformation_id=old.transformation_id,
+        name=old.name,
+        table=old.table,
+        recipe_version=old.recipe_version,
+        status="pending",
+        attempt=state.attempt,
+    )
+    former = (*step.former_ids, old.id)
+    return replace(step, view=fresh, due_at=None, former_ids=former)
+
+
+def _step_id(state: RunState, kind: str, target: UUID) -> UUID:
+    return derived_id(state.run_id, kind, target, state.attempt)
+
+
+def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
+    if not state.steps:
+        state = _pinned(state, plan, at)
+    syncs = [step for step in state.steps if step.view.kind == "sync" and step.is_open]
+    status = "syncing" if syncs else "transforming"
+    state = replace(state, status=status, version=state.version + 1)
+    told: list[Command | Event] = [
+        RunStarted(run_id=state.run_id, version=state.version, run=view(state))
+    ]
+    if not syncs:
+        return _build_ready(state, at, told)
+    for step in syncs:
+        state, messages = _begin(state, step, at, command_of(state, step))
+        told += messages
+    return Moved(state, tuple(told))
+
+
+def _pinned(state: RunState, plan: RunPlanned, at: datetime) -> RunState:
+    """The run with everything it will work on."""
     syncs = [
         StepState(
             Step(
-                id=step_id("sync", source.source_id),
+                id=_step_id(state, "sync", source.source_id),
                 kind="sync",
                 source_id=source.source_id,
                 name=source.name,
                 table=plan.table_names.get(source.table_id, source.name),
                 status="pending",
-                attempt=1,
+                attempt=state.attempt,
             ),
             table_id=source.table_id,
             other_table_ids=source.other_table_ids,
+            patience=source.patience,
         )
         for source in plan.sources
     ]
     builds = [
         StepState(
             Step(
-                id=step_id("transform", transformation.transformation_id),
+                id=_step_id(state, "transform", transformation.transformation_id),
                 kind="transform",
                 transformation_id=transformation.transformation_id,
                 name=transformation.name,
                 table=plan.table_names.get(transformation.table_id, transformation.name),
                 recipe_version=transformation.recipe_version,
                 status="pending",
-                attempt=1,
+                attempt=state.attempt,
             ),
             table_id=transformation.table_id,
             recipe_version=transformation.recipe_version,
@@ -188,31 +270,20 @@ def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
     ]
     publish = StepState(
         Step(
-            id=step_id("publish", state.run_id),
+            id=_step_id(state, "publish", state.run_id),
             kind="publish",
             name="Publish",
             status="pending",
-            attempt=1,
+            attempt=state.attempt,
         )
     )
-    state = replace(
+    return replace(
         state,
-        status="syncing" if syncs else "transforming",
         started_at=at,
         timezone=plan.timezone,
         published=plan.published,
         steps=(*syncs, *builds, publish),
-        version=state.version + 1,
     )
-    told: list[Command | Event] = [
-        RunStarted(run_id=state.run_id, version=state.version, run=view(state))
-    ]
-    if not syncs:
-        return _build_ready(state, at, told)
-    for step in syncs:
-        state, messages = _begin(state, step, at, _sync_command(state, step))
-        told += messages
-    return Moved(state, tuple(told))
 
 
 def _step_succeeded(
@@ -263,11 +334,11 @@ def _go_on(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
 def _build_ready(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
     """Begin every transformation whose inputs are ready; after the last one, publish."""
     for step in [step for step in state.steps if _is_ready(state, step)]:
-        if not _known(state).keys() >= set(step.reads):
+        if not known(state).keys() >= set(step.reads):
             why = _never_filled(step)
             state, messages = _finish(state, step, at, status="failed", error=why)
             return _fail(state, why, at, [*told, *messages])
-        state, messages = _begin(state, step, at, _build_command(state, step))
+        state, messages = _begin(state, step, at, command_of(state, step))
         told += messages
     if any(step.is_open for step in state.steps if step.view.kind == "transform"):
         return Moved(state, tuple(told))
@@ -282,22 +353,17 @@ def _is_ready(state: RunState, step: StepState) -> bool:
 
 
 def _publish(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
-    step = _publish_step(state)
-    changed = [
-        table for own in state.steps if own.output and not own.unchanged for table in own.output
-    ]
-    if not changed:
+    step = publish_step(state)
+    if not changed(state):
         state, messages = _finish(state, step, at, status="skipped", reason="nothing changed")
         return _succeed(state, at, [*told, *messages])
     state = replace(state, status="publishing")
-    command = PublishRun(run_id=state.run_id, step_id=step.view.id, tables=tuple(changed))
-    state, messages = _begin(state, step, at, command)
+    state, messages = _begin(state, step, at, command_of(state, step))
     return Moved(state, (*told, *messages))
 
 
 def _published(state: RunState, at: datetime) -> Moved:
-    _require_publishing(state, None)
-    state, told = _finish(state, _publish_step(state), at, status="succeeded")
+    state, told = _finish(state, publish_step(state), at, status="succeeded")
     return _succeed(state, at, told)
 
 
@@ -328,21 +394,54 @@ def _cancel(state: RunState, at: datetime) -> Moved:
 def _cancel_asked(state: RunState, at: datetime) -> Moved | Ignored:
     if state.status != "publishing":
         return _cancel(state, at)
-    if state.cancel_asked:
-        return Ignored("a cancel was asked before")
-    step = _publish_step(state)
-    abort = AbortPublish(run_id=state.run_id, step_id=step.view.id)
-    return Moved(replace(state, cancel_asked=True), (abort,))
+    if state.cancel_asked or state.timed_out:
+        return Ignored("transform was asked to abort before")
+    return Moved(replace(state, cancel_asked=True), (abort_of(state),))
+
+
+def _timed_out(state: RunState, message: StepTimedOut, at: datetime) -> Moved | Ignored:
+    step = _running(state, message.step_id)
+    if isinstance(step, Ignored):
+        return step
+    why = _too_long(step, message.deadline)
+    if state.status == "publishing":
+        if state.cancel_asked or state.timed_out:
+            return Ignored("transform was asked to abort before")
+        return Moved(replace(state, timed_out=why), (abort_of(state),))
+    # Others are not waited for: whoever hangs is to be called off now, and the call is the run's.
+    state, told = _finish(state, step, at, status="failed", error=why)
+    if not _is_worked_on(state):
+        state, called = _call_off(state)
+        told += called
+    return _fail(state, why, at, told)
+
+
+def _aborted(state: RunState, at: datetime) -> Moved:
+    why = state.timed_out
+    if why is None:
+        return _cancel(state, at)
+    state, told = _finish(state, publish_step(state), at, status="failed", error=why)
+    return _fail(state, why, at, told)
+
+
+def _ask_again(state: RunState) -> Moved | Ignored:
+    told = [command_of(state, own, True) for own in state.steps if own.view.status == "running"]
+    return Moved(state, tuple(told)) if told else Ignored("nobody was asked for anything")
+
+
+def _call_off(state: RunState) -> tuple[RunState, list[Command | Event]]:
+    """Tell whoever works on the run to stop."""
+    state = replace(state, version=state.version + 1)
+    return state, [
+        RunCancelRequested(run_id=state.run_id, version=state.version, attempt=state.attempt)
+    ]
 
 
 def _stop_open_steps(
     state: RunState, at: datetime, reason: str
 ) -> tuple[RunState, list[Command | Event]]:
     """End what has not ended, and tell whoever works on it to stop."""
-    told: list[Command | Event] = []
-    if any(step.view.status == "running" for step in state.steps):
-        state = replace(state, version=state.version + 1)
-        told.append(RunCancelRequested(run_id=state.run_id, version=state.version))
+    state, told = _call_off(state) if _is_worked_on(state) else (state, [])
     for step in state.steps:
         if step.is_open:
             state, messages = _finish(state, step, at, status="cancelled", reason=reason)
@@ -383,6 +482,10 @@ def _finish(
     return state, [StepFinished(run_id=state.run_id, version=state.version, step=done.view)]
 
 
+def _is_worked_on(state: RunState) -> bool:
+    return any(step.view.status == "running" for step in state.steps)
+
+
 def _with(state: RunState, step: StepState) -> RunState:
     steps = tuple(step if own.view.id == step.view.id else own for own in state.steps)
     return replace(state, steps=steps)
@@ -394,6 +497,8 @@ def _running(state: RunState, step_id: UUID) -> StepState | Ignored:
             if step.view.status == "running":
                 return step
             return Ignored(f"the step has {step.view.status}")
+        if step_id in step.former_ids:
+            return Ignored("the step was begun anew since")
     raise IllegalMessage(f"run {state.run_id} has no step {step_id}")
 
 
@@ -403,53 +508,22 @@ def _kept(message: SourceSynced | TransformationBuilt) -> str:
     return reason or "unchanged"
 
 
-def _publish_step(state: RunState) -> StepState:
-    return next(step for step in state.steps if step.view.kind == "publish")
+def _require_publishing(
+    state: RunState, message: RunPublished | PublishFailed | PublishAborted
+) -> None:
+    if state.status != "publishing" or message.attempt != state.attempt:
+        about = f"{type(message).__name__} about attempt {message.attempt}"
+        where = f"run {state.run_id} is {state.status} in attempt {state.attempt}"
+        raise IllegalMessage(f"{about} while {where}")
 
 
-def _require_publishing(state: RunState, message: Message | None) -> None:
-    if state.status != "publishing":
-        name = type(message).__name__ if message else "RunPublished"
-        raise IllegalMessage(f"{name} while run {state.run_id} is {state.status}")
-
-
-def _sync_command(state: RunState, step: StepState) -> SyncSource:
-    assert step.view.source_id is not None
-    return SyncSource(
-        run_id=state.run_id,
-        step_id=step.view.id,
-        source_id=step.view.source_id,
-        published=_published_version(state, step.table_id),
-        other_published=tuple(
-            table for table in state.published if table.table_id in step.other_table_ids
-        ),
-        timezone=state.timezone,
-        force=state.force,
+def _too_long(step: StepState, deadline: datetime) -> Problem:
+    detail = (
+        f"'{step.view.name}' was called off: it had not ended by its deadline, "
+        f"{deadline.astimezone(UTC):%Y-%m-%d %H:%M} UTC. Run it again; if it does need longer, "
+        "whoever operates this installation can extend the deadline."
     )
-
-
-def _build_command(state: RunState, step: StepState) -> BuildTransformation:
-    assert step.view.transformation_id is not None
-    assert step.recipe_version is not None
-    assert state.started_at is not None
-    known = _known(state)
-    return BuildTransformation(
-        run_id=state.run_id,
-        step_id=step.view.id,
-        transformation_id=step.view.transformation_id,
-        recipe_version=step.recipe_version,
-        inputs=tuple(known[table_id] for table_id in step.reads),
-        published=_published_version(state, step.table_id),
-        as_of=state.started_at,
-        timezone=state.timezone,
-        force=state.force,
-    )
-
-
-def _known(state: RunState) -> dict[UUID, TableVersion]:
-    """The newest version of every table that has one, those of this run among them."""
-    made = {table.table_id: table for own in state.steps for table in own.output}
-    return {table.table_id: table for table in state.published} | made
+    return problem(504, "timed_out", detail).problem
 
 
 def _never_filled(step: StepState) -> Problem:
@@ -459,10 +533,6 @@ def _never_filled(step: StepState) -> Problem:
         "repeat that was taken out of a form. Change the recipe."
     )
     return problem(422, "never_filled", detail).problem
-
-
-def _published_version(state: RunState, table_id: UUID | None) -> TableVersion | None:
-    return next((table for table in state.published if table.table_id == table_id), None)
 
 
 def _summary(failed: list[StepState]) -> Problem:

@@ -7,16 +7,29 @@ INSERT INTO inbox (message_id) VALUES (:message_id) ON CONFLICT DO NOTHING;
 DELETE FROM inbox WHERE received_at < now() - interval '15 days';
 
 -- name: run_for_update(run_id)^
-SELECT state, revision FROM runs WHERE id = :run_id FOR UPDATE;
+SELECT state, revision, now() AS now FROM runs WHERE id = :run_id FOR UPDATE;
 
 -- name: insert_run(run_id, org_id, pipeline_id, status, writes, actor, created_at, state)!
 INSERT INTO runs (id, org_id, pipeline_id, status, writes, actor, created_at, state)
 VALUES (:run_id, :org_id, :pipeline_id, :status, :writes, :actor, :created_at, :state)
 ON CONFLICT (id) DO NOTHING;
 
--- name: update_run(run_id, revision, status, state)!
-UPDATE runs SET status = :status, state = :state, revision = revision + 1
+-- name: update_run(run_id, revision, status, state, look_at, repeats)!
+UPDATE runs SET status = :status, state = :state, revision = revision + 1,
+    look_at = :look_at, repeats = :repeats
 WHERE id = :run_id AND revision = :revision;
+
+-- name: quiet_runs(now, batch)
+-- Of all organisations (runs in the role orchestrator_system).
+SELECT id, org_id FROM runs WHERE look_at <= :now ORDER BY look_at LIMIT :batch;
+
+-- name: lock_quiet_run(run_id, now)^
+-- Another replica that looks after it holds it: then there is nothing to do here.
+SELECT state, revision, repeats FROM runs WHERE id = :run_id AND look_at <= :now
+FOR UPDATE SKIP LOCKED;
+
+-- name: look_later(run_id, look_at)!
+UPDATE runs SET look_at = :look_at WHERE id = :run_id;
 
 -- name: insert_run_event(org_id, run_id, version, type, time, data)!
 INSERT INTO run_events (org_id, run_id, version, type, time, data)

@@ -1,4 +1,4 @@
-"""Settings of the orchestrator: how many runs may be under way, how often schedules are looked at."""
+"""Settings of the orchestrator: runs under way, looks for schedules, deadlines of steps."""
 
 from pydantic import Field
 
@@ -12,3 +12,13 @@ class Settings(ServiceSettings):
     """Runs of one organisation that may be under way at once; the rest wait in the queue."""
     schedule_every: float = Field(default=15.0, gt=0)
     """Longest time between two looks for schedules that are due, in seconds."""
+    sync_deadline: float = Field(default=6 * 3600.0, gt=0)
+    """Seconds that a sync may take with its wait for a worker; other systems are waited for on top."""
+    transform_deadline: float = Field(default=6 * 3600.0, gt=0)
+    """Seconds that a build may take, with its wait for a worker."""
+    publish_deadline: float = Field(default=1800.0, gt=0)
+    """Seconds that a publish may take; longer than transform waits for locks by itself."""
+    ask_again_after: float = Field(default=120.0, gt=0)
+    """Seconds of silence after which whoever works on a run is asked again."""
+    watch_every: float = Field(default=5.0, gt=0)
+    """Seconds between two looks for runs that are silent or late."""

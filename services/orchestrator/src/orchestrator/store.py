@@ -1,9 +1,11 @@
 """Runs in PostgreSQL: takes old to new in one transaction, the machine in between is pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from asyncpg import Record
 from pydantic import TypeAdapter
 
 from chassis.database import Connection, Database, affected, collect, queries
@@ -15,6 +17,7 @@ from contracts.envelope import derived_id
 from contracts.message import Event
 from contracts.orchestrator import ListRuns, OldestRun, Run, RunEvent, RunList
 from contracts.problem import not_found
+from orchestrator.deadlines import Deadlines
 from orchestrator.domain import Message, RunPlanned, RunState, view
 from orchestrator.machine import Ignored, IllegalMessage, Moved, transition
 
@@ -22,12 +25,26 @@ _STATE = TypeAdapter(RunState)
 _queries = queries("orchestrator")
 
 
+@dataclass(frozen=True)
+class _Watched:
+    """When a run is to be looked after, and how often that was in vain."""
+
+    look_at: datetime | None
+    repeats: int
+
+
+def state_of(row: Record) -> RunState:
+    """The run in a row of `runs`."""
+    return _STATE.validate_python(row["state"])
+
+
 class RunStore:
     """The runs of all organisations, each behind its organisation's row-level security."""
 
-    def __init__(self, database: Database, outbox: Outbox) -> None:
+    def __init__(self, database: Database, outbox: Outbox, deadlines: Deadlines) -> None:
         self._database = database
         self._outbox = outbox
+        self._deadlines = deadlines
 
     async def apply(
         self,
@@ -63,8 +80,14 @@ class RunStore:
         message_id: UUID,
         at: datetime,
         actor: str,
+        now: datetime | None = None,
+        repeats: int = 0,
     ) -> RunState | None:
-        """As `apply`, in the caller's transaction; what it says leaves when that commits."""
+        """As `apply`, in the caller's transaction; what it says leaves when that commits.
+
+        `now`: for deadlines, the database's by default. `repeats`: how often its owners were asked
+        again since the run last moved.
+        """
         if isinstance(message, RunPlanned) and not await _queries.is_open(connection):
             log.debug("run_stays_queued", run_id=str(run_id), reason="drained")
             return None
@@ -72,7 +95,7 @@ class RunStore:
             log.debug("message_repeated", run_id=str(run_id), id=str(message_id))
             return None
         row = await _queries.run_for_update(connection, run_id=run_id)
-        old = _STATE.validate_python(row["state"]) if row else None
+        old = state_of(row) if row else None
         try:
             result = transition(old, message, at)
         except IllegalMessage as error:
@@ -80,8 +103,14 @@ class RunStore:
         if isinstance(result, Ignored):
             log.debug("message_ignored", run_id=str(run_id), reason=result.reason)
             return None
-        revision = row["revision"] if row else None
-        await self._save(connection, org_id, result, revision, at, actor)
+        revision, look_at = None, None
+        if row is not None:
+            clock: datetime = now or row["now"]
+            result = replace(result, state=self._deadlines.set(result.state, clock))
+            look_at = self._deadlines.look_at(result.state, clock, repeats)
+            revision = row["revision"]
+        watched = _Watched(look_at, repeats)
+        await self._save(connection, org_id, result, revision, watched, at, actor)
         _tell(old, result.state)
         return result.state
 
@@ -91,6 +120,7 @@ class RunStore:
         org_id: UUID,
         moved: Moved,
         revision: int | None,
+        watched: "_Watched",
         at: datetime,
         actor: str,
     ) -> None:
@@ -115,6 +145,8 @@ class RunStore:
                 revision=revision,
                 status=state.status,
                 state=snapshot,
+                look_at=watched.look_at,
+                repeats=watched.repeats,
             )
         if affected(status) != 1:
             raise Retry("the run was moved by another replica", after=0.05)
@@ -143,7 +175,7 @@ class RunStore:
             row = await _queries.run_for_update(connection, run_id=run_id)
             if row is None:
                 return None
-            state = _STATE.validate_python(row["state"])
+            state = state_of(row)
             if state.status != "queued":
                 return None
             tables = list(state.writes)
@@ -170,11 +202,15 @@ class RunStore:
 
     async def get(self, org_id: UUID, run_id: UUID) -> Run:
         """One run; raises a 404 problem."""
+        return view(await self.state(org_id, run_id))
+
+    async def state(self, org_id: UUID, run_id: UUID) -> RunState:
+        """One run as the machine knows it; raises a 404 problem."""
         async with self._database.organization(org_id) as connection:
             row = await _queries.get_run(connection, run_id=run_id)
         if row is None:
             raise not_found("run", run_id)
-        return view(_STATE.validate_python(row["state"]))
+        return state_of(row)
 
     async def oldest(self, org_id: UUID) -> OldestRun:
         """When the oldest of the runs that have not ended was created."""
@@ -198,7 +234,7 @@ class RunStore:
         page = rows[: request.limit]
         last = page[-1] if len(rows) > request.limit else None
         return RunList(
-            runs=tuple(view(_STATE.validate_python(row["state"])) for row in page),
+            runs=tuple(view(state_of(row)) for row in page),
             next_cursor=cursor(last["created_at"].isoformat(), last["id"]) if last else None,
         )
 

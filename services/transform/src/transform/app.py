@@ -15,6 +15,7 @@ from contracts.transform import (
     DropTable,
     EnsureOrganization,
     FindColumnUsers,
+    FindMissingVersions,
     GetRecipeVersion,
     GetTable,
     GetTransformation,
@@ -133,6 +134,7 @@ async def build(service: Service[Settings]) -> None:
     answer(TraceTables, handlers.trace_tables)
     answer(FindColumnUsers, handlers.find_column_users)
     answer(PlanTransformations, handlers.plan_transformations)
+    answer(FindMissingVersions, handlers.find_missing_versions)
 
     jobs = service.jobs
     jobs.handle(OrganizationCreated, handlers.organization_created)
@@ -141,7 +143,7 @@ async def build(service: Service[Settings]) -> None:
         builder.build_transformation,
         slots=settings.max_builds,
         on_dead=builder.give_up,
-        key=lambda command: command.run_id,
+        key=lambda command: (command.run_id, command.attempt),
         stop_asked=builder.is_cancelled,
     )
     jobs.handle(PublishRun, publisher.publish_run, on_dead=publisher.give_up)

@@ -71,7 +71,9 @@ class Builder:
         org_id = organization_of(meta)
         if await self.is_cancelled(command, meta):
             raise Stopped
-        claimed = await self.claim(org_id, command)
+        claimed = await self.claim(org_id, command, meta.id)
+        if claimed is None:
+            return ()
         if not isinstance(claimed, int):
             return [_said(claimed, org_id, meta)]
         try:
@@ -85,7 +87,9 @@ class Builder:
     ) -> Sequence[Outgoing]:
         """The failure of a step that could not be handled."""
         org_id = organization_of(meta)
-        claimed = await self.claim(org_id, command)
+        claimed = await self.claim(org_id, command, meta.id)
+        if claimed is None:
+            return ()
         if isinstance(claimed, int):
             gave_up = problem(500, "build_gave_up", f"The build did not succeed: {reason}").problem
             try:
@@ -95,17 +99,24 @@ class Builder:
         return [_said(claimed, org_id, meta)]
 
     async def is_cancelled(self, command: BuildTransformation, meta: Meta) -> bool:
-        """Whether the run was called off."""
+        """Whether this attempt of the run was called off."""
         async with self._database.organization(organization_of(meta)) as connection:
-            return await _queries.is_cancelled(connection, run_id=command.run_id)
+            return await _queries.is_cancelled(
+                connection, run_id=command.run_id, attempt=command.attempt
+            )
 
-    async def cancel(self, org_id: UUID, run_id: UUID) -> None:
-        """Mark a run as called off, for builds that are not delivered yet."""
+    async def cancel(self, org_id: UUID, run_id: UUID, attempt: int) -> None:
+        """Mark a run as called off up to an attempt, for builds that are not delivered yet."""
         async with self._database.organization(org_id) as connection:
-            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id)
+            await _queries.cancel_run(connection, run_id=run_id, org_id=org_id, attempt=attempt)
 
-    async def claim(self, org_id: UUID, command: BuildTransformation) -> int | Outcome:
-        """A new lease on the step, which outdates all others; or the outcome that it has."""
+    async def claim(
+        self, org_id: UUID, command: BuildTransformation, holder: UUID
+    ) -> int | Outcome | None:
+        """A new lease on the step, which outdates all others; or the outcome that it has.
+
+        `holder`: id of the command's message. None: it was asked for again, and another holds it.
+        """
         async with self._database.organization(org_id) as connection:
             lease = await _queries.claim_step(
                 connection,
@@ -113,11 +124,14 @@ class Builder:
                 org_id=org_id,
                 run_id=command.run_id,
                 transformation_id=command.transformation_id,
+                holder=holder,
+                repeated=command.repeated,
             )
             if lease is not None:
                 return lease
             row = await _queries.step(connection, step_id=command.step_id)
-        return _OUTCOMES[row["outcome"]].model_validate(row["event"])
+        outcome = row["outcome"]
+        return None if outcome is None else _OUTCOMES[outcome].model_validate(row["event"])
 
     async def build(self, org_id: UUID, command: BuildTransformation, lease: int) -> Outcome:
         """Do the work of a step under a lease; raises Overtaken when a newer one was given."""
@@ -253,5 +267,6 @@ def _built(
 
 
 def _said(outcome: Outcome, org_id: UUID, meta: Meta) -> Outgoing:
-    message_id = derived_id(outcome.step_id, outcome.lease)
+    # Whoever asks again has not heard the answer: it must not be dropped as a repeat of that.
+    message_id = derived_id(outcome.step_id, outcome.lease, meta.id)
     return Outgoing(outcome, org_id, actor=meta.actor, id=message_id)

@@ -14,7 +14,7 @@ from transform.domain import CatalogueTable, checked_name, name_taken, table_in_
 from transform.live_views import drop_view
 from warehouse import versions
 from warehouse.access import as_org
-from warehouse.names import table_id_of
+from warehouse.names import data_schema, table_id_of
 
 _queries = queries("transform")
 
@@ -88,6 +88,16 @@ class Catalogue:
         if not before:
             return True
         return not before[0].published and request.expected not in (None, before[0].expected)
+
+    async def missing(self, org_id: UUID, relations: Sequence[str]) -> tuple[str, ...]:
+        """Relations of versions that are gone."""
+        async with self._database.organization(org_id) as connection:
+            rows = await collect(
+                _queries.missing_versions(
+                    connection, schema=data_schema(org_id), relations=list(relations)
+                )
+            )
+        return tuple(row["relation"] for row in rows)
 
     async def drop(self, org_id: UUID, table_ids: Collection[UUID]) -> None:
         """Forget a source's tables and drop their data; one that is not there is fine.

@@ -23,12 +23,14 @@ from contracts.transform import (
     DropTable,
     EnsureOrganization,
     FindColumnUsers,
+    FindMissingVersions,
     GetRecipeVersion,
     GetTable,
     GetTransformation,
     ListRecipeVersions,
     ListTables,
     ListTransformations,
+    MissingVersions,
     PlanTransformations,
     PreviewPage,
     PreviewRecipe,
@@ -294,6 +296,13 @@ class Handlers:
         """PlanTransformations."""
         return await self._planner.plan(organization_of(meta), request)
 
+    async def find_missing_versions(
+        self, request: FindMissingVersions, meta: Meta
+    ) -> MissingVersions:
+        """FindMissingVersions."""
+        missing = await self._catalogue.missing(organization_of(meta), request.relations)
+        return MissingVersions(relations=missing)
+
     async def run_cancel_requested(self, message: Msg) -> None:
         """RunCancelRequested: heard by every replica; whoever holds the build stops it."""
         try:
@@ -305,10 +314,10 @@ class Handlers:
             return
         # Marked first: a build that begins in between finds the mark, one before it is stopped.
         try:
-            await self._builder.cancel(org_id, event.run_id)
+            await self._builder.cancel(org_id, event.run_id, event.attempt)
         except AWAY as error:
             log.warning("cancel_not_marked", error=str(error) or repr(error))
-        stopped = self._jobs.stop(event.run_id)
+        stopped = self._jobs.stop((event.run_id, event.attempt))
         log.info("run_cancel_heard", run_id=str(event.run_id), stopped=stopped)
 
 

@@ -37,7 +37,7 @@ Decision = RunPublished | PublishAborted | PublishFailed
 
 
 class Publisher:
-    """Decides, once for each run, whether it is published."""
+    """Decides, once for each attempt of a run, whether it is published."""
 
     def __init__(
         self, database: Database, recipes: Recipes, *, patience: float, grace: float
@@ -54,7 +54,9 @@ class Publisher:
         try:
             decision, altered = await self._publish(org_id, command)
         except ProblemError as error:
-            failed = PublishFailed(run_id=command.run_id, problem=error.problem)
+            failed = PublishFailed(
+                run_id=command.run_id, problem=error.problem, attempt=command.attempt
+            )
             decision, altered = await self._decide(org_id, "failed", failed), ()
             log.info("publish_failed", run_id=str(command.run_id), problem=error.problem.detail)
         if isinstance(decision, RunPublished):
@@ -65,7 +67,8 @@ class Publisher:
     async def abort_publish(self, command: AbortPublish, meta: Meta) -> Sequence[Outgoing]:
         """AbortPublish: holds if nothing was decided yet; says what is the truth."""
         org_id = organization_of(meta)
-        decision = await self._decide(org_id, "aborted", PublishAborted(run_id=command.run_id))
+        aborted = PublishAborted(run_id=command.run_id, attempt=command.attempt)
+        decision = await self._decide(org_id, "aborted", aborted)
         return [_said(decision, org_id, meta)]
 
     async def give_up(
@@ -73,12 +76,8 @@ class Publisher:
     ) -> Sequence[Outgoing]:
         """What is said of a command that could not be handled."""
         org_id = organization_of(meta)
-        failed = PublishFailed(
-            run_id=command.run_id,
-            problem=problem(
-                500, "publish_gave_up", f"Publishing did not succeed: {reason}"
-            ).problem,
-        )
+        why = problem(500, "publish_gave_up", f"Publishing did not succeed: {reason}").problem
+        failed = PublishFailed(run_id=command.run_id, problem=why, attempt=command.attempt)
         return [_said(await self._decide(org_id, "failed", failed), org_id, meta)]
 
     async def _publish(self, org_id: UUID, command: PublishRun) -> tuple[Decision, Sequence[UUID]]:
@@ -99,7 +98,9 @@ class Publisher:
 
     async def _attempt(self, org_id: UUID, command: PublishRun) -> tuple[Decision, Sequence[UUID]]:
         wanted = RunPublished(
-            run_id=command.run_id, table_ids=tuple(table.table_id for table in command.tables)
+            run_id=command.run_id,
+            table_ids=tuple(table.table_id for table in command.tables),
+            attempt=command.attempt,
         )
         async with self._database.organization(org_id) as connection:
             await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
@@ -158,17 +159,18 @@ class Publisher:
 
 
 async def _decide(connection: Connection, org_id: UUID, outcome: str, wanted: Decision) -> Decision:
-    """Write the run's decision unless there is one; what stands then is the truth."""
+    """Write the attempt's decision unless there is one; what stands then is the truth."""
     status = await _queries.decide(
         connection,
         run_id=wanted.run_id,
+        attempt=wanted.attempt,
         org_id=org_id,
         outcome=outcome,
         event=wanted.model_dump(mode="json"),
     )
     if affected(status):
         return wanted
-    row = await _queries.decision(connection, run_id=wanted.run_id)
+    row = await _queries.decision(connection, run_id=wanted.run_id, attempt=wanted.attempt)
     return _OUTCOMES[row["outcome"]].model_validate(row["event"])
 
 
@@ -204,5 +206,6 @@ async def _record(connection: Connection, org_id: UUID, version: TableVersion) -
 
 
 def _said(decision: Decision, org_id: UUID, meta: Meta) -> Outgoing:
-    message_id = derived_id(decision.run_id, "publication")
+    # Whoever asks again has not heard the answer: it must not be dropped as a repeat of that.
+    message_id = derived_id(decision.run_id, decision.attempt, "publication", meta.id)
     return Outgoing(decision, org_id, actor=meta.actor, id=message_id)

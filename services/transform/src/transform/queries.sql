@@ -47,13 +47,17 @@ SELECT relation FROM table_versions WHERE table_id = :table_id;
 
 -- Publishing
 
--- name: decide(run_id, org_id, outcome, event)!
--- Affects no row when the run was decided before.
-INSERT INTO publications (run_id, org_id, outcome, event)
-VALUES (:run_id, :org_id, :outcome, :event) ON CONFLICT (run_id) DO NOTHING;
+-- name: decide(run_id, attempt, org_id, outcome, event)!
+-- Affects no row when this attempt of the run was decided before.
+INSERT INTO publications (run_id, attempt, org_id, outcome, event)
+VALUES (:run_id, :attempt, :org_id, :outcome, :event) ON CONFLICT (run_id, attempt) DO NOTHING;
 
--- name: decision(run_id)^
-SELECT outcome, event FROM publications WHERE run_id = :run_id;
+-- name: decision(run_id, attempt)^
+SELECT outcome, event FROM publications WHERE run_id = :run_id AND attempt = :attempt;
+
+-- name: missing_versions(schema, relations)
+SELECT relation FROM unnest(:relations::text[]) AS relation
+WHERE NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = :schema AND tablename = relation);
 
 -- name: supersede(table_id, version_id)!
 UPDATE table_versions SET superseded_at = now()
@@ -164,12 +168,14 @@ SELECT transformation_id, table_id FROM table_reads;
 
 -- Steps of runs
 
--- name: claim_step(step_id, org_id, run_id, transformation_id)$
--- The lease under which the step is worked on; null when its outcome is known.
-INSERT INTO transformation_runs AS step (step_id, org_id, run_id, transformation_id)
-VALUES (:step_id, :org_id, :run_id, :transformation_id)
-ON CONFLICT (step_id) DO UPDATE SET lease = step.lease + 1, started_at = now()
-WHERE step.outcome IS NULL
+-- name: claim_step(step_id, org_id, run_id, transformation_id, holder, repeated)$
+-- The lease under which the step is worked on; null when its outcome is known, or when it is asked
+-- for again while another message holds it: that one comes back until it is answered.
+INSERT INTO transformation_runs AS step (step_id, org_id, run_id, transformation_id, holder)
+VALUES (:step_id, :org_id, :run_id, :transformation_id, :holder)
+ON CONFLICT (step_id) DO UPDATE
+SET lease = step.lease + 1, started_at = now(), holder = excluded.holder
+WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder)
 RETURNING lease;
 
 -- name: step(step_id)^
@@ -183,8 +189,9 @@ WHERE step_id = :step_id AND lease = :lease AND outcome IS NULL;
 -- name: mark_run(transformation_id)!
 UPDATE transformations SET last_run_at = now() WHERE transformation_id = :transformation_id;
 
--- name: cancel_run(run_id, org_id)!
-INSERT INTO cancelled_runs (run_id, org_id) VALUES (:run_id, :org_id) ON CONFLICT DO NOTHING;
+-- name: cancel_run(run_id, org_id, attempt)!
+INSERT INTO cancelled_runs AS run (run_id, org_id, attempt) VALUES (:run_id, :org_id, :attempt)
+ON CONFLICT (run_id) DO UPDATE SET attempt = greatest(run.attempt, excluded.attempt);
 
--- name: is_cancelled(run_id)$
-SELECT EXISTS (SELECT FROM cancelled_runs WHERE run_id = :run_id);
+-- name: is_cancelled(run_id, attempt)$
+SELECT EXISTS (SELECT FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt);

@@ -26,16 +26,16 @@ def start_or_follow(dalgo: Dalgo, run: Run, *, stay: bool, as_json: bool) -> Non
         typer.echo(f"Run {run.id} is {run.status}. Watch it: dalgo runs follow {run.id}")
 
 
-def follow(dalgo: Dalgo, run: Run, *, as_json: bool = False) -> Run:
+def follow(dalgo: Dalgo, run: Run, *, as_json: bool = False, after_version: int = 0) -> Run:
     """Show a run until it has ended, as lines or as a JSON object for each event."""
     if as_json:
-        for event in dalgo.runs.events(run):
+        for event in dalgo.runs.events(run, after_version):
             typer.echo(event.model_dump_json())
         return dalgo.runs.get(run.id)
-    return show(dalgo, run, output.console())
+    return show(dalgo, run, output.console(), after_version)
 
 
-def show(dalgo: Dalgo, run: Run, console: Console) -> Run:
+def show(dalgo: Dalgo, run: Run, console: Console, after_version: int = 0) -> Run:
     """As `follow`, on the given console."""
     running: dict[object, Step] = {}
     progress: dict[object, SyncProgress] = {}
@@ -50,7 +50,7 @@ def show(dalgo: Dalgo, run: Run, console: Console) -> Run:
             progress[news.step_id] = news
             tell()
 
-        for event in dalgo.runs.events(run, on_progress=heard):
+        for event in dalgo.runs.events(run, after_version, on_progress=heard):
             step = step_of(event)
             if step is not None and event.type == "step_started":
                 running[step.id] = step

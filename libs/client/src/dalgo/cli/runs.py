@@ -85,6 +85,28 @@ def cancel(ctx: typer.Context, run_id: RunId, as_json: Json = False) -> None:
 
 
 @app.command()
+def retry(
+    ctx: typer.Context,
+    run_id: RunId,
+    stay: Annotated[
+        bool, typer.Option("--follow", help="Show how it goes; exit 1 unless it succeeds.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Begin a run that failed or was cancelled again, from where it stopped."""
+    with connect(ctx) as dalgo:
+        before = dalgo.runs.get(run_id)
+        run = dalgo.runs.retry(run_id)
+        if stay:
+            ended = follow_run(dalgo, run, as_json=as_json, after_version=before.version)
+            finish(ended, quiet=as_json)
+        elif as_json:
+            output.as_json(run)
+        else:
+            typer.echo(f"Run {run.id} is {run.status}. Watch it: dalgo runs follow {run.id}")
+
+
+@app.command()
 def follow(ctx: typer.Context, run_id: RunId, as_json: Json = False) -> None:
     """Show a run from its beginning to its end; exits 1 unless it succeeds."""
     with connect(ctx) as dalgo:

@@ -40,6 +40,15 @@ class Runs(Resource[D]):
         """Ask for the run to stop; one that has ended stays as it is."""
         return Call("POST", f"/runs/{run_id}/cancel", model(Run))
 
+    @endpoint
+    @staticmethod
+    def retry(run_id: UUID) -> Call[Run]:
+        """Begin a run that failed or was cancelled again, from where it stopped.
+
+        To follow only what happens from now on, give `events` the version that the run ended with.
+        """
+        return Call("POST", f"/runs/{run_id}/retry", model(Run))
+
 
 class SyncRuns(Runs[SyncDriver]):
     """Runs, to be followed by iterating."""

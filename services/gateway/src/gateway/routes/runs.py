@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Request, Response
 from contracts.orchestrator import GetRun, ListRuns, Run, RunStatus
 from gateway.conventions import Cursor, Limit, link_next, tag
 from gateway.edge import EdgeDep, Reader, Runner
-from gateway.runs import cancel_run
+from gateway.runs import cancel_run, retry_run
 from gateway.stream import EventStream, follow_organization, follow_run
 
 router = APIRouter(tags=["runs"])
@@ -48,6 +48,15 @@ async def show(run_id: UUID, response: Response, edge: EdgeDep, caller: Reader) 
 async def cancel(run_id: UUID, response: Response, edge: EdgeDep, caller: Runner) -> Run:
     """Stop a run: 202 while it stops, 200 when it has ended already."""
     return await cancel_run(edge, caller, response, run_id)
+
+
+@router.post("/runs/{run_id}/retry", status_code=202)
+async def retry(run_id: UUID, edge: EdgeDep, caller: Runner) -> Run:
+    """Begin a run that failed or was cancelled again: what went well is kept, the rest is done anew.
+
+    409 says why it cannot be: it has not ended, newer data was published, or its data is gone.
+    """
+    return await retry_run(edge, caller, run_id)
 
 
 @router.get("/runs/{run_id}/events", response_class=EventStream)

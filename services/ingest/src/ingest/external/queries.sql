@@ -63,4 +63,5 @@ UPDATE waiting_syncs SET resumed_at = now() WHERE step_id = ANY (:step_ids::uuid
 DELETE FROM waiting_syncs AS wait
 WHERE EXISTS (SELECT FROM sync_runs AS step
         WHERE step.step_id = wait.step_id AND step.outcome IS NOT NULL)
-    OR EXISTS (SELECT FROM cancelled_runs AS run WHERE run.run_id = wait.run_id);
+    OR EXISTS (SELECT FROM cancelled_runs AS run WHERE run.run_id = wait.run_id
+        AND run.attempt >= coalesce((wait.command ->> 'attempt')::integer, 1));

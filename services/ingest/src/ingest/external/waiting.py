@@ -108,7 +108,8 @@ class Waiting:
                 connection,
                 (
                     Outgoing(
-                        SyncSource.model_validate(row["command"]),
+                        # It takes up what it held itself.
+                        SyncSource.model_validate(row["command"] | {"repeated": False}),
                         row["org_id"],
                         actor=row["actor"],
                         # A step that waits again has another lease by then.

@@ -1,0 +1,2 @@
+-- The message by which the step is held: one that asks again does not take it from its holder.
+ALTER TABLE transformation_runs ADD COLUMN holder uuid;
