@@ -18,6 +18,7 @@ from contracts import outside
 from contracts.envelope import Meta, envelop, new_id, to_headers
 from contracts.ingest import SyncSource
 from contracts.orchestrator import RunCancelRequested
+from contracts.streams import STREAMS
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -65,6 +66,10 @@ async def database(connect_database) -> AsyncIterator[Database]:
 async def worker(connect_bus, database: Database) -> AsyncIterator[Worker]:
     async with database.transaction() as connection:
         await connection.execute("DELETE FROM dead_letters")
+    # What other tests have left for ingest would die here too.
+    jetstream = (await connect_bus("migrator")).jetstream
+    for stream in STREAMS:
+        await jetstream.purge_stream(stream.name)
     worker = Worker(await connect_bus("ingest"), database)
     async with worker.at_work():
         yield worker

@@ -136,7 +136,7 @@ async def test_replayed_letters_of_a_run_that_has_ended_change_nothing(
     assert neighbours.told(PublishRun, run_id=run_id) == []
     assert len(neighbours.told(SyncSource, run_id=run_id)) == 1
     left = await typed("dlq", "list", "--service", "orchestrator")
-    assert left.stdout == "There are no dead letters.\n"
+    assert not any(str(letter) in left.stdout for letter in letters)
     assert (await typed("dlq", "drop", *letters, "--yes")).exit_code == 0
 
 

@@ -102,7 +102,7 @@ class Database:
     async def system(self) -> AsyncIterator[Connection]:
         """A transaction over all organisations, for background work; keep its queries few."""
         async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute(f'SET LOCAL ROLE "{self.name}_system"')
+            await become_system(connection, self.name)
             yield connection
 
     @asynccontextmanager
@@ -115,6 +115,11 @@ class Database:
         """Raise unless the server answers."""
         async with asyncio.timeout(2), self.pool.acquire() as connection:
             await connection.execute("SELECT 1")
+
+
+async def become_system(connection: Connection, service: str) -> None:
+    """See the rows of all organisations of a service, until the transaction ends."""
+    await connection.execute(f'SET LOCAL ROLE "{service}_system"')
 
 
 def queries(package: str) -> Any:

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import asyncpg
 
-from chassis.database import queries
+from chassis.database import become_system, queries
 from contracts.message import Part
 
 _queries = queries("orchestrator")
@@ -49,6 +49,6 @@ async def standing(connection: asyncpg.Connection) -> Standing:
 async def _as_system(connection: asyncpg.Connection) -> AsyncIterator[None]:
     """Row-level security is forced on the owner too: only this role sees all organisations."""
     async with connection.transaction():
-        await connection.execute("SET LOCAL ROLE orchestrator_system")
+        await become_system(connection, "orchestrator")
         await connection.execute("SET LOCAL search_path TO orchestrator")
         yield
