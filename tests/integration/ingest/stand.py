@@ -207,6 +207,14 @@ class Stand:
             and all(getattr(event, key) == value for key, value in fields.items())
         ]
 
+    def outcomes(self, step_id: UUID) -> list[Event]:
+        """What was said of a step so far; said once more in the same words it counts once."""
+        said: list[Event] = []
+        for event in self.heard(SourceSynced, SourceSyncFailed, step_id=step_id):
+            if event not in said:
+                said.append(event)
+        return said
+
     async def idle(self) -> None:
         """Wait until every sync that was sent has been handled."""
         migrator = await self.as_("migrator")

@@ -228,7 +228,7 @@ async def test_a_step_that_somebody_else_took_over_is_finished_by_them_alone(
         assert outcome.lease == 2
         slow.resume()
         await stand.idle()
-        assert stand.heard(SourceSynced, SourceSyncFailed, step_id=command.step_id) == [outcome]
+        assert stand.outcomes(command.step_id) == [outcome]
         assert await stand.versions() == {outcome.tables[0].relation}
 
 
