@@ -122,31 +122,44 @@ UPDATE sources SET status = :status WHERE id = :source_id;
 -- name: delete_source(source_id)!
 DELETE FROM sources WHERE id = :source_id;
 
--- name: note_sync(source_id, error, warnings)!
--- What a load found replaces what was said before; null: nothing was loaded.
-UPDATE sources SET last_error = :error::text, warnings = coalesce(:warnings::jsonb, warnings),
-    last_synced_at = CASE WHEN :error::text IS NULL THEN now() ELSE last_synced_at END
-WHERE id = :source_id;
-
--- name: claim_step(step_id, org_id, run_id, source_id, holder, repeated)$
--- The lease under which the step is worked on; null when its outcome is known, or when it is asked
--- for again while another message holds it: that one comes back until it is answered.
-INSERT INTO sync_runs AS step (step_id, org_id, run_id, source_id, holder)
-VALUES (:step_id, :org_id, :run_id, :source_id, :holder)
-ON CONFLICT (step_id) DO UPDATE
-SET lease = step.lease + 1, started_at = now(), holder = excluded.holder
-WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder)
-RETURNING lease;
+-- name: claim_step(step_id, org_id, run_id, attempt, source_id, holder, repeated)^
+-- The lease under which the step is worked on. None: the attempt of the run was called off, the
+-- outcome is known, or it is asked for again while another message holds the step: that one comes
+-- back until it is answered.
+WITH run AS (
+    SELECT EXISTS (
+        SELECT FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt
+    ) AS is_cancelled
+), claimed AS (
+    INSERT INTO sync_runs AS step (step_id, org_id, run_id, source_id, holder)
+    SELECT :step_id, :org_id, :run_id, :source_id, :holder FROM run WHERE NOT is_cancelled
+    ON CONFLICT (step_id) DO UPDATE
+    SET lease = step.lease + 1, started_at = now(), holder = excluded.holder
+    WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder)
+    RETURNING lease
+)
+SELECT run.is_cancelled, claimed.lease FROM run LEFT JOIN claimed ON true;
 
 -- name: step(step_id)^
 SELECT outcome, event FROM sync_runs WHERE step_id = :step_id;
 
--- name: finish_step(step_id, lease, outcome, event, written)!
--- Affects no row when the step was claimed anew or finished meanwhile.
-UPDATE sync_runs SET outcome = :outcome, event = :event, ended_at = now(),
-    begun = ARRAY(SELECT relation FROM unnest(begun) AS relation
-                  WHERE relation <> ALL (:written::text[]))
-WHERE step_id = :step_id AND lease = :lease AND outcome IS NULL;
+-- name: finish_step(step_id, lease, outcome, event, written, source_id, error, warnings)^
+-- What was begun for the step and is not its outcome; no row when the step was claimed anew or
+-- finished meanwhile. What a load found replaces what was said of the source before; null: nothing
+-- was loaded.
+WITH finished AS (
+    UPDATE sync_runs SET outcome = :outcome, event = :event, ended_at = now(),
+        begun = ARRAY(SELECT relation FROM unnest(begun) AS relation
+                      WHERE relation <> ALL (:written::text[]))
+    WHERE step_id = :step_id AND lease = :lease AND outcome IS NULL
+    RETURNING begun
+), noted AS (
+    UPDATE sources SET last_error = :error::text,
+        warnings = coalesce(:warnings::jsonb, warnings),
+        last_synced_at = CASE WHEN :error::text IS NULL THEN now() ELSE last_synced_at END
+    FROM finished WHERE id = :source_id
+)
+SELECT begun FROM finished;
 
 -- name: begin_version(step_id, relation)!
 UPDATE sync_runs SET begun = array_append(begun, :relation) WHERE step_id = :step_id;

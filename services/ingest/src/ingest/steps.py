@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from chassis.database import Database, affected, queries
+from chassis.database import Database, queries
+from chassis.jobs import Stopped
 from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
 
 Outcome = SourceSynced | SourceSyncFailed
@@ -21,42 +22,46 @@ class Steps:
         """A new lease on the step, which outdates all others; or the outcome that it has.
 
         `holder`: id of the command's message. None: it was asked for again, and another holds it.
+        Raises Stopped when this attempt of the run was called off.
         """
         async with self._database.organization(org_id) as connection:
-            lease = await _queries.claim_step(
+            row = await _queries.claim_step(
                 connection,
                 step_id=command.step_id,
                 org_id=org_id,
                 run_id=command.run_id,
+                attempt=command.attempt,
                 source_id=command.source_id,
                 holder=holder,
                 repeated=command.repeated,
             )
-            if lease is not None:
-                return lease
+            if row["is_cancelled"]:
+                raise Stopped
+            if row["lease"] is not None:
+                return row["lease"]
             row = await _queries.step(connection, step_id=command.step_id)
         outcome = row["outcome"]
         return None if outcome is None else _OUTCOMES[outcome].model_validate(row["event"])
 
-    async def finish(self, org_id: UUID, source_id: UUID, outcome: Outcome) -> bool:
-        """Commit the outcome of a step; False when a newer lease was given meanwhile."""
+    async def finish(self, org_id: UUID, source_id: UUID, outcome: Outcome) -> Sequence[str] | None:
+        """Commit the outcome of a step; None when a newer lease was given meanwhile.
+
+        Gives what was begun for it, is not its outcome, and is not known to be gone.
+        """
         failed = isinstance(outcome, SourceSyncFailed)
         async with self._database.organization(org_id) as connection:
-            status = await _queries.finish_step(
+            row = await _queries.finish_step(
                 connection,
                 step_id=outcome.step_id,
                 lease=outcome.lease,
                 outcome="failed" if failed else "synced",
                 event=outcome.model_dump(mode="json"),
                 written=written(outcome),
+                source_id=source_id,
+                error=outcome.problem.detail if failed else None,
+                warnings=_found(outcome),
             )
-            if affected(status) == 0:
-                return False
-            error = outcome.problem.detail if failed else None
-            await _queries.note_sync(
-                connection, source_id=source_id, error=error, warnings=_found(outcome)
-            )
-            return True
+        return None if row is None else row["begun"]
 
     async def begin_version(self, org_id: UUID, step_id: UUID, relation: str) -> None:
         """Remember the table that a step is about to write."""

@@ -60,10 +60,11 @@ class Syncer:
     async def sync_source(self, command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
         """SyncSource: loads, or says the known outcome again."""
         org_id = organization_of(meta)
-        if await self.is_cancelled(command, meta):
+        try:
+            claimed = await self._steps.claim(org_id, command, meta.id)
+        except Stopped:
             await self._sweep(org_id, command)
-            raise Stopped
-        claimed = await self._steps.claim(org_id, command, meta.id)
+            raise
         if claimed is None:
             return ()
         if not isinstance(claimed, int):
@@ -83,9 +84,12 @@ class Syncer:
         return await self._commit(org_id, command, outcome, meta)
 
     async def give_up(self, command: SyncSource, meta: Meta, reason: str) -> Sequence[Outgoing]:
-        """The failure of a step that could not be handled."""
+        """The failure of a step that could not be handled; nothing of a run that was called off."""
         org_id = organization_of(meta)
-        claimed = await self._steps.claim(org_id, command, meta.id)
+        try:
+            claimed = await self._steps.claim(org_id, command, meta.id)
+        except Stopped:
+            return ()
         if claimed is None:
             return ()
         if not isinstance(claimed, int):
@@ -157,8 +161,10 @@ class Syncer:
     async def _commit(
         self, org_id: UUID, command: SyncSource, outcome: Outcome, meta: Meta
     ) -> Sequence[Outgoing]:
-        if await self._steps.finish(org_id, command.source_id, outcome):
-            await self._sweep(org_id, command)
+        left = await self._steps.finish(org_id, command.source_id, outcome)
+        if left is not None:
+            for relation in left:
+                await self._drop(org_id, command, relation)
             return [_said(outcome, org_id, meta)]
         log.info("sync_overtaken", step_id=str(command.step_id), lease=outcome.lease)
         for relation in written(outcome):
