@@ -104,6 +104,7 @@ SERVICES = (
             auth.GetOrganization,
             orchestrator.FindPipelineUsers,
             orchestrator.FindOldestRun,
+            orchestrator.FindPinnedVersions,
         ),
         handles=(
             transform.BuildTransformation,

@@ -73,6 +73,13 @@ SELECT state FROM runs WHERE id = :run_id;
 SELECT min(created_at) FROM runs
 WHERE status IN ('queued', 'syncing', 'transforming', 'publishing');
 
+-- name: pinned_versions(relations)
+-- One that was begun before and waits to go on counts: what was pinned stays pinned.
+SELECT DISTINCT pinned ->> 'relation' AS relation
+FROM runs CROSS JOIN jsonb_array_elements(state -> 'published') AS pinned
+WHERE status IN ('queued', 'syncing', 'transforming', 'publishing')
+  AND pinned ->> 'relation' = ANY (:relations::text[]);
+
 -- name: list_runs(pipeline_id, status, before_time, before_id, page)
 SELECT id, created_at, state FROM runs
 WHERE (:pipeline_id::uuid IS NULL OR pipeline_id = :pipeline_id)

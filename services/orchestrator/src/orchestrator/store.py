@@ -217,6 +217,12 @@ class RunStore:
         async with self._database.organization(org_id) as connection:
             return OldestRun(created_at=await _queries.oldest_open_run(connection))
 
+    async def pinned(self, org_id: UUID, relations: Sequence[str]) -> tuple[str, ...]:
+        """Those of the versions that runs which have not ended were planned on."""
+        async with self._database.organization(org_id) as connection:
+            rows = await collect(_queries.pinned_versions(connection, relations=list(relations)))
+        return tuple(row["relation"] for row in rows)
+
     async def list(self, org_id: UUID, request: ListRuns) -> RunList:
         """A page of runs, newest first."""
         before_time, before_id = after(request.cursor, 2)
