@@ -173,6 +173,7 @@ SERVICES = (
             transform.ProfileTable,
             transform.ListTableVersions,
             transform.RollbackTable,
+            transform.GetStorage,
             transform.CreateTransformation,
             transform.UpdateTransformation,
             transform.GetTransformation,
