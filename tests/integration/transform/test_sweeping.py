@@ -21,6 +21,7 @@ from contracts.orchestrator import (
 )
 from contracts.problem import ProblemError
 from contracts.transform import (
+    GetStorage,
     GetTable,
     ListTableVersions,
     PreviewTable,
@@ -320,6 +321,27 @@ async def test_former_versions_go_oldest_first_until_they_fit_into_the_budget(
     with pytest.raises(ProblemError) as caught:
         await stand.ask(RollbackTable(name="t0", version=former[0].version_id))
     assert caught.value.problem.status == 404
+
+
+async def test_the_room_that_versions_take_is_told(stand, held, other):
+    large, small = [
+        await superseded(stand, name, select, held)
+        for name, select in (("large", LARGE), ("small", ONE))
+    ]
+    left = await stand.load(small.table_id, LARGE, held)
+    await stand.declare("empty", held)
+    await superseded(other, "theirs", LARGE, held)
+    told = await stand.ask(GetStorage())
+    shown = (await stand.ask(GetTable(name="large"))).bytes, small.bytes
+    assert told.published_bytes == sum(shown)
+    assert told.former_bytes == large.bytes + small.bytes
+    assert told.unpublished_bytes == left.bytes > 300_000
+    assert (told.former_budget_bytes, told.former_versions) == (5 * 1024**3, 1)
+    assert [(one.name, one.published_bytes, one.former_bytes) for one in told.tables] == [
+        ("large", shown[0], large.bytes),
+        ("small", shown[1], small.bytes),
+    ]
+    assert (await stand.ask(GetStorage(limit=1))).tables == told.tables[:1]
 
 
 async def test_a_budget_is_an_organisations_own(stand, other, held, make_sweeper):
