@@ -387,6 +387,28 @@ async def test_sweepers_side_by_side_disturb_neither_publishes_nor_each_other(
     assert sum(dropped) <= 7, "what one has dropped, no other has"
 
 
+async def test_what_is_gone_back_to_while_it_is_swept_is_there_or_not_but_never_half(
+    stand, held, make_sweeper
+):
+    sweeper = make_sweeper(former_versions=0)
+    shown = await stand.source("t", ONE, held)
+    for turn in range(6):
+        former, shown = shown, await renew(stand, shown, f"SELECT {turn} AS a")
+        back = asyncio.create_task(stand.ask(RollbackTable(name="t", version=former.version_id)))
+        while not back.done():
+            await sweeper.sweep_outdated(stand.org_id)
+        try:
+            assert (await back).version == former.version_id
+            shown = former
+        except ProblemError as error:
+            if error.problem.status != 404:
+                raise
+        assert (await stand.ask(GetTable(name="t"))).version == shown.version_id
+        assert len((await stand.ask(PreviewTable(name="t"))).rows) == 1
+        await sweeper.sweep_outdated(stand.org_id)
+        assert await written(stand) == relations(shown)
+
+
 async def test_a_view_of_somebodys_keeps_its_version_and_no_other(stand, held, sweeper):
     old = await stand.source("t", ONE, held)
     connection = await stand.connection("transform")

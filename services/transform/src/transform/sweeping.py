@@ -141,6 +141,7 @@ class Sweeper:
         try:
             await (self.sweep(org_id) if thoroughly else self.sweep_outdated(org_id))
         except (ProblemError, *AWAY):
+            self._due.add(org_id)
             raise
         except Exception:
             log.exception("sweep_failed", org_id=str(org_id))
