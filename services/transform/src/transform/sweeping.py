@@ -1,6 +1,7 @@
 """Versions that nobody can want any more are dropped: outdated ones, and those never published."""
 
 import asyncio
+import random
 from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -60,7 +61,7 @@ class Sweeper:
                     for org_id in await self._organizations():
                         await self._look(org_id, thoroughly=True)
                 else:
-                    for org_id in tuple(self._due):
+                    for org_id in random.sample(list(self._due), len(self._due)):
                         await self._look(org_id, thoroughly=False)
             except (ProblemError, *AWAY) as error:
                 # The others would wait for an answer as long.
@@ -132,9 +133,10 @@ class Sweeper:
         return [(row["relation"], row["bytes"] or 0) for row in rows]
 
     async def _organizations(self) -> list[UUID]:
+        """All of them, in an order of chance: one that fails does not keep the same others waiting."""
         async with self._database.system() as connection:
             rows = await collect(_queries.organizations_with_tables(connection))
-        return [row["org_id"] for row in rows]
+        return random.sample([row["org_id"] for row in rows], len(rows))
 
     async def _look(self, org_id: UUID, *, thoroughly: bool) -> None:
         """Sweep one organisation; what fails here is no reason to leave the others."""
