@@ -69,16 +69,16 @@ LIMIT :batch;
 -- name: get_run(run_id)^
 SELECT state FROM runs WHERE id = :run_id;
 
--- name: oldest_open_run()$
-SELECT min(created_at) FROM runs
-WHERE status IN ('queued', 'syncing', 'transforming', 'publishing');
-
--- name: pinned_versions(relations)
+-- name: pinned_versions(relations)$
 -- One that was begun before and waits to go on counts: what was pinned stays pinned.
-SELECT DISTINCT pinned ->> 'relation' AS relation
+SELECT coalesce(array_agg(DISTINCT pinned ->> 'relation'), '{}')
 FROM runs CROSS JOIN jsonb_array_elements(state -> 'published') AS pinned
 WHERE status IN ('queued', 'syncing', 'transforming', 'publishing')
   AND pinned ->> 'relation' = ANY (:relations::text[]);
+
+-- name: oldest_open_run()$
+SELECT min(created_at) FROM runs
+WHERE status IN ('queued', 'syncing', 'transforming', 'publishing');
 
 -- name: list_runs(pipeline_id, status, before_time, before_id, page)
 SELECT id, created_at, state FROM runs
