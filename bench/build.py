@@ -25,12 +25,11 @@ from contracts.envelope import new_id
 from contracts.tables import TableVersion
 from contracts.transform import BuildTransformation, CreateTransformation, TransformationBuilt
 from recipe import Context, parse
-from transform.build import Builder
+from transform.build import Builder, Claimed
 from transform.catalogue import Catalogue
 from transform.column_names import ColumnNames
 from transform.compiler import Compiler, pinned_tables
 from transform.session import Sessions
-from transform.store import Store
 from warehouse import versions
 from warehouse.access import as_org
 
@@ -57,7 +56,7 @@ async def measure(ground: Ground) -> dict[str, float]:
     catalogue = Catalogue(database)
     sessions = Sessions(SecretStr("a key of the bench"))
     column_names = ColumnNames(database, sessions, compiler)
-    builder = Builder(database, sessions, Store(database), catalogue, compiler, column_names)
+    builder = Builder(database, sessions, compiler, column_names)
     inputs = (people, districts)
     tables = pinned_tables(org_id, await catalogue.all(org_id), inputs)
     recipe, context = parse({"steps": TEN_STEPS}), Context(as_of=NOON)
@@ -102,9 +101,9 @@ async def _build(
         as_of=NOON,
         timezone="UTC",
     )
-    lease = await builder.claim(org_id, command, new_id())
-    assert isinstance(lease, int)
-    outcome = await builder.build(org_id, command, lease)
+    claimed = await builder.claim(org_id, command, new_id())
+    assert isinstance(claimed, Claimed)
+    outcome = await builder.build(org_id, command, claimed)
     assert isinstance(outcome, TransformationBuilt), outcome
     return outcome.tables[0]
 

@@ -64,7 +64,7 @@ class Ground:
 def running(*services: str) -> Iterator[Ground]:
     """Servers of their own, and these services; gone afterwards."""
     with (
-        Servers.temporary(password=PASSWORD) as servers,
+        Servers.temporary(password=PASSWORD, durable=True) as servers,
         tempfile.TemporaryDirectory(prefix="dalgo-bench-") as folder,
     ):
         asyncio.run(_prepare(servers))

@@ -21,34 +21,37 @@ TIMES = 60
 ROWS = 100
 
 
-async def _call(client: httpx.AsyncClient, method: str, path: str, **more: Any) -> dict[str, Any]:
+async def call(client: httpx.AsyncClient, method: str, path: str, **more: Any) -> Any:
+    """A request's answer; raises httpx.HTTPStatusError."""
     answer = await client.request(method, path, **more)
     answer.raise_for_status()
     return answer.json()
 
 
-async def _source(client: httpx.AsyncClient, number: int) -> str:
+async def source(client: httpx.AsyncClient, number: int) -> str:
+    """A new source of a hundred rows; its id."""
     rows = "".join(f"{n},person {n},{n % 7}\n" for n in range(ROWS))
     content = f"number,name,group_{number}\n{rows}".encode()
-    upload = await _call(client, "POST", "/uploads", files={"file": ("people.csv", content)})
+    upload = await call(client, "POST", "/uploads", files={"file": ("people.csv", content)})
     config = {"upload_id": upload["upload_id"]}
     body = {"type": "csv", "name": f"people {number}", "config": config}
-    return (await _call(client, "POST", "/sources", json=body))["id"]
+    return (await call(client, "POST", "/sources", json=body))["id"]
 
 
-async def _recipe(client: httpx.AsyncClient, name: str, table: str) -> str:
+async def recipe(client: httpx.AsyncClient, name: str, table: str) -> str:
+    """A new transformation that reads a table; its id."""
     steps = [
         {"type": "source", "table": table},
         {"type": "filter", "column": "number", "operator": "greater_than", "value": 3},
     ]
     body = {"name": name, "recipe": {"steps": steps}}
-    return (await _call(client, "POST", "/transformations", json=body))["id"]
+    return (await call(client, "POST", "/transformations", json=body))["id"]
 
 
 async def _timed(client: httpx.AsyncClient, path: str) -> tuple[float, dict[str, Any]]:
     """Milliseconds to the answer, and the run as it has ended."""
     started = time.perf_counter()
-    run = await _call(client, "POST", path, headers={"Prefer": "wait=60"})
+    run = await call(client, "POST", path, headers={"Prefer": "wait=60"})
     taken = (time.perf_counter() - started) * 1000
     if run["status"] != "succeeded":
         raise RuntimeError(json.dumps(run))
@@ -58,14 +61,14 @@ async def _timed(client: httpx.AsyncClient, path: str) -> tuple[float, dict[str,
 async def measure(ground: Ground, times: int) -> dict[str, float]:
     """Medians in milliseconds, the two kinds of run in turn."""
     async with signed_up(ground) as (client, _):
-        sources = [await _source(client, number) for number in range(3)]
-        recipes = [await _recipe(client, "first", "people 0")]
+        sources = [await source(client, number) for number in range(3)]
+        recipes = [await recipe(client, "first", "people 0")]
         recipes += [
-            await _recipe(client, "second", "first"),
-            await _recipe(client, "third", "second"),
+            await recipe(client, "second", "first"),
+            await recipe(client, "third", "second"),
         ]
         body = {"name": "all", "source_ids": sources, "transformation_ids": recipes}
-        pipeline = (await _call(client, "POST", "/pipelines", json=body))["id"]
+        pipeline = (await call(client, "POST", "/pipelines", json=body))["id"]
         first, _ = await _timed(client, f"/pipelines/{pipeline}/run")
         whole: list[float] = []
         single: list[float] = []

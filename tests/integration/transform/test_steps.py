@@ -9,12 +9,10 @@ from pydantic import SecretStr
 from chassis.testing import eventually
 from contracts.envelope import new_id
 from contracts.transform import BuildTransformation, TransformationBuilt, TransformationFailed
-from transform.build import Builder, Overtaken
-from transform.catalogue import Catalogue
+from transform.build import Builder, Claimed, Overtaken
 from transform.column_names import ColumnNames
 from transform.compiler import Compiler
 from transform.session import Sessions
-from transform.store import Store
 from warehouse import names
 
 
@@ -24,7 +22,7 @@ async def builder(transform):
     database, compiler = transform.database, Compiler()
     sessions = Sessions(SecretStr("a key of the tests"))
     column_names = ColumnNames(database, sessions, compiler)
-    yield Builder(database, sessions, Store(database), Catalogue(database), compiler, column_names)
+    yield Builder(database, sessions, compiler, column_names)
     await compiler.close()
 
 
@@ -42,6 +40,13 @@ async def copied(stand, numbers):
     return await stand.transformation("Copied", {"type": "source", "table": "numbers"})
 
 
+async def leased(builder: Builder, stand, command, holder=None) -> Claimed:
+    """The step, claimed; it must be free."""
+    claimed = await builder.claim(stand.org_id, command, holder or new_id())
+    assert isinstance(claimed, Claimed)
+    return claimed
+
+
 async def relations(stand) -> set[str]:
     connection = await stand.connection("transform")
     try:
@@ -56,21 +61,21 @@ async def relations(stand) -> set[str]:
 
 async def test_a_holder_whose_lease_is_old_leaves_nothing_behind(stand, copied, builder, numbers):
     command = await stand.command(copied.id)
-    assert await builder.claim(stand.org_id, command, new_id()) == 1
-    assert await builder.claim(stand.org_id, command, new_id()) == 2
+    old, new = [await leased(builder, stand, command) for _ in range(2)]
+    assert (old.lease, new.lease) == (1, 2)
     with pytest.raises(Overtaken):
-        await builder.build(stand.org_id, command, 1)
+        await builder.build(stand.org_id, command, old)
     assert await relations(stand) == {numbers.relation}
-    built = await builder.build(stand.org_id, command, 2)
+    built = await builder.build(stand.org_id, command, new)
     assert isinstance(built, TransformationBuilt)
     assert await relations(stand) == {numbers.relation, built.tables[0].relation}
 
 
 async def test_two_holders_at_once_make_one_outcome(stand, copied, builder, numbers):
     command = await stand.command(copied.id)
-    leases = [await builder.claim(stand.org_id, command, new_id()) for _ in range(3)]
+    holders = [await leased(builder, stand, command) for _ in range(3)]
     results = await asyncio.gather(
-        *(builder.build(stand.org_id, command, lease) for lease in leases),
+        *(builder.build(stand.org_id, command, claimed) for claimed in holders),
         return_exceptions=True,
     )
     built = [result for result in results if isinstance(result, TransformationBuilt)]
@@ -93,7 +98,7 @@ async def test_who_asks_again_gets_the_outcome_and_never_the_step(stand, copied,
     command = await stand.command(copied.id)
     again = command.model_copy(update={"repeated": True})
     holder, asker = meta(stand.org_id), meta(stand.org_id)
-    assert await builder.claim(stand.org_id, command, holder.id) == 1
+    assert (await leased(builder, stand, command, holder.id)).lease == 1
     assert await builder.build_transformation(again, asker) == ()
     (said,) = await builder.build_transformation(command, holder)
     assert said.message.lease == 2
@@ -109,9 +114,9 @@ async def test_who_asks_again_for_what_nobody_has_takes_it(stand, copied, builde
     command = await stand.command(copied.id)
     again = command.model_copy(update={"repeated": True})
     asker = meta(stand.org_id)
-    assert await builder.claim(stand.org_id, again, asker.id) == 1
+    assert (await leased(builder, stand, again, asker.id)).lease == 1
     # It died with the step: delivered once more, it goes on.
-    assert await builder.claim(stand.org_id, again, asker.id) == 2
+    assert (await leased(builder, stand, again, asker.id)).lease == 2
     assert await builder.claim(stand.org_id, again, new_id()) is None
 
 

@@ -45,12 +45,17 @@ class Servers:
     @classmethod
     @contextmanager
     def temporary(
-        cls, users: Sequence[User] | None = None, password: str | None = None
+        cls,
+        users: Sequence[User] | None = None,
+        password: str | None = None,
+        *,
+        durable: bool = False,
     ) -> "Iterator[Servers]":
         """Empty servers in a temporary directory, gone afterwards.
 
         Users of the bus are those of the contracts unless given. `password` is everybody's:
-        each service's, the migrator's and the superuser's; without it one is made.
+        each service's, the migrator's and the superuser's; without it one is made. `durable`
+        servers wait for the disk as those of an installation do, which benches must pay for.
         """
         secret = password or secrets.token_urlsafe(24)
         if users is None:
@@ -61,7 +66,7 @@ class Servers:
         if os.geteuid() == 0:
             folder.chmod(0o711)  # PostgreSQL runs as another and must pass through
         try:
-            servers = cls._in(folder, users, secret)
+            servers = cls._in(folder, users, secret, test=not durable)
             with ThreadPoolExecutor(2) as pool:
                 starts = [pool.submit(unit.start) for unit in (servers.postgres, servers.nats)]
             try:
@@ -77,7 +82,7 @@ class Servers:
             shutil.rmtree(folder, ignore_errors=True)
 
     @classmethod
-    def _in(cls, folder: Path, users: Sequence[User], secret: str) -> "Servers":
+    def _in(cls, folder: Path, users: Sequence[User], secret: str, test: bool) -> "Servers":
         port = ports.choose()
         client = ports.choose(taken=(port,))
         monitoring = ports.choose(taken=(port, client))
@@ -89,7 +94,7 @@ class Servers:
                 migrator_password=secret,
                 log=folder / "postgres.log",
                 runs=folder,
-                test=True,
+                test=test,
             ),
             Nats(
                 folder / "nats",
@@ -99,7 +104,7 @@ class Servers:
                 system_password=secret,
                 log=folder / "nats.log",
                 runs=folder,
-                test=True,
+                test=test,
             ),
         )
 

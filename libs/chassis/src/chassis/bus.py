@@ -5,7 +5,7 @@ acknowledged by its stream when the call returns.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -175,6 +175,25 @@ class Bus:
                         "The message bus does not answer. Try again shortly.",
                     ) from error
                 await asyncio.sleep(0.2)
+
+    async def store_all(
+        self, messages: Sequence[tuple[Stream, str, bytes, dict[str, str]]]
+    ) -> None:
+        """As `store` for (stream, subject, body, headers) each: in order, none waits for another.
+
+        Should one fail they are all said again, one after the other; what was stored is not stored
+        twice, but may then come before what it should have followed.
+        """
+        said = await asyncio.gather(
+            *(
+                self.jetstream.publish(subject, body, stream=stream.name, headers=headers)
+                for stream, subject, body, headers in messages
+            ),
+            return_exceptions=True,
+        )
+        if any(isinstance(word, BaseException) for word in said):
+            for message in messages:
+                await self.store(*message)
 
     async def watch(self, pattern: str, hear: Callable[[Msg], Awaitable[None]]) -> None:
         """Hear what is said on a subject from now on (core NATS: what is missed stays missed)."""

@@ -8,7 +8,7 @@ works (`app.org_id`, forced row-level security); work across organisations takes
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Any
 from uuid import UUID
@@ -94,27 +94,57 @@ class Database:
     @asynccontextmanager
     async def organization(self, org_id: UUID) -> AsyncIterator[Connection]:
         """A transaction that sees and writes the rows of one organisation only."""
-        async with self.pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT set_config('app.org_id', $1, true)", str(org_id))
-            yield connection
+        async with self._begun(f"BEGIN; SET LOCAL app.org_id = '{UUID(int=org_id.int)}'") as own:
+            yield own
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Connection]:
         """A transaction over all organisations, for background work; keep its queries few."""
-        async with self.pool.acquire() as connection, connection.transaction():
-            await become_system(connection, self.name)
-            yield connection
+        async with self._begun(f'BEGIN; SET LOCAL ROLE "{self.name}_system"') as own:
+            yield own
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A transaction on system tables, which no organisation owns."""
-        async with self.pool.acquire() as connection, connection.transaction():
-            yield connection
+        async with self._begun("BEGIN") as own:
+            yield own
+
+    @asynccontextmanager
+    async def _begun(self, begin: str) -> AsyncIterator[Connection]:
+        """A transaction that begins together with what holds in it, which spares a round trip.
+
+        asyncpg's own manager cannot say both at once; inside this one it refuses to work, so what
+        may fail and be gone on from takes a `savepoint`.
+        """
+        async with self.pool.acquire() as connection:
+            await connection.execute(begin)
+            try:
+                yield connection
+            except BaseException:
+                with suppress(*AWAY):
+                    await connection.execute("ROLLBACK")
+                raise
+            if await connection.execute("COMMIT") != "COMMIT":
+                # What PostgreSQL says to the end of a transaction in which a statement failed.
+                raise asyncpg.InFailedSQLTransactionError("the transaction was rolled back")
 
     async def ping(self) -> None:
         """Raise unless the server answers."""
         async with asyncio.timeout(2), self.pool.acquire() as connection:
             await connection.execute("SELECT 1")
+
+
+@asynccontextmanager
+async def savepoint(connection: Connection) -> AsyncIterator[None]:
+    """A block after whose failure the transaction around it can go on."""
+    await connection.execute("SAVEPOINT block")
+    try:
+        yield
+    except BaseException:
+        with suppress(*AWAY):
+            await connection.execute("ROLLBACK TO SAVEPOINT block")
+        raise
+    await connection.execute("RELEASE SAVEPOINT block")
 
 
 async def become_system(connection: Connection, service: str) -> None:

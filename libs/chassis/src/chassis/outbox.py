@@ -16,7 +16,27 @@ from contracts.streams import CMD, EVT, STREAMS
 _BATCH = 200
 _IDLE = 1.0
 _KEEP = "24 hours"
+_TIDY = 600.0
 _STREAMS = {stream.name: stream for stream in STREAMS}
+
+_PUT = """
+INSERT INTO outbox (id, stream, subject, headers, body)
+SELECT id, stream, subject, headers, body
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bytea[])
+    WITH ORDINALITY AS message (id, stream, subject, headers, body, place)
+ORDER BY place
+ON CONFLICT (id) DO NOTHING
+"""
+# One active relay a service keeps the order; the lock ends with the transaction, so it works
+# behind a transaction pooler too.
+_NEXT = """
+WITH own AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(hashtext($1)) AS is_held)
+SELECT message.* FROM own CROSS JOIN LATERAL (
+    SELECT seq, stream, subject, headers, body FROM outbox
+    WHERE own.is_held AND published_at IS NULL ORDER BY seq LIMIT $2
+) message
+ORDER BY seq
+"""
 
 
 @dataclass(frozen=True)
@@ -40,7 +60,7 @@ class Outbox:
     async def put(self, connection: Connection, messages: Iterable[Outgoing]) -> None:
         """Keep messages for the relay; they leave if and only if the transaction commits."""
         trace = carry()
-        rows = []
+        rows: list[tuple[UUID, str, str, dict[str, str], bytes]] = []
         for outgoing in messages:
             message = outgoing.message
             meta = envelop(
@@ -55,11 +75,8 @@ class Outbox:
             subject = message.subject(outgoing.org_id) if event else message.subject()
             stream = EVT if event else CMD
             rows.append((meta.id, stream.name, subject, to_headers(meta) | trace, to_body(message)))
-        await connection.executemany(
-            "INSERT INTO outbox (id, stream, subject, headers, body) VALUES ($1, $2, $3, $4, $5) "
-            "ON CONFLICT (id) DO NOTHING",
-            rows,
-        )
+        if rows:
+            await connection.execute(_PUT, *map(list, zip(*rows, strict=True)))
 
     def wake(self) -> None:
         """Call after the commit, so that the relay does not wait for its next look."""
@@ -76,8 +93,13 @@ class Relay:
 
     async def run(self) -> None:
         """Relay until cancelled; a lost database or bus is waited for."""
+        clock = asyncio.get_running_loop().time
+        tidy_at = clock()
         while True:
             try:
+                if clock() >= tidy_at:
+                    await self._forget()
+                    tidy_at = clock() + _TIDY
                 full = await self._batch()
             except AWAY as error:
                 log.warning("relay_waits", error=str(error) or repr(error))
@@ -97,28 +119,23 @@ class Relay:
     async def _batch(self) -> bool:
         """Publish one batch; True when there may be more."""
         async with self._database.transaction() as connection:
-            # One active relay a service keeps the order; the lock ends with the transaction, so it
-            # works behind a transaction pooler too.
-            if not await connection.fetchval(
-                "SELECT pg_try_advisory_xact_lock(hashtext($1))", f"{self._database.name}.outbox"
-            ):
-                return False
-            rows = await connection.fetch(
-                "SELECT seq, stream, subject, headers, body FROM outbox "
-                "WHERE published_at IS NULL ORDER BY seq LIMIT $1",
-                _BATCH,
-            )
+            rows = await connection.fetch(_NEXT, f"{self._database.name}.outbox", _BATCH)
             if not rows:
-                await connection.execute(
-                    f"DELETE FROM outbox WHERE published_at < now() - interval '{_KEEP}'"
-                )
                 return False
-            for row in rows:
-                await self._bus.store(
-                    _STREAMS[row["stream"]], row["subject"], row["body"], dict(row["headers"])
-                )
+            await self._bus.store_all(
+                [
+                    (_STREAMS[row["stream"]], row["subject"], row["body"], dict(row["headers"]))
+                    for row in rows
+                ]
+            )
             await connection.execute(
                 "UPDATE outbox SET published_at = now() WHERE seq = ANY($1)",
                 [row["seq"] for row in rows],
             )
             return len(rows) == _BATCH
+
+    async def _forget(self) -> None:
+        async with self._database.transaction() as connection:
+            await connection.execute(
+                f"DELETE FROM outbox WHERE published_at < now() - interval '{_KEEP}'"
+            )

@@ -71,7 +71,7 @@ async def build(service: Service[Settings]) -> None:
     service.on_close(compiler.close)
     sessions = Sessions(settings.mask_key)
     column_names = ColumnNames(database, sessions, compiler)
-    builder = Builder(database, sessions, store, catalogue, compiler, column_names)
+    builder = Builder(database, sessions, compiler, column_names)
     recipes = Recipes(store, catalogue, compiler, column_names, timeout=settings.preview_timeout)
     sweeper = Sweeper(database, service.bus, settings)
     publisher = Publisher(database, recipes, sweeper, patience=settings.publish_patience)
@@ -86,7 +86,7 @@ async def build(service: Service[Settings]) -> None:
         recipes=recipes,
         previewer=Previewer(reader, compiler, counts),
         profiler=Profiler(reader, compiler, counts),
-        planner=Planner(store, catalogue),
+        planner=Planner(database),
         builder=builder,
         history=History(store, catalogue, recipes),
         lineage=Lineage(store, catalogue, compiler),

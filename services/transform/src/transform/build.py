@@ -13,15 +13,13 @@ from contracts.problem import Problem, ProblemError, problem
 from contracts.tables import Notice, TableVersion
 from contracts.transform import BuildTransformation, TransformationBuilt, TransformationFailed
 from recipe import Compiled, Context, parse
-from recipe.statement import readable_sql
-from transform.catalogue import Catalogue
+from transform.catalogue import read_tables
 from transform.checks import run_checks
 from transform.column_names import ColumnNames
 from transform.compiler import Compiler, fingerprint, pinned_tables, tables_read
-from transform.domain import not_synced, organization_of
+from transform.domain import CatalogueTable, not_synced, organization_of
 from transform.refusals import REFUSALS, refusal
 from transform.session import Sessions
-from transform.store import Store
 from warehouse import versions
 from warehouse.access import as_org
 from warehouse.names import data_schema, qualified, version_relation
@@ -34,6 +32,17 @@ _OUTCOMES = {"built": TransformationBuilt, "failed": TransformationFailed}
 
 class Overtaken(Exception):
     """A newer lease has the step, or its outcome is known: what was made goes with the rollback."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A step that is ours under a lease, and what its work begins with."""
+
+    lease: int
+    recipe: dict[str, object] | None
+    """In its kept form; None: the transformation was deleted."""
+    tables: Sequence[CatalogueTable]
+    """All of the organisation's."""
 
 
 @dataclass(frozen=True)
@@ -52,15 +61,11 @@ class Builder:
         self,
         database: Database,
         sessions: Sessions,
-        store: Store,
-        catalogue: Catalogue,
         compiler: Compiler,
         column_names: ColumnNames,
     ) -> None:
         self._database = database
         self._sessions = sessions
-        self._store = store
-        self._catalogue = catalogue
         self._compiler = compiler
         self._column_names = column_names
 
@@ -69,31 +74,32 @@ class Builder:
     ) -> Sequence[Outgoing]:
         """BuildTransformation: builds, or says the known outcome again."""
         org_id = organization_of(meta)
-        if await self.is_cancelled(command, meta):
-            raise Stopped
         claimed = await self.claim(org_id, command, meta.id)
         if claimed is None:
             return ()
-        if not isinstance(claimed, int):
+        if not isinstance(claimed, Claimed):
             return [_said(claimed, org_id, meta)]
         try:
             return [_said(await self.build(org_id, command, claimed), org_id, meta)]
         except Overtaken:
-            log.info("build_overtaken", step_id=str(command.step_id), lease=claimed)
+            log.info("build_overtaken", step_id=str(command.step_id), lease=claimed.lease)
             return ()
 
     async def give_up(
         self, command: BuildTransformation, meta: Meta, reason: str
     ) -> Sequence[Outgoing]:
-        """The failure of a step that could not be handled."""
+        """The failure of a step that could not be handled; nothing of a run that was called off."""
         org_id = organization_of(meta)
-        claimed = await self.claim(org_id, command, meta.id)
+        try:
+            claimed = await self.claim(org_id, command, meta.id)
+        except Stopped:
+            return ()
         if claimed is None:
             return ()
-        if isinstance(claimed, int):
+        if isinstance(claimed, Claimed):
             gave_up = problem(500, "build_gave_up", f"The build did not succeed: {reason}").problem
             try:
-                claimed = await self._fail(org_id, command, claimed, gave_up)
+                claimed = await self._fail(org_id, command, claimed.lease, gave_up)
             except Overtaken:
                 return ()
         return [_said(claimed, org_id, meta)]
@@ -112,31 +118,37 @@ class Builder:
 
     async def claim(
         self, org_id: UUID, command: BuildTransformation, holder: UUID
-    ) -> int | Outcome | None:
+    ) -> Claimed | Outcome | None:
         """A new lease on the step, which outdates all others; or the outcome that it has.
 
         `holder`: id of the command's message. None: it was asked for again, and another holds it.
+        Raises Stopped when this attempt of the run was called off.
         """
         async with self._database.organization(org_id) as connection:
-            lease = await _queries.claim_step(
+            row = await _queries.claim_step(
                 connection,
                 step_id=command.step_id,
                 org_id=org_id,
                 run_id=command.run_id,
                 transformation_id=command.transformation_id,
+                recipe_version=command.recipe_version,
+                attempt=command.attempt,
                 holder=holder,
                 repeated=command.repeated,
             )
-            if lease is not None:
-                return lease
+            if row["lease"] is not None:
+                return Claimed(row["lease"], row["recipe"], await read_tables(connection))
+            if row["is_cancelled"]:
+                raise Stopped
             row = await _queries.step(connection, step_id=command.step_id)
         outcome = row["outcome"]
         return None if outcome is None else _OUTCOMES[outcome].model_validate(row["event"])
 
-    async def build(self, org_id: UUID, command: BuildTransformation, lease: int) -> Outcome:
+    async def build(self, org_id: UUID, command: BuildTransformation, claimed: Claimed) -> Outcome:
         """Do the work of a step under a lease; raises Overtaken when a newer one was given."""
+        lease = claimed.lease
         try:
-            work = await self._compile(org_id, command)
+            work = await self._compile(org_id, command, claimed)
             published = command.published
             unchanged = published is not None and published.fingerprint == work.fingerprint
             if published is not None and unchanged and not command.force:
@@ -147,17 +159,14 @@ class Builder:
         except REFUSALS as error:
             return await self._fail(org_id, command, lease, refusal(error).problem)
 
-    async def _compile(self, org_id: UUID, command: BuildTransformation) -> _Work:
+    async def _compile(self, org_id: UUID, command: BuildTransformation, claimed: Claimed) -> _Work:
         """The statement over exactly the inputs; raises problems for a recipe that misfits them."""
-        kept = await self._store.recipe_version(
-            org_id, command.transformation_id, command.recipe_version
-        )
-        if kept is None:
+        if claimed.recipe is None:
             raise problem(
                 422, "transformation_deleted", "The transformation was deleted while the run ran."
             )
-        recipe = parse(kept)
-        tables = await self._catalogue.all(org_id)
+        recipe = parse(claimed.recipe)
+        tables = claimed.tables
         given = {version.table_id for version in command.inputs}
         reads = tables_read(recipe, tables)
         missing = [t for t in tables if t.table_id in reads and t.table_id not in given]
@@ -169,7 +178,8 @@ class Builder:
         compiled = await self._compiler.compile(named.recipe, pinned, context)
         checks = (check.sql for check in compiled.checks)
         await self._compiler.vouch(org_id, compiled.sql, *checks)
-        return _Work(compiled, fingerprint(compiled, command.inputs), readable_sql(compiled))
+        readable = await self._compiler.readable(compiled)
+        return _Work(compiled, fingerprint(compiled, command.inputs), readable)
 
     async def _materialize(
         self, org_id: UUID, command: BuildTransformation, lease: int, work: _Work
@@ -195,7 +205,6 @@ class Builder:
             )
             built = _built(command, lease, version, work, warnings, unchanged=False)
             await _finish(connection, lease, built)
-            await _queries.mark_run(connection, transformation_id=command.transformation_id)
         log.info("transformation_built", step_id=str(command.step_id), rows=version.rows)
         return built
 
@@ -217,7 +226,6 @@ class Builder:
                     warnings = await run_checks(connection, warning)
             kept = _built(command, lease, published, work, warnings, unchanged=True)
             await _finish(connection, lease, kept)
-            await _queries.mark_run(connection, transformation_id=command.transformation_id)
         log.info("transformation_unchanged", step_id=str(command.step_id))
         return kept
 
@@ -235,14 +243,14 @@ class Builder:
 
 async def _finish(connection: Connection, lease: int, outcome: Outcome) -> None:
     """Commit the outcome with the caller's transaction; raises Overtaken for an old lease."""
-    status = await _queries.finish_step(
+    finished = await _queries.finish_step(
         connection,
         step_id=outcome.step_id,
         lease=lease,
         outcome="built" if isinstance(outcome, TransformationBuilt) else "failed",
         event=outcome.model_dump(mode="json"),
     )
-    if affected(status) == 0:
+    if not finished:
         raise Overtaken
 
 

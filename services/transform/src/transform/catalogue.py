@@ -5,7 +5,7 @@ from uuid import UUID
 
 import asyncpg
 
-from chassis.database import Connection, Database, collect, queries
+from chassis.database import Connection, Database, collect, queries, savepoint
 from chassis.paging import after, cursor, name_key
 from contracts.problem import not_found, problem
 from contracts.tables import Column, TableVersion
@@ -148,7 +148,7 @@ async def reserve(
     """
     name = checked_name(name, field)
     try:
-        async with connection.transaction():
+        async with savepoint(connection):
             await _queries.put_table(
                 connection,
                 table_id=table_id,

@@ -32,6 +32,7 @@ from recipe import (
 from recipe.guard import Forbidden, guard
 from recipe.lineage import Origin, trace
 from recipe.naming import physical_names
+from recipe.statement import readable_sql
 from recipe.tables import Catalogue
 from transform.domain import CatalogueTable, find_cycle, invalid_recipe
 from transform.kept import Kept
@@ -64,6 +65,8 @@ class Compiler:
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "compiler")
         self._kept: Kept[tuple[object, ...], Compiled] = Kept(_KEPT)
+        self._vouched: Kept[tuple[UUID, str], bool] = Kept(_KEPT)
+        self._readable: Kept[tuple[object, ...], str] = Kept(_KEPT)
 
     def warm(self) -> None:
         """Load what compiling needs now (half a second), so that nobody's first request does."""
@@ -158,8 +161,11 @@ class Compiler:
         Raises a 500 problem: a statement that does not pass is a mistake of ours.
         """
         for statement in statements:
+            if self._vouched.get((org_id, statement)):
+                continue
             try:
                 await self.run(guard, statement, {data_schema(org_id)})
+                self._vouched.put((org_id, statement), True)
             except Forbidden as error:
                 log.error("statement_forbidden", reason=str(error))
                 raise problem(
@@ -167,6 +173,15 @@ class Compiler:
                     "statement_forbidden",
                     "This recipe became a statement that may not run. Please report it.",
                 ) from error
+
+    async def readable(self, compiled: Compiled) -> str:
+        """The statement for people; the same one is written only once."""
+        key = (compiled.sql, *(fragment.step.model_dump_json() for fragment in compiled.fragments))
+        text = self._readable.get(key)
+        if text is None:
+            text = await self.run(readable_sql, compiled)
+            self._readable.put(key, text)
+        return text
 
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Work that must not hold up the event loop, after that of all who came before."""

@@ -1,25 +1,26 @@
 """The plan of a run: recipe versions pinned, and what is published of every table involved."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
-from contracts.problem import problem
+from chassis.database import Database
+from contracts.problem import not_found, problem
 from contracts.tables import Notice
 from contracts.transform import (
     PlannedTransformation,
     PlanTransformations,
     TransformationsPlan,
 )
-from transform.catalogue import Catalogue
+from transform.catalogue import read_tables
 from transform.domain import not_synced
-from transform.store import Store
+from transform.saved import Saved, read_saved
 
 
 class Planner:
     """Answers what a run must know before it starts."""
 
-    def __init__(self, store: Store, catalogue: Catalogue) -> None:
-        self._store = store
-        self._catalogue = catalogue
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def plan(self, org_id: UUID, request: PlanTransformations) -> TransformationsPlan:
         """Pin the recipes of a run.
@@ -28,14 +29,18 @@ class Planner:
         in a moment, and 422 `not_synced` for tables that are neither written by the run nor ever
         published.
         """
-        recipes = await self._store.some(org_id, request.transformation_ids)
-        for recipe in recipes:
-            if recipe.is_deleting:
-                detail = f"'{recipe.name}' is being deleted right now. Try again shortly."
-                raise problem(503, "being_deleted", detail)
-        written = {*request.source_table_ids, *request.transformation_ids}
-        read = {table_id for recipe in recipes for table_id in recipe.reads}
-        tables = await self._catalogue.some(org_id, written | read)
+        asked = request.transformation_ids
+        async with self._database.organization(org_id) as connection:
+            found = {
+                saved.transformation_id: saved
+                for saved in (await read_saved(connection, asked) if asked else ())
+            }
+            recipes = [_recipe(found, transformation_id) for transformation_id in asked]
+            written = {*request.source_table_ids, *asked}
+            read = {table_id for recipe in recipes for table_id in recipe.reads}
+            tables = {
+                table.table_id: table for table in await read_tables(connection, written | read)
+            }
         outside = sorted(
             (tables[table_id] for table_id in read - written), key=lambda table: table.name
         )
@@ -63,3 +68,13 @@ class Planner:
                 for table in outside
             ),
         )
+
+
+def _recipe(found: Mapping[UUID, Saved], transformation_id: UUID) -> Saved:
+    recipe = found.get(transformation_id)
+    if recipe is None:
+        raise not_found("transformation", transformation_id)
+    if recipe.is_deleting:
+        detail = f"'{recipe.name}' is being deleted right now. Try again shortly."
+        raise problem(503, "being_deleted", detail)
+    return recipe

@@ -210,10 +210,6 @@ WHERE transformation_id = :transformation_id
 ORDER BY version DESC
 LIMIT :page;
 
--- name: recipe_version(transformation_id, version)$
-SELECT recipe FROM transformation_versions
-WHERE transformation_id = :transformation_id AND version = :version;
-
 -- name: clear_reads(transformation_id)!
 DELETE FROM table_reads WHERE transformation_id = :transformation_id;
 
@@ -227,26 +223,41 @@ SELECT transformation_id, table_id FROM table_reads;
 
 -- Steps of runs
 
--- name: claim_step(step_id, org_id, run_id, transformation_id, holder, repeated)$
--- The lease under which the step is worked on; null when its outcome is known, or when it is asked
--- for again while another message holds it: that one comes back until it is answered.
-INSERT INTO transformation_runs AS step (step_id, org_id, run_id, transformation_id, holder)
-VALUES (:step_id, :org_id, :run_id, :transformation_id, :holder)
-ON CONFLICT (step_id) DO UPDATE
-SET lease = step.lease + 1, started_at = now(), holder = excluded.holder
-WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder)
-RETURNING lease;
+-- name: claim_step(step_id, org_id, run_id, transformation_id, recipe_version, attempt, holder, repeated)^
+-- The lease under which the step is worked on, and its recipe. No lease: the attempt of the run was
+-- called off, the outcome is known, or it is asked for again while another message holds the step:
+-- that one comes back until it is answered.
+WITH run AS (
+    SELECT EXISTS (
+        SELECT FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt
+    ) AS is_cancelled
+), claimed AS (
+    INSERT INTO transformation_runs AS step (step_id, org_id, run_id, transformation_id, holder)
+    SELECT :step_id, :org_id, :run_id, :transformation_id, :holder FROM run WHERE NOT is_cancelled
+    ON CONFLICT (step_id) DO UPDATE
+    SET lease = step.lease + 1, started_at = now(), holder = excluded.holder
+    WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder)
+    RETURNING lease
+)
+SELECT run.is_cancelled, claimed.lease, saved.recipe
+FROM run LEFT JOIN claimed ON true
+LEFT JOIN transformation_versions saved
+    ON saved.transformation_id = :transformation_id AND saved.version = :recipe_version;
 
 -- name: step(step_id)^
 SELECT lease, outcome, event FROM transformation_runs WHERE step_id = :step_id;
 
--- name: finish_step(step_id, lease, outcome, event)!
--- Affects no row when the step was claimed anew or finished meanwhile.
-UPDATE transformation_runs SET outcome = :outcome, event = :event, finished_at = now()
-WHERE step_id = :step_id AND lease = :lease AND outcome IS NULL;
-
--- name: mark_run(transformation_id)!
-UPDATE transformations SET last_run_at = now() WHERE transformation_id = :transformation_id;
+-- name: finish_step(step_id, lease, outcome, event)$
+-- 0 when the step was claimed anew or finished meanwhile.
+WITH finished AS (
+    UPDATE transformation_runs SET outcome = :outcome, event = :event, finished_at = now()
+    WHERE step_id = :step_id AND lease = :lease AND outcome IS NULL
+    RETURNING transformation_id, outcome
+), marked AS (
+    UPDATE transformations own SET last_run_at = now() FROM finished
+    WHERE own.transformation_id = finished.transformation_id AND finished.outcome = 'built'
+)
+SELECT count(*) FROM finished;
 
 -- name: cancel_run(run_id, org_id, attempt)!
 INSERT INTO cancelled_runs AS run (run_id, org_id, attempt) VALUES (:run_id, :org_id, :attempt)

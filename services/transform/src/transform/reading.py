@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-from chassis.database import Connection, Database
+from chassis.database import Connection, Database, savepoint
 from chassis.telemetry import log
 from contracts.envelope import Meta
 from contracts.message import Part, Request
@@ -71,7 +71,7 @@ class Reading:
         left = max(1, int((self._deadline - time.perf_counter()) * 1000))
         await self._connection.execute(f"SET LOCAL statement_timeout = {left}")
         with suppress(asyncpg.QueryCanceledError):
-            async with self._connection.transaction():
+            async with savepoint(self._connection):
                 return await self._connection.fetchval(statement)
         return None
 

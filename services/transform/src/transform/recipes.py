@@ -18,7 +18,6 @@ from contracts.transform import (
     ValidateRecipe,
 )
 from recipe import Checked, Context, Recipe, RecipeError, RecipeProblems, parse, without_names
-from recipe.statement import readable_sql
 from transform.catalogue import Catalogue
 from transform.column_names import ColumnNames, Named
 from transform.compiler import (
@@ -227,7 +226,7 @@ class Recipes:
         tables = live_tables(org_id, await self._catalogue.all(org_id))
         now = Context(as_of=datetime.now(UTC), timezone=timezone)
         compiled = await self._compiler.compile(recipe, tables, now)
-        return RecipeSql(sql=readable_sql(compiled))
+        return RecipeSql(sql=await self._compiler.readable(compiled))
 
     async def refresh(self, org_id: UUID, changed: Iterable[UUID]) -> None:
         """After the columns of tables changed: what the recipes that read them give now.

@@ -117,15 +117,6 @@ class Store:
         async with self._database.organization(org_id) as connection:
             return _only(await read_saved(connection, (transformation_id,)), transformation_id)
 
-    async def some(self, org_id: UUID, transformation_ids: Collection[UUID]) -> list[Saved]:
-        """The transformations with the given ids, in their order; raises a 404 problem."""
-        present = await self.present(org_id, transformation_ids)
-        found = {saved.transformation_id: saved for saved in present}
-        for wanted in transformation_ids:
-            if wanted not in found:
-                raise not_found("transformation", wanted)
-        return [found[wanted] for wanted in transformation_ids]
-
     async def present(self, org_id: UUID, transformation_ids: Collection[UUID]) -> list[Saved]:
         """Those of the given transformations that there are, by name."""
         async with self._database.organization(org_id) as connection:
@@ -213,15 +204,6 @@ class Store:
                 f"'{saved.name}' has no version {version}; its newest is {saved.version}.",
             )
         return found[0]
-
-    async def recipe_version(
-        self, org_id: UUID, transformation_id: UUID, version: int
-    ) -> dict[str, object] | None:
-        """The recipe of a transformation at a version; None when it is gone."""
-        async with self._database.organization(org_id) as connection:
-            return await _queries.recipe_version(
-                connection, transformation_id=transformation_id, version=version
-            )
 
     async def readers(self, org_id: UUID, table_id: UUID) -> list[Saved]:
         """The transformations that read a table."""
