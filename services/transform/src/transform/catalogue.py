@@ -190,6 +190,10 @@ async def drop_table(connection: Connection, org_id: UUID, table: CatalogueTable
             raise problem(
                 409, "in_use", f"Somebody is reading '{table.name}' right now. Try again shortly."
             ) from error
+        except asyncpg.DependentObjectsStillExistError as error:
+            why = getattr(error, "detail", None) or str(error)
+            detail = f"Something was made over a version of '{table.name}': {why}. Drop that first."
+            raise problem(409, "in_use", detail) from error
     await _queries.delete_table(connection, table_id=table.table_id)
 
 
