@@ -72,6 +72,7 @@ OTHERS = {
     "services/transform/migrations/0005_holders.sql": "The message by which a build is held.",
     "services/transform/migrations/0006_attempts.sql": "The attempt of a run that was called off;"
     " a decision on publishing for each attempt.",
+    "services/transform/migrations/0008_sweeping.sql": "Indexes by which outdated versions are found.",
     "libs/warehouse/migrations/0002_loaders.sql": "The functions that make and end logins of systems"
     " that fill a source's table.",
     "libs/chassis/migrations/0002_replayed_letters.sql": "Which dead letters have been sent anew.",

@@ -67,7 +67,7 @@ async def _published(ground, org_id) -> None:
             relation=relation,
             columns=COLUMNS,
             rows=3000,
-            bytes=0,
+            bytes=163_840,
             fingerprint="f",
         )
         publish = PublishRun(run_id=new_id(), step_id=new_id(), tables=(version,))
@@ -212,3 +212,12 @@ async def test_a_table_and_a_recipe_have_profiles(client):
     body = {"recipe": {"steps": [SOURCE, even]}}
     found = (await client.post("/transformations/profile", json=body)).json()
     assert found["total_rows"] == 1500
+
+
+async def test_the_room_that_tables_take_is_told(client):
+    found = (await client.get("/warehouse/storage")).json()
+    assert (found["published_bytes"], found["former_bytes"]) == (163_840, 0)
+    assert [(table["name"], table["former_versions"]) for table in found["tables"]] == [
+        ("numbers", 0)
+    ]
+    assert (await client.get("/warehouse/storage?limit=0")).status_code == 422

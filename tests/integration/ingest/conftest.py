@@ -117,7 +117,7 @@ async def other(stand, ground, connect_bus) -> Stand:
 @pytest_asyncio.fixture
 async def transform(stand, start_service) -> None:
     """The service, which owns the catalogue."""
-    await start_service("transform", VERSION_GRACE="0", PUBLISH_PATIENCE="2")
+    await start_service("transform", PUBLISH_PATIENCE="2")
 
 
 @pytest_asyncio.fixture

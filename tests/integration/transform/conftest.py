@@ -229,9 +229,7 @@ def column_factory() -> Callable[..., tuple[Column, ...]]:
 @pytest_asyncio.fixture
 async def transform(start_service):
     """The service, as its process runs it."""
-    return await start_service(
-        "transform", VERSION_GRACE="0", PUBLISH_PATIENCE="2", PREVIEW_TIMEOUT="2"
-    )
+    return await start_service("transform", PUBLISH_PATIENCE="2", PREVIEW_TIMEOUT="2")
 
 
 @pytest_asyncio.fixture

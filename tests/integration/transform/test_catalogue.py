@@ -14,6 +14,7 @@ from contracts.transform import (
     SortItem,
 )
 from warehouse import names
+from warehouse.access import as_org
 
 ONE = "SELECT 1 AS a, 'x'::text AS b"
 
@@ -130,6 +131,20 @@ async def test_a_dropped_table_leaves_nothing(stand, held):
         await connection.close()
     assert left == 0
     await stand.declare("people", held)
+
+
+async def test_a_view_over_a_version_keeps_the_table_and_is_named(stand, held):
+    version = await stand.source("people", ONE, held)
+    connection = await stand.connection("transform")
+    report = names.qualified(names.live_schema(stand.org_id), "report")
+    relation = names.qualified(names.data_schema(stand.org_id), version.relation)
+    async with connection.transaction(), as_org(connection, stand.org_id):
+        await connection.execute(f"CREATE VIEW {report} AS SELECT a FROM {relation}")
+    await connection.close()
+    problem = await refused(stand.ask(DropTable(table_id=version.table_id)))
+    assert (problem.status, problem.code) == (409, "in_use")
+    assert "report" in problem.detail
+    assert (await stand.ask(PreviewTable(name="people"))).total_count == 1
 
 
 async def test_the_table_of_a_transformation_goes_with_it_only(stand, held):

@@ -216,18 +216,6 @@ async def test_a_reader_of_the_old_version_does_not_hold_up_a_publish(stand, hel
     assert row["a"] == 7
 
 
-async def test_the_previous_version_is_kept_and_older_ones_are_dropped(stand, held, database):
-    version = await stand.source("t", ONE, held)
-    second = await stand.load(version.table_id, ONE, held)
-    third = await stand.load(version.table_id, ONE, held)
-    await stand.publish(second)
-    await stand.publish(third)
-    rows = await database.fetch(
-        "SELECT tablename FROM pg_tables WHERE schemaname = $1", names.data_schema(stand.org_id)
-    )
-    assert {row["tablename"] for row in rows} == {second.relation, third.relation}
-
-
 async def test_a_table_that_was_dropped_while_the_run_ran_fails_the_publish(stand, held):
     table_id = await stand.declare("t", held)
     version = await stand.load(table_id, ONE, held)

@@ -724,12 +724,32 @@ def test_a_table_goes_back_to_what_readers_saw_before(gateway, answer, dalgo):
     gateway.on("GET /warehouse/tables/Donations/versions", answer(json=VERSIONS))
     gateway.on("POST /warehouse/tables/Donations/rollback", answer(json=table))
     listed = dalgo("tables", "versions", "donations")
-    assert "12,345" in listed.stdout
+    assert re.search(r"12,345 +0 +8.2 kB", listed.stdout)
     result = dalgo("tables", "rollback", "donations")
     assert result.exit_code == 0, result.output
     assert result.stdout == "Readers of 'Donations' see 12,345 rows.\n"
     (asked,) = gateway.requests("POST /warehouse/tables/Donations/rollback")
     assert asked.json == {"version": VERSIONS[1]["version"]}
+
+
+def test_the_room_that_tables_take_is_shown(gateway, answer, dalgo):
+    table = {"table_id": str(SOURCE_ID), "name": "Donations", "kind": "source"}
+    numbers = {"published_bytes": 4_100_000, "former_bytes": 2_000_000, "former_versions": 1}
+    found = {
+        "published_bytes": 5_000_000,
+        "former_bytes": 2_000_000,
+        "unpublished_bytes": 8192,
+        "former_budget_bytes": 5_000_000_000,
+        "former_versions": 1,
+        "tables": [table | numbers],
+    }
+    gateway.on("GET /warehouse/storage", answer(json=found))
+    shown = dalgo("tables", "storage", "-n", "5").stdout
+    assert re.search(r"Donations +4.1 MB +2.0 MB +1\n", shown)
+    assert "former versions 2.0 MB of 5.0 GB" in shown
+    (asked,) = gateway.requests("GET /warehouse/storage")
+    assert asked.query == {"limit": "5"}
+    assert json.loads(dalgo("tables", "storage", "--json").stdout) == found
 
 
 def test_without_a_former_version_there_is_no_way_back(gateway, answer, dalgo):

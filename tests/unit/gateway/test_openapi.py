@@ -137,6 +137,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("GET", "/runs/{run_id}/events"),
         ("GET", "/events/stream"),
         ("GET", "/warehouse/lineage"),
+        ("GET", "/warehouse/storage"),
         ("GET", "/warehouse/tables"),
         ("GET", "/warehouse/tables/{name}"),
         ("GET", "/warehouse/tables/{name}/preview"),

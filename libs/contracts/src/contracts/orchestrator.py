@@ -240,6 +240,18 @@ class FindOldestRun(Request[OldestRun]):
     """Since when may somebody be writing versions that are not published yet?"""
 
 
+class PinnedVersions(Part):
+    """Relations of versions that are pinned."""
+
+    relations: tuple[str, ...]
+
+
+class FindPinnedVersions(Request[PinnedVersions]):
+    """Which of these versions of the organisation was a run planned on that has not ended?"""
+
+    relations: tuple[str, ...]
+
+
 class RunEvent(Part):
     """One change of a run, as the live stream tells it."""
 

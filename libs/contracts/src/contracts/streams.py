@@ -104,6 +104,7 @@ SERVICES = (
             auth.GetOrganization,
             orchestrator.FindPipelineUsers,
             orchestrator.FindOldestRun,
+            orchestrator.FindPinnedVersions,
         ),
         handles=(
             transform.BuildTransformation,
@@ -172,6 +173,7 @@ SERVICES = (
             transform.ProfileTable,
             transform.ListTableVersions,
             transform.RollbackTable,
+            transform.GetStorage,
             transform.CreateTransformation,
             transform.UpdateTransformation,
             transform.GetTransformation,

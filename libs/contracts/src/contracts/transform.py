@@ -155,6 +155,40 @@ class RollbackTable(Request[WarehouseTable]):
     version: UUID
 
 
+class TableStorage(Part):
+    """The room that one table takes."""
+
+    table_id: UUID
+    name: str
+    kind: TableKind
+    published_bytes: int
+    former_bytes: int
+    former_versions: int
+    """How many there are, to go back to."""
+
+
+class WarehouseStorage(Part):
+    """The room that an organisation's tables take, in bytes on disk."""
+
+    published_bytes: int
+    former_bytes: int
+    unpublished_bytes: int
+    """What runs are writing, and what those that failed have left for a retry."""
+    former_budget_bytes: int
+    """Above it, former versions are dropped, the oldest first."""
+    former_versions: int
+    """So many are kept of each table, if they fit into the budget."""
+    tables: tuple[TableStorage, ...]
+    """The largest first."""
+
+
+class GetStorage(Request[WarehouseStorage]):
+    """How much room do the organisation's tables take?"""
+
+    limit: int = Field(default=50, ge=1, le=1000)
+    """So many tables are listed; all are counted."""
+
+
 class SortItem(Part):
     """One column of an order; nulls come last either way."""
 

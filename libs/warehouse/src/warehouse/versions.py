@@ -26,9 +26,10 @@ async def analyze(connection: Connection, org_id: UUID, relation: str) -> None:
     await connection.execute(f"ANALYZE {qualified(data_schema(org_id), relation)}")
 
 
-async def drop(connection: Connection, org_id: UUID, relation: str) -> None:
-    """Drop a version; one that is not there is fine.
+async def drop(connection: Connection, org_id: UUID, *relations: str) -> None:
+    """Drop versions; one that is not there is fine.
 
-    Raises asyncpg.DependentObjectsStillExistError while a view reads it.
+    Raises asyncpg.DependentObjectsStillExistError while a view reads one.
     """
-    await connection.execute(f"DROP TABLE IF EXISTS {qualified(data_schema(org_id), relation)}")
+    tables = ", ".join(qualified(data_schema(org_id), relation) for relation in relations)
+    await connection.execute(f"DROP TABLE IF EXISTS {tables}")

@@ -8,6 +8,7 @@ from contracts.orchestrator import (
     CreatePipeline,
     DeletePipeline,
     FindOldestRun,
+    FindPinnedVersions,
     FindPipelineUsers,
     GetPipeline,
     GetRun,
@@ -63,6 +64,7 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     answer(CheckRetry, handlers.check_retry)
     answer(ListRuns, handlers.list_runs)
     answer(FindOldestRun, handlers.find_oldest_run)
+    answer(FindPinnedVersions, handlers.find_pinned_versions)
     answer(ListRunEvents, handlers.list_run_events)
     answer(CreatePipeline, handlers.create_pipeline)
     answer(GetPipeline, handlers.get_pipeline)

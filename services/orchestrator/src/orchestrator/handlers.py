@@ -14,6 +14,7 @@ from contracts.orchestrator import (
     CreatePipeline,
     DeletePipeline,
     FindOldestRun,
+    FindPinnedVersions,
     FindPipelineUsers,
     Firings,
     GetPipeline,
@@ -23,6 +24,7 @@ from contracts.orchestrator import (
     ListRunEvents,
     ListRuns,
     OldestRun,
+    PinnedVersions,
     Pipeline,
     PipelineList,
     PipelineUsers,
@@ -120,6 +122,11 @@ class Handlers:
     async def find_oldest_run(self, _: FindOldestRun, meta: Meta) -> OldestRun:
         """FindOldestRun."""
         return await self._runs.oldest(organization_of(meta))
+
+    async def find_pinned_versions(self, request: FindPinnedVersions, meta: Meta) -> PinnedVersions:
+        """FindPinnedVersions."""
+        pinned = await self._runs.pinned(organization_of(meta), request.relations)
+        return PinnedVersions(relations=pinned)
 
     async def list_runs(self, request: ListRuns, meta: Meta) -> RunList:
         """ListRuns."""

@@ -69,6 +69,13 @@ LIMIT :batch;
 -- name: get_run(run_id)^
 SELECT state FROM runs WHERE id = :run_id;
 
+-- name: pinned_versions(relations)$
+-- One that was begun before and waits to go on counts: what was pinned stays pinned.
+SELECT coalesce(array_agg(DISTINCT pinned ->> 'relation'), '{}')
+FROM runs CROSS JOIN jsonb_array_elements(state -> 'published') AS pinned
+WHERE status IN ('queued', 'syncing', 'transforming', 'publishing')
+  AND pinned ->> 'relation' = ANY (:relations::text[]);
+
 -- name: oldest_open_run()$
 SELECT min(created_at) FROM runs
 WHERE status IN ('queued', 'syncing', 'transforming', 'publishing');

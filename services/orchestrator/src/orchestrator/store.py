@@ -212,6 +212,11 @@ class RunStore:
             raise not_found("run", run_id)
         return state_of(row)
 
+    async def pinned(self, org_id: UUID, relations: Sequence[str]) -> tuple[str, ...]:
+        """Those of the versions that runs which have not ended were planned on."""
+        async with self._database.organization(org_id) as connection:
+            return tuple(await _queries.pinned_versions(connection, relations=list(relations)))
+
     async def oldest(self, org_id: UUID) -> OldestRun:
         """When the oldest of the runs that have not ended was created."""
         async with self._database.organization(org_id) as connection:

@@ -17,6 +17,7 @@ from contracts.transform import (
     FindColumnUsers,
     FindMissingVersions,
     GetRecipeVersion,
+    GetStorage,
     GetTable,
     GetTransformation,
     ListRecipeVersions,
@@ -50,11 +51,12 @@ from transform.planning import Planner
 from transform.preview import Previewer
 from transform.profile import Profiler
 from transform.publish import Publisher
-from transform.reading import COUNTS_KEPT, Counts, Reader
+from transform.reading import COUNTS_KEPT, Counts, Reader, on_newest
 from transform.recipes import Recipes
 from transform.rollback import Rollback
 from transform.session import Sessions
 from transform.settings import Settings
+from transform.storage import Storage
 from transform.store import Store
 from transform.sweeping import Sweeper
 from transform.usage import Usage
@@ -71,12 +73,8 @@ async def build(service: Service[Settings]) -> None:
     column_names = ColumnNames(database, sessions, compiler)
     builder = Builder(database, sessions, compiler, column_names)
     recipes = Recipes(store, catalogue, compiler, column_names, timeout=settings.preview_timeout)
-    publisher = Publisher(
-        database,
-        recipes,
-        patience=settings.publish_patience,
-        grace=settings.version_grace,
-    )
+    sweeper = Sweeper(database, service.bus, settings)
+    publisher = Publisher(database, recipes, sweeper, patience=settings.publish_patience)
     reader = Reader(database, sessions, timeout=settings.preview_timeout)
     counts = Counts(COUNTS_KEPT)
     handlers = Handlers(
@@ -97,11 +95,8 @@ async def build(service: Service[Settings]) -> None:
     )
 
     loaders = Loaders(database, settings)
-    rollback = Rollback(database, catalogue, recipes)
-
-    sweeper = Sweeper(
-        database, service.bus, every=settings.sweep_every, grace=settings.version_grace
-    )
+    rollback = Rollback(database, catalogue, recipes, sweeper)
+    storage = Storage(database, sweeper, settings)
     service.background("sweeper", sweeper.run)
 
     answer = service.answers.answer
@@ -113,23 +108,24 @@ async def build(service: Service[Settings]) -> None:
     answer(DropLoader, loaders.drop_loader)
     answer(ListTables, handlers.list_tables)
     answer(GetTable, handlers.get_table)
-    answer(PreviewTable, handlers.preview_table)
-    answer(ProfileTable, handlers.profile_table)
+    answer(PreviewTable, on_newest(handlers.preview_table))
+    answer(ProfileTable, on_newest(handlers.profile_table))
     answer(ListTableVersions, rollback.list_table_versions)
     answer(RollbackTable, rollback.rollback_table)
-    answer(CreateTransformation, handlers.create_transformation)
-    answer(UpdateTransformation, handlers.update_transformation)
+    answer(GetStorage, storage.get_storage)
+    answer(CreateTransformation, on_newest(handlers.create_transformation))
+    answer(UpdateTransformation, on_newest(handlers.update_transformation))
     answer(GetTransformation, handlers.get_transformation)
     answer(ListTransformations, handlers.list_transformations)
     answer(DeleteTransformation, handlers.delete_transformation)
-    answer(ValidateRecipe, handlers.validate_recipe)
-    answer(PreviewRecipe, handlers.preview_recipe)
-    answer(ProfileRecipe, handlers.profile_recipe)
+    answer(ValidateRecipe, on_newest(handlers.validate_recipe))
+    answer(PreviewRecipe, on_newest(handlers.preview_recipe))
+    answer(ProfileRecipe, on_newest(handlers.profile_recipe))
     answer(ShowSql, handlers.show_sql)
     answer(ListRecipeVersions, handlers.list_recipe_versions)
     answer(GetRecipeVersion, handlers.get_recipe_version)
     answer(CompareRecipeVersions, handlers.compare_recipe_versions)
-    answer(RestoreRecipeVersion, handlers.restore_recipe_version)
+    answer(RestoreRecipeVersion, on_newest(handlers.restore_recipe_version))
     answer(TraceTransformation, handlers.trace_transformation)
     answer(TraceTables, handlers.trace_tables)
     answer(FindColumnUsers, handlers.find_column_users)

@@ -92,12 +92,7 @@ class Catalogue:
     async def missing(self, org_id: UUID, relations: Sequence[str]) -> tuple[str, ...]:
         """Relations of versions that are gone."""
         async with self._database.organization(org_id) as connection:
-            rows = await collect(
-                _queries.missing_versions(
-                    connection, schema=data_schema(org_id), relations=list(relations)
-                )
-            )
-        return tuple(row["relation"] for row in rows)
+            return await missing_relations(connection, org_id, relations)
 
     async def drop(self, org_id: UUID, table_ids: Collection[UUID]) -> None:
         """Forget a source's tables and drop their data; one that is not there is fine.
@@ -124,6 +119,16 @@ async def read_tables(
         _queries.tables(connection, table_ids=_ids(table_ids), after_key=None, page=None)
     )
     return [_table(row) for row in rows]
+
+
+async def missing_relations(
+    connection: Connection, org_id: UUID, relations: Sequence[str]
+) -> tuple[str, ...]:
+    """Those of the versions' relations that are not in the warehouse."""
+    rows = await collect(
+        _queries.missing_versions(connection, schema=data_schema(org_id), relations=list(relations))
+    )
+    return tuple(row["relation"] for row in rows)
 
 
 async def reserve(
@@ -185,6 +190,10 @@ async def drop_table(connection: Connection, org_id: UUID, table: CatalogueTable
             raise problem(
                 409, "in_use", f"Somebody is reading '{table.name}' right now. Try again shortly."
             ) from error
+        except asyncpg.DependentObjectsStillExistError as error:
+            why = getattr(error, "detail", None) or str(error)
+            detail = f"Something was made over a version of '{table.name}': {why}. Drop that first."
+            raise problem(409, "in_use", detail) from error
     await _queries.delete_table(connection, table_id=table.table_id)
 
 

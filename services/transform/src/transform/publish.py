@@ -24,7 +24,7 @@ from transform.catalogue import read_tables
 from transform.domain import CatalogueTable, organization_of
 from transform.live_views import lock_holders, replace_view
 from transform.recipes import Recipes
-from warehouse import versions
+from transform.sweeping import Sweeper
 from warehouse.access import as_org
 
 _queries = queries("transform")
@@ -40,13 +40,13 @@ class Publisher:
     """Decides, once for each attempt of a run, whether it is published."""
 
     def __init__(
-        self, database: Database, recipes: Recipes, *, patience: float, grace: float
+        self, database: Database, recipes: Recipes, sweeper: Sweeper, *, patience: float
     ) -> None:
-        """`patience`, `grace`: seconds, as in Settings."""
+        """`patience`: seconds, as in Settings."""
         self._database = database
         self._recipes = recipes
+        self._sweeper = sweeper
         self._patience = patience
-        self._grace = grace
 
     async def publish_run(self, command: PublishRun, meta: Meta) -> Sequence[Outgoing]:
         """PublishRun: a run that was decided before gets the same answer again."""
@@ -61,7 +61,7 @@ class Publisher:
             log.info("publish_failed", run_id=str(command.run_id), problem=error.problem.detail)
         if isinstance(decision, RunPublished):
             await self._recipes.refresh(org_id, altered)
-            await self._sweep(org_id, decision.table_ids)
+            self._sweeper.look_soon(org_id)
         return [_said(decision, org_id, meta)]
 
     async def abort_publish(self, command: AbortPublish, meta: Meta) -> Sequence[Outgoing]:
@@ -140,22 +140,6 @@ class Publisher:
             f"{names} could not be published in {self._patience:.0f} s: {whom} holds a lock. "
             "End that session, then run again.",
         )
-
-    async def _sweep(self, org_id: UUID, table_ids: Sequence[UUID]) -> None:
-        """Drop versions that are neither published nor the one before; what resists stays."""
-        async with self._database.organization(org_id) as connection:
-            outdated = await collect(
-                _queries.outdated_versions(connection, table_ids=list(table_ids), grace=self._grace)
-            )
-        for row in outdated:
-            try:
-                async with self._database.organization(org_id) as connection:
-                    await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
-                    async with as_org(connection, org_id):
-                        await versions.drop(connection, org_id, row["relation"])
-                    await _queries.delete_version(connection, version_id=row["version_id"])
-            except asyncpg.PostgresError as error:
-                log.info("version_kept", relation=row["relation"], reason=str(error))
 
 
 async def _decide(connection: Connection, org_id: UUID, outcome: str, wanted: Decision) -> Decision:

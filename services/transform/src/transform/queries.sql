@@ -73,30 +73,89 @@ ON CONFLICT (version_id) DO UPDATE SET published_at = now(), superseded_at = NUL
 -- name: point_at(table_id, version_id)!
 UPDATE warehouse_tables SET version_id = :version_id WHERE table_id = :table_id;
 
--- name: outdated_versions(table_ids, grace)
--- Neither published nor the one before, and left alone for long enough.
-SELECT version_id, relation FROM (
-    SELECT version_id, relation, superseded_at,
-           row_number() OVER (PARTITION BY table_id ORDER BY published_at DESC) AS age
-    FROM table_versions WHERE table_id = ANY (:table_ids::uuid[])
-) aged
-WHERE age > 2 AND superseded_at <= now() - make_interval(secs => :grace);
+-- name: table_versions(table_id, schema)
+-- Those that are still there.
+SELECT * FROM table_versions
+WHERE table_id = :table_id
+  AND EXISTS (SELECT FROM pg_tables WHERE schemaname = :schema AND tablename = relation)
+ORDER BY published_at DESC;
 
--- name: table_versions(table_id)
-SELECT * FROM table_versions WHERE table_id = :table_id ORDER BY published_at DESC;
+-- name: lock_version(table_id, version_id)^
+-- Whoever sweeps waits for this lock, or has taken the row away by the time that it is given.
+SELECT * FROM table_versions WHERE table_id = :table_id AND version_id = :version_id FOR UPDATE;
 
 -- name: show_again(version_id)!
 UPDATE table_versions SET published_at = now(), superseded_at = NULL WHERE version_id = :version_id;
 
--- name: known_relations()
-SELECT relation FROM table_versions;
+
+-- Sweeping
 
 -- name: organizations_with_tables()
 -- Of all organisations (runs in the role transform_system).
 SELECT org_id FROM warehouse_tables UNION SELECT org_id FROM publications;
 
--- name: delete_version(version_id)!
-DELETE FROM table_versions WHERE version_id = :version_id;
+-- name: outdated_versions(former, budget, grace, most)
+-- Superseded versions that are not kept: each but the last `former` of a table and, the oldest
+-- first, what does not fit into the budget of bytes (0: nothing does). What alone is over it takes
+-- no room from the others. `is_ripe`: superseded for as long as it is left alone.
+WITH superseded AS (
+    SELECT version_id, relation, bytes, superseded_at,
+           row_number() OVER (
+               PARTITION BY table_id ORDER BY superseded_at DESC, version_id DESC
+           ) AS age
+    FROM table_versions WHERE superseded_at IS NOT NULL
+), fitting AS (
+    SELECT version_id, sum(bytes) OVER (ORDER BY superseded_at DESC, version_id DESC) AS held
+    FROM superseded WHERE age <= :former AND bytes <= :budget
+)
+SELECT version_id, relation, bytes,
+       superseded_at <= now() - make_interval(secs => :grace) AS is_ripe
+FROM superseded LEFT JOIN fitting USING (version_id)
+WHERE :budget = 0 OR coalesce(held > :budget, true)
+ORDER BY superseded_at, version_id
+LIMIT :most;
+
+-- name: forget_lost_versions(schema)
+-- Former versions whose tables are gone, whoever dropped them.
+DELETE FROM table_versions
+WHERE superseded_at IS NOT NULL
+  AND NOT EXISTS (SELECT FROM pg_tables WHERE schemaname = :schema AND tablename = relation)
+RETURNING version_id;
+
+-- name: unpublished_versions(schema)
+-- Tables of versions that are not in the catalogue: about to be published, or left behind.
+SELECT class.relname::text AS relation, pg_total_relation_size(class.oid) AS bytes
+FROM pg_class class JOIN pg_namespace own ON own.oid = class.relnamespace
+WHERE own.nspname = :schema AND class.relkind = 'r' AND starts_with(class.relname, 'v_')
+  AND NOT EXISTS (SELECT FROM table_versions known WHERE known.relation = class.relname)
+ORDER BY class.relname;
+
+-- name: forget_versions(relations, grace, schema)
+-- Takes outdated ones out of the catalogue; gives those that are not in it, then or before, and
+-- that nobody else has dropped.
+WITH forgotten AS (
+    DELETE FROM table_versions
+    WHERE relation = ANY (:relations::text[])
+      AND superseded_at <= now() - make_interval(secs => :grace)
+    RETURNING relation
+)
+SELECT relation FROM forgotten
+UNION ALL
+SELECT relation FROM unnest(:relations) AS asked (relation)
+WHERE NOT EXISTS (SELECT FROM table_versions known WHERE known.relation = asked.relation)
+  AND EXISTS (SELECT FROM pg_tables WHERE schemaname = :schema AND tablename = asked.relation);
+
+-- name: stored_tables()
+-- The largest first.
+SELECT entry.table_id, entry.display_name AS name, entry.kind,
+       coalesce(sum(version.bytes) FILTER (WHERE superseded_at IS NULL), 0)::bigint
+           AS published_bytes,
+       coalesce(sum(version.bytes) FILTER (WHERE superseded_at IS NOT NULL), 0)::bigint
+           AS former_bytes,
+       count(superseded_at) AS former_versions
+FROM warehouse_tables entry JOIN table_versions version USING (table_id)
+GROUP BY entry.table_id
+ORDER BY sum(version.bytes) DESC, entry.display_key;
 
 
 -- Transformations

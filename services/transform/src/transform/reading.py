@@ -1,16 +1,20 @@
 """Reading for somebody who waits: as the organisation, read only, within a time."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
 
 from chassis.database import Connection, Database, savepoint
+from chassis.telemetry import log
+from contracts.envelope import Meta
+from contracts.message import Part, Request
 from contracts.problem import ProblemError, problem
 from transform.kept import Kept
-from transform.refusals import REFUSALS, refusal
+from transform.refusals import REFUSALS, VERSION_GONE, refusal
 from transform.session import Sessions
 from warehouse.access import as_org
 
@@ -26,6 +30,29 @@ COUNTS_KEPT = 10_000
 
 Counts = Kept[tuple[UUID, str, str], int]
 """What statements of an organisation counted in a time zone: over versions, which never change."""
+
+
+REQUEST = TypeVar("REQUEST", bound=Request)
+REPLY = TypeVar("REPLY", bound=Part)
+Handler = Callable[[REQUEST, Meta], Awaitable[REPLY]]
+
+
+def on_newest(handler: Handler[REQUEST, REPLY]) -> Handler[REQUEST, REPLY]:
+    """A handler that reads versions; once more when one that it had chosen was dropped by then.
+
+    Nothing keeps a version that is only about to be read.
+    """
+
+    async def read(request: REQUEST, meta: Meta) -> REPLY:
+        try:
+            return await handler(request, meta)
+        except ProblemError as error:
+            if error.problem.code != VERSION_GONE:
+                raise
+        log.info("version_was_dropped", request=meta.type)
+        return await handler(request, meta)
+
+    return read
 
 
 class Reading:

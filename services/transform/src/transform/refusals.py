@@ -4,6 +4,9 @@ import asyncpg
 
 from contracts.problem import ProblemError, problem
 
+VERSION_GONE = "version_gone"
+"""The code of the problem that what should be read is not there any more."""
+
 REFUSALS = (
     asyncpg.DataError,
     asyncpg.SyntaxOrAccessError,
@@ -19,7 +22,7 @@ def refusal(error: asyncpg.PostgresError) -> ProblemError:
     if isinstance(error, asyncpg.UndefinedTableError):
         return problem(
             422,
-            "version_gone",
+            VERSION_GONE,
             "A version that the recipe reads is not in the warehouse any more. Run again.",
         )
     if isinstance(error, asyncpg.DataError):

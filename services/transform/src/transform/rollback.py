@@ -17,11 +17,13 @@ from contracts.transform import (
     RollbackTable,
     WarehouseTable,
 )
-from transform.catalogue import Catalogue, read_tables
+from transform.catalogue import Catalogue, missing_relations, read_tables
 from transform.domain import CatalogueTable, organization_of
 from transform.live_views import lock_holders, replace_view
 from transform.recipes import Recipes
+from transform.sweeping import Sweeper
 from warehouse.access import as_org
+from warehouse.names import data_schema
 
 _queries = queries("transform")
 
@@ -35,10 +37,13 @@ _PAUSE = 0.2
 class Rollback:
     """Which versions of a table there are, and the way back to one."""
 
-    def __init__(self, database: Database, catalogue: Catalogue, recipes: Recipes) -> None:
+    def __init__(
+        self, database: Database, catalogue: Catalogue, recipes: Recipes, sweeper: Sweeper
+    ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._recipes = recipes
+        self._sweeper = sweeper
 
     async def list_table_versions(
         self, request: ListTableVersions, meta: Meta
@@ -47,7 +52,11 @@ class Rollback:
         org_id = organization_of(meta)
         table = await self._catalogue.get(org_id, request.name)
         async with self._database.organization(org_id) as connection:
-            rows = await collect(_queries.table_versions(connection, table_id=table.table_id))
+            rows = await collect(
+                _queries.table_versions(
+                    connection, table_id=table.table_id, schema=data_schema(org_id)
+                )
+            )
         return PublishedVersions(versions=tuple(_shown(row) for row in rows))
 
     async def rollback_table(self, request: RollbackTable, meta: Meta) -> WarehouseTable:
@@ -66,6 +75,7 @@ class Rollback:
             await asyncio.sleep(_PAUSE)
         if altered:
             await self._recipes.refresh(org_id, [table.table_id])
+        self._sweeper.look_soon(org_id)
         log.info("table_rolled_back", table_id=str(table.table_id), version=str(request.version))
         return (await self._catalogue.get(org_id, str(table.table_id))).view()
 
@@ -74,7 +84,7 @@ class Rollback:
         async with self._database.organization(org_id) as connection:
             await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
             await collect(_queries.lock_tables(connection, table_ids=[table_id]))
-            table, version = await _both(connection, table_id, version_id)
+            table, version = await _both(connection, org_id, table_id, version_id)
             if table.shows(version):
                 return False
             async with as_org(connection, org_id):
@@ -97,15 +107,21 @@ class Rollback:
 
 
 async def _both(
-    connection: Connection, table_id: UUID, version_id: UUID
+    connection: Connection, org_id: UUID, table_id: UUID, version_id: UUID
 ) -> tuple[CatalogueTable, TableVersion]:
-    """The table as it stands, and the version of it. Raises 404 problems."""
+    """The table as it stands, and the version of it, which stays. Raises 404 problems."""
     found = await read_tables(connection, [table_id])
-    rows = await collect(_queries.table_versions(connection, table_id=table_id))
-    version = next((row for row in rows if row["version_id"] == version_id), None)
-    if not found or version is None:
-        raise not_found("version", version_id)
-    return found[0], TableVersion.model_validate(dict(version))
+    if not found:
+        raise not_found("table", table_id)
+    row = await _queries.lock_version(connection, table_id=table_id, version_id=version_id)
+    version = TableVersion.model_validate(dict(row)) if row else None
+    if version is None or await missing_relations(connection, org_id, [version.relation]):
+        detail = (
+            f"'{found[0].name}' has no version {version_id}. Former versions are kept for some time "
+            "only: list those that are still there."
+        )
+        raise problem(404, "not_found", detail)
+    return found[0], version
 
 
 def _shown(row: asyncpg.Record) -> PublishedVersion:

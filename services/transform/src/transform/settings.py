@@ -18,7 +18,14 @@ class Settings(ServiceSettings):
     """For so long a publish waits for whoever locks one of its tables."""
     loader_address: str | None = Field(default=None, pattern=r"^[^/@\s]+:\d{1,5}$")
     """`host:port` by which other systems reach the database; None: as in `database_url`."""
+    former_versions: int = Field(default=1, ge=0)
+    """So many former versions of each table are kept, to go back to."""
+    version_budget_bytes: int = Field(default=5 * 1024**3, ge=0)
+    """What an organisation's former versions take at most, the oldest going first; 0: none stay."""
+    outdated_grace: float = Field(default=60, ge=0)
+    """For so long a version is left alone after it was superseded: a run that is being planned, or
+    somebody who reads, may have chosen it a moment before."""
     version_grace: float = Field(default=3600, ge=0)
-    """For so long an outdated version is left to the runs that may still read it."""
+    """For so long a version that was never published is left to a retry of its run."""
     sweep_every: float = Field(default=900, gt=0)
-    """Between two looks for versions that were never published and that no run can want."""
+    """Between two looks at all organisations; one that has published is looked at sooner."""

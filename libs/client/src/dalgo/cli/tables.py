@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 import typer
+from rich.filesize import decimal
 
 from dalgo.cli import output
 from dalgo.cli.naming import table_name
@@ -91,7 +92,7 @@ def versions(
         output.as_json(found)
         return
     output.table(
-        ("version", "readers see it", "published", "rows", "columns"),
+        ("version", "readers see it", "published", "rows", "columns", "size"),
         [
             (
                 one.version,
@@ -99,9 +100,41 @@ def versions(
                 one.published_at,
                 output.count(one.row_count),
                 len(one.columns),
+                decimal(one.bytes),
             )
             for one in found
         ],
+    )
+
+
+@app.command()
+def storage(
+    ctx: typer.Context,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000)] = 20,
+    as_json: Json = False,
+) -> None:
+    """Show how much room the tables take, with their former versions; the largest first."""
+    with connect(ctx) as dalgo:
+        found = dalgo.tables.storage(limit=limit)
+    if as_json:
+        output.as_json(found)
+        return
+    output.table(
+        ("name", "published", "former", "former versions"),
+        [
+            (
+                table.name,
+                decimal(table.published_bytes),
+                decimal(table.former_bytes),
+                table.former_versions,
+            )
+            for table in found.tables
+        ],
+    )
+    typer.echo(
+        f"Published {decimal(found.published_bytes)}; former versions {decimal(found.former_bytes)} "
+        f"of {decimal(found.former_budget_bytes)} that they may take; not published "
+        f"{decimal(found.unpublished_bytes)}."
     )
 
 

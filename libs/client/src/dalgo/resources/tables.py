@@ -6,7 +6,13 @@ from typing import Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
-from contracts.transform import PreviewPage, PublishedVersion, TableProfile, WarehouseTable
+from contracts.transform import (
+    PreviewPage,
+    PublishedVersion,
+    TableProfile,
+    WarehouseStorage,
+    WarehouseTable,
+)
 from dalgo.call import Call, Listing, listing, model, models, present
 from dalgo.models import WarehouseLineage
 from dalgo.resource import D, Resource, endpoint, listed
@@ -27,6 +33,12 @@ class Tables(Resource[D]):
         """What every table and column is made of, one recipe at a time."""
         params = {"columns": "true" if columns else "false"}
         return Call("GET", "/warehouse/lineage", model(WarehouseLineage), params=params)
+
+    @endpoint
+    @staticmethod
+    def storage(*, limit: int = 50) -> Call[WarehouseStorage]:
+        """How much room the tables take; the `limit` largest of them, all counted."""
+        return Call("GET", "/warehouse/storage", model(WarehouseStorage), params={"limit": limit})
 
     @endpoint
     @staticmethod

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from contracts.problem import problem
 from contracts.transform import (
+    GetStorage,
     GetTable,
     ListTables,
     PreviewPage,
@@ -17,6 +18,7 @@ from contracts.transform import (
     TableProfile,
     TracedTable,
     TraceTables,
+    WarehouseStorage,
     WarehouseTable,
 )
 from gateway.conventions import Cursor, Limit, link_next
@@ -105,6 +107,18 @@ async def profile(name: str, request: Request, edge: EdgeDep, caller: Reader) ->
 async def show(name: str, edge: EdgeDep, caller: Reader) -> WarehouseTable:
     """One table; `name` is its id, physical name or display name."""
     return await edge.ask(caller, GetTable(name=name))
+
+
+@router.get("/storage")
+async def storage(
+    edge: EdgeDep,
+    caller: Reader,
+    limit: Annotated[
+        int, Query(ge=1, le=1000, description="So many tables are listed; all are counted.")
+    ] = 50,
+) -> WarehouseStorage:
+    """How much room the tables take, and how much former versions may take; the largest first."""
+    return await edge.ask(caller, GetStorage(limit=limit))
 
 
 @router.get("/lineage")
