@@ -120,7 +120,9 @@ def test_a_header_alone_makes_an_empty_table(dalgo: Dalgo, tmp_path: Path) -> No
     assert page.total_count == 0
 
 
-def test_a_second_run_with_nothing_new_skips_every_step(dalgo: Dalgo, people: Path) -> None:
+def test_a_second_run_with_nothing_new_skips_every_step_unless_it_is_forced(
+    dalgo: Dalgo, people: Path
+) -> None:
     source = add_people(dalgo, people)
     adults = dalgo.transformations.create("adults", recipe(SOURCE, ADULTS))
     pipeline = dalgo.pipelines.create("all", [source.id], [adults.id])
@@ -129,6 +131,8 @@ def test_a_second_run_with_nothing_new_skips_every_step(dalgo: Dalgo, people: Pa
     assert dalgo.tables.preview("adults").total_count == 2
     second = dalgo.runs.wait(dalgo.pipelines.run(pipeline.id))
     assert [step.status for step in second.steps] == ["skipped"] * 3
+    forced = dalgo.runs.wait(dalgo.pipelines.run(pipeline.id, force=True))
+    assert [step.status for step in forced.steps] == ["succeeded"] * 3
 
 
 @pytest.mark.parametrize(

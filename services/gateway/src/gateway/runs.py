@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Header, Response
+from fastapi import Depends, Header, Query, Response
 
 from contracts.envelope import derived_id
 from contracts.orchestrator import (
@@ -46,6 +46,8 @@ class StartOptions:
     key: str | None
     wait: int
     """Seconds; 0: do not wait for the end."""
+    force: bool = False
+    """Load and build what has not changed, too."""
 
 
 def _start_options(
@@ -54,9 +56,13 @@ def _start_options(
         str | None,
         Header(description="`wait=N`: answer when the run has ended, after N seconds at most."),
     ] = None,
+    force: Annotated[
+        bool, Query(description="Load and build anew what has not changed since the last run, too.")
+    ] = False,
 ) -> StartOptions:
     found = _WAIT.search(prefer or "")
-    return StartOptions(idempotency_key, min(int(found.group(1)), MAX_WAIT) if found else 0)
+    wait = min(int(found.group(1)), MAX_WAIT) if found else 0
+    return StartOptions(idempotency_key, wait, force)
 
 
 Starting = Annotated[StartOptions, Depends(_start_options)]
@@ -84,6 +90,7 @@ async def start_run(
         source_ids=source_ids,
         transformation_ids=transformation_ids,
         trigger=trigger,
+        force=options.force,
     )
     with edge.fanout.listen(caller.org_id, run_id) as listener:
         run = await _find(edge, caller, run_id) if options.key is not None else None
@@ -95,9 +102,9 @@ async def start_run(
                 actor=caller.actor,
                 id=derived_id("start_run", run_id),
             )
-            await _hear(listener, FIRST_WORD, lambda _: True)
+            run = _told(await _hear(listener, FIRST_WORD, _tells_run))
         if options.wait:
-            run = await _until_end(edge, caller, run_id, listener, options.wait)
+            run = await _until_end(edge, caller, run_id, listener, options.wait, run)
     run = run or await _find(edge, caller, run_id) or _queued(command)
     response.headers["Location"] = f"/api/v1/runs/{run_id}"
     if options.wait:
@@ -144,34 +151,45 @@ def _is_cancel(event: RunEvent) -> bool:
 
 
 async def _until_end(
-    edge: Edge, caller: Caller, run_id: UUID, listener: Listener, seconds: int
+    edge: Edge, caller: Caller, run_id: UUID, listener: Listener, seconds: int, run: Run | None
 ) -> Run | None:
-    """The run when it has ended, or as it stands when the time is over."""
+    """The run when it has ended, or as it stands when the time is over; `run`: what is known."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
-    while True:
-        run = await _find(edge, caller, run_id)
-        left = deadline - loop.time()
-        if left <= 0 or (run is not None and run.status in ENDED):
-            return run
-        await _hear(listener, min(left, _LOOK_AGAIN), _is_last)
+    run = run or await _find(edge, caller, run_id)
+    while (left := deadline - loop.time()) > 0 and (run is None or run.status not in ENDED):
+        last = await _hear(listener, min(left, _LOOK_AGAIN), _is_last)
+        run = _told(last) or await _find(edge, caller, run_id)
+    return run
+
+
+def _tells_run(event: RunEvent) -> bool:
+    return "run" in event.data
 
 
 def _is_last(event: RunEvent) -> bool:
     return event.type.removeprefix("run_") in ENDED
 
 
-async def _hear(listener: Listener, seconds: float, is_it: Callable[[RunEvent], bool]) -> None:
-    """Wait for an event of a kind, for so many seconds at most."""
+def _told(event: RunEvent | None) -> Run | None:
+    """The run, whole, as an event told it."""
+    return Run.model_validate(event.data["run"]) if event is not None else None
+
+
+async def _hear(
+    listener: Listener, seconds: float, is_it: Callable[[RunEvent], bool]
+) -> RunEvent | None:
+    """The next event of a kind, if it comes within so many seconds."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while (left := deadline - loop.time()) > 0:
         try:
             heard = await listener.next(left)
         except Closed:
-            return
+            return None
         if isinstance(heard, RunEvent) and is_it(heard):
-            return
+            return heard
+    return None
 
 
 async def _find(edge: Edge, caller: Caller, run_id: UUID) -> Run | None:

@@ -15,6 +15,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tabl
 Follow = Annotated[
     bool, typer.Option("--follow", "-f", help="Stay, and show each step as it ends.")
 ]
+Force = Annotated[bool, typer.Option("--force", help="Load and build what has not changed, too.")]
 DataDir = Annotated[
     Path | None,
     typer.Option(

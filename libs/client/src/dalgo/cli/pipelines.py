@@ -7,7 +7,7 @@ import typer
 from dalgo.cli import output, schedules, sources
 from dalgo.cli.follow import start_or_follow
 from dalgo.cli.naming import pipeline_named, recipe_named
-from dalgo.cli.options import Follow, Json, connect
+from dalgo.cli.options import Follow, Force, Json, connect
 
 app = typer.Typer(no_args_is_help=True, help="Sources and recipes that run together.")
 
@@ -59,11 +59,12 @@ def run(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="PIPELINE", help="Name or id.")],
     follow: Follow = False,
+    force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Run a pipeline; with --follow exits 1 unless it succeeds."""
     with connect(ctx) as dalgo:
-        started = dalgo.pipelines.run(pipeline_named(dalgo, name).id)
+        started = dalgo.pipelines.run(pipeline_named(dalgo, name).id, force=force)
         start_or_follow(dalgo, started, stay=follow, as_json=as_json)
 
 

@@ -10,7 +10,7 @@ from contracts.ingest import Upload, UploadMode
 from dalgo.cli import changes, output
 from dalgo.cli.follow import start_or_follow
 from dalgo.cli.naming import find
-from dalgo.cli.options import Follow, Json, connect
+from dalgo.cli.options import Follow, Force, Json, connect
 from dalgo.client import Dalgo
 from dalgo.models import Source
 
@@ -171,10 +171,16 @@ for command in (changes.changes, changes.accept, changes.reject):
     app.command()(command)
 
 
-def sync(ctx: typer.Context, source: Name, follow: Follow = False, as_json: Json = False) -> None:
+def sync(
+    ctx: typer.Context,
+    source: Name,
+    follow: Follow = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
     """Load a source's data anew."""
     with connect(ctx) as dalgo:
-        run = dalgo.sources.sync(named(dalgo, source).id)
+        run = dalgo.sources.sync(named(dalgo, source).id, force=force)
         start_or_follow(dalgo, run, stay=follow, as_json=as_json)
 
 

@@ -85,8 +85,14 @@ class Pipelines(Resource[D]):
 
     @endpoint
     @staticmethod
-    def run(pipeline_id: UUID, *, idempotency_key: str | None = None) -> Call[Run]:
-        """Start the pipeline; the run tells how it goes."""
+    def run(
+        pipeline_id: UUID, *, force: bool = False, idempotency_key: str | None = None
+    ) -> Call[Run]:
+        """Start the pipeline; the run tells how it goes. `force`: what has not changed, too."""
         return Call(
-            "POST", f"/pipelines/{pipeline_id}/run", model(Run), headers=once(idempotency_key)
+            "POST",
+            f"/pipelines/{pipeline_id}/run",
+            model(Run),
+            params={"force": True} if force else {},
+            headers=once(idempotency_key),
         )

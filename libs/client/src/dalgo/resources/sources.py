@@ -67,9 +67,17 @@ class Sources(Resource[D]):
 
     @endpoint
     @staticmethod
-    def sync(source_id: UUID, *, idempotency_key: str | None = None) -> Call[Run]:
-        """Start loading the source; the run tells how it goes."""
-        return Call("POST", f"/sources/{source_id}/sync", model(Run), headers=once(idempotency_key))
+    def sync(
+        source_id: UUID, *, force: bool = False, idempotency_key: str | None = None
+    ) -> Call[Run]:
+        """Start loading the source; the run tells how it goes. `force`: even if nothing changed."""
+        return Call(
+            "POST",
+            f"/sources/{source_id}/sync",
+            model(Run),
+            params={"force": True} if force else {},
+            headers=once(idempotency_key),
+        )
 
     @endpoint
     @staticmethod

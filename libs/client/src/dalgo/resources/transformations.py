@@ -197,12 +197,18 @@ class Transformations(Resource[D]):
 
     @endpoint
     @staticmethod
-    def execute(transformation_id: UUID, *, idempotency_key: str | None = None) -> Call[Run]:
-        """Start building and publishing its table; the run tells how it goes."""
+    def execute(
+        transformation_id: UUID, *, force: bool = False, idempotency_key: str | None = None
+    ) -> Call[Run]:
+        """Start building and publishing its table; the run tells how it goes.
+
+        `force`: even if nothing changed.
+        """
         return Call(
             "POST",
             f"/transformations/{transformation_id}/execute",
             model(Run),
+            params={"force": True} if force else {},
             headers=once(idempotency_key),
         )
 
