@@ -131,12 +131,14 @@ SERVICES = (
         follows=(
             ingest.SourceSynced,
             ingest.SourceSyncFailed,
+            ingest.UploadAdded,
             transform.TransformationBuilt,
             transform.TransformationFailed,
             transform.RunPublished,
             transform.PublishAborted,
             transform.PublishFailed,
         ),
+        hears=(outside.PipelineRun,),
     ),
     Service(
         "gateway",
@@ -194,6 +196,7 @@ SERVICES = (
             orchestrator.UpdatePipeline,
             orchestrator.DeletePipeline,
             orchestrator.SetSchedule,
+            orchestrator.SetTriggers,
             orchestrator.ListFirings,
             orchestrator.GetRun,
             orchestrator.ListRuns,
