@@ -34,7 +34,7 @@ from contracts.orchestrator import (
 from contracts.outside import PipelineRun
 from contracts.problem import ProblemError
 from contracts.streams import EVT, EXT
-from contracts.transform import PublishRun
+from contracts.transform import PublishRun, RunPublished
 
 UPLOAD = OnUpload(type="upload")
 
@@ -98,7 +98,8 @@ class Office:
         """Say it so that the bus cannot know that it was said before."""
         org_id = self.neighbours.org_id
         is_outside = isinstance(event, Outside)
-        bus = self.neighbours.gateway if is_outside else self.neighbours.ingest
+        tellers = {"outside": "gateway", "ingest": "ingest", "transform": "transform"}
+        bus = getattr(self.neighbours, tellers[event.owner])
         meta = envelop(event, source="/etl", org_id=org_id, actor="asha", id=message_id)
         headers = to_headers(meta) | {"Nats-Msg-Id": str(new_id())}
         stream = EXT if is_outside else EVT
@@ -132,7 +133,8 @@ async def two_replicas(neighbours, run_service) -> AsyncIterator[Office]:
         yield Office(neighbours)
 
 
-async def test_a_chain_of_pipelines_runs_to_its_end_and_tells_the_cause_of_each(office):
+async def test_a_chain_of_pipelines_runs_to_its_end_and_tells_the_cause_of_each(two_replicas):
+    office = two_replicas
     first = await office.pipeline("first")
     second = await office.pipeline("second", after(first))
     third = await office.pipeline("third", after(second), UPLOAD)
@@ -149,6 +151,9 @@ async def test_a_chain_of_pipelines_runs_to_its_end_and_tells_the_cause_of_each(
     assert (run.id, run.trigger.type, run.trigger.actor) == (firing.run_id, "event", "tester")
     assert run.trigger.caused_by == firing.cause
 
+    # Transform says once more that the first run was published, as it does when it is asked again.
+    again = RunPublished(run_id=run_id, table_ids=first.source_ids)
+    await asyncio.gather(*(office.say(again, new_id()) for _ in range(3)))
     await office.succeed(run.id)
     (last,) = await office.fired(third, 1)
     assert last.cause == Cause(type="pipeline", pipeline_id=second.id, run_id=run.id)
@@ -162,6 +167,7 @@ async def test_a_chain_of_pipelines_runs_to_its_end_and_tells_the_cause_of_each(
     (firing,) = await office.fired(changed_only, 1)
     assert firing.cause == Cause(type="pipeline", pipeline_id=first.id, run_id=run_id)
     assert await office.runs(paused) == ()
+    assert len(await office.fired(second, 2)) == len(await office.runs(second))
 
 
 async def test_a_run_that_does_not_succeed_sets_nothing_off(office):
