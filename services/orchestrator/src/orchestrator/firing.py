@@ -4,10 +4,12 @@ All of it happens in the transaction in which the news are dealt with, under ids
 them: they can neither get lost on the way to a run nor start a second one.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
+
+from asyncpg import Record
 
 from chassis.database import Connection, affected, collect, queries
 from chassis.telemetry import log
@@ -15,11 +17,6 @@ from contracts.envelope import derived_id
 from contracts.orchestrator import Cause, Overlap, StartRun, Trigger
 from orchestrator.commands import changed
 from orchestrator.domain import RunState
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    import asyncpg
 
 _queries = queries("orchestrator")
 
@@ -49,7 +46,7 @@ class Follower:
         return [*self.source_ids, *self.transformation_ids]
 
 
-async def followers(rows: "AsyncIterator[asyncpg.Record]") -> list[Follower]:
+async def followers(rows: AsyncIterator[Record]) -> list[Follower]:
     """The pipelines in the rows of a query, in its order."""
     return [
         Follower(
