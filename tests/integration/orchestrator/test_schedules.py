@@ -223,7 +223,7 @@ async def test_with_queue_one_run_waits_and_no_more(office, clock):
     for count in (1, 2, 3):
         clock.move(hours=1)
         firings = await office.fired(count)
-        # From then on it does not wait any more.
+        # The first is under way before the second comes.
         await office.neighbours.hear(SyncSource, run_id=firings[-1].run_id)
     third, second, first = firings
     assert first.run_id is not None
