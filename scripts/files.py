@@ -79,6 +79,8 @@ OTHERS = {
     "services/orchestrator/migrations/0004_drain.sql": "Whether runs may start.",
     "services/orchestrator/migrations/0002_schedules.sql": "Tables of schedules, and of what came of"
     " each time.",
+    "services/orchestrator/migrations/0005_triggers.sql": "What sets pipelines off, and what came of"
+    " each cause.",
     "services/orchestrator/migrations/0003_watched_runs.sql": "When to look after a run next.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",
 }

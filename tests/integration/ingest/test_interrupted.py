@@ -18,7 +18,7 @@ from .stand import creation
 def store_of(service) -> Store:
     """The store of a running service."""
     keys = service.settings.encryption_key.get_secret_value()
-    return Store(service.database, Sealing(Vault(keys)))
+    return Store(service.database, Sealing(Vault(keys)), service.outbox)
 
 
 @pytest.fixture

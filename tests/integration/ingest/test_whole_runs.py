@@ -7,12 +7,23 @@ from nats.aio.msg import Msg
 
 from contracts.auth import GetOrganization, Organization
 from contracts.envelope import Meta, derived_id, from_body, from_headers, new_id
-from contracts.ingest import Source, SourceSynced, SyncSource
+from contracts.ingest import (
+    AddUpload,
+    Source,
+    SourceSynced,
+    SyncSource,
+    UpdateSource,
+    UploadAdded,
+)
 from contracts.orchestrator import (
     CancelRun,
+    Cause,
+    CreatePipeline,
+    OnUpload,
     RetryRun,
     RunCancelled,
     RunSucceeded,
+    SetTriggers,
     StartRun,
     Trigger,
 )
@@ -106,3 +117,36 @@ async def test_a_run_that_was_called_off_is_retried_and_leaves_one_version(
     assert [step.attempt for step in ended.run.steps] == [2, 2]
     assert outcome.tables[0].rows == 200_000
     assert await stand.versions() == {table.relation for table in outcome.tables}
+
+
+async def test_a_new_file_of_a_source_sets_its_pipeline_off_and_is_what_readers_see(
+    stand, office, run_ingest, start_service
+):
+    await start_service("orchestrator")
+    async with run_ingest():
+        source = await stand.source()
+        pipeline_id = new_id()
+        creation = CreatePipeline(
+            pipeline_id=pipeline_id, name="x", source_ids=(source.id,), transformation_ids=()
+        )
+        await stand.ask(creation)
+        await stand.ask(SetTriggers(pipeline_id=pipeline_id, triggers=(OnUpload(type="upload"),)))
+        for age in (1, 2):
+            upload = await stand.upload(b"name,age\nAsha,%d\n" % age)
+            addition = AddUpload(source_id=source.id, upload_id=upload.upload_id)
+            changed = source.config.model_copy(update={"upload_id": upload.upload_id})
+            # Both are ways to give a source another file.
+            request = addition if age == 1 else UpdateSource(source_id=source.id, config=changed)
+            await stand.ask(request)
+            # Said again, it is no news; and what is read in another way has no new file.
+            await stand.ask(addition)
+            await stand.ask(UpdateSource(source_id=source.id, name=f"people {age}"))
+            command, _ = await office.sync()
+            ended = await stand.hear(RunSucceeded, run_id=command.run_id)
+            assert (ended.run.pipeline_id, ended.run.trigger.actor) == (pipeline_id, "tester")
+            assert ended.run.trigger.caused_by == Cause(
+                type="upload", source_id=source.id, upload_id=upload.upload_id
+            )
+            assert await stand.live(source) == [("Asha", age)]
+        told = stand.heard(UploadAdded, source_id=source.id)
+    assert len({event.upload_id for event in told}) == len(told) == 2

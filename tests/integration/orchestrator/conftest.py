@@ -64,14 +64,18 @@ class Neighbours:
         return recipe_id
 
     async def start(
-        self, *source_ids: UUID, recipes: tuple[UUID, ...] = (), org_id: UUID | None = None
+        self,
+        *source_ids: UUID,
+        recipes: tuple[UUID, ...] = (),
+        org_id: UUID | None = None,
+        pipeline_id: UUID | None = None,
     ) -> UUID:
         """Send StartRun as the gateway does; the run's id."""
         run_id = new_id()
         command = StartRun(
             run_id=run_id,
             run_kind="pipeline",
-            pipeline_id=new_id(),
+            pipeline_id=pipeline_id or new_id(),
             source_ids=source_ids,
             transformation_ids=recipes,
             trigger=Trigger(type="manual", actor="tester"),

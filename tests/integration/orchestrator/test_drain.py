@@ -13,9 +13,13 @@ from contracts.envelope import envelop, new_id, to_body, to_headers
 from contracts.ingest import SourceSynced, SyncSource
 from contracts.message import Command, Event
 from contracts.orchestrator import (
+    AfterPipeline,
+    CreatePipeline,
+    ListFirings,
     RunCancelled,
     RunQueued,
     RunSucceeded,
+    SetTriggers,
     StartRun,
     Trigger,
 )
@@ -67,6 +71,33 @@ async def test_a_drain_lets_what_runs_end_and_all_else_wait_until_it_is_undone(
     undone = await typed("drain", "--undo")
     assert "Not drained" in undone.stdout
     assert await neighbours.hear(SyncSource, run_id=waiting)
+
+
+async def test_what_a_run_sets_off_while_it_is_drained_waits_too(orchestrator, neighbours, typed):
+    async def ask(request):
+        return await neighbours.gateway.ask(request, org_id=neighbours.org_id, actor="tester")
+
+    async def keep(name, source_id):
+        given = {"pipeline_id": new_id(), "name": name, "transformation_ids": ()}
+        return await ask(CreatePipeline.model_validate(given | {"source_ids": (source_id,)}))
+
+    wells, people = neighbours.source("wells"), neighbours.source("people")
+    first, second = await keep("first", wells), await keep("second", people)
+    rule = AfterPipeline(type="pipeline", pipeline_id=first.id)
+    await ask(SetTriggers(pipeline_id=second.id, triggers=(rule,)))
+    running = await neighbours.start(wells, pipeline_id=first.id)
+    sync = await neighbours.hear(SyncSource, run_id=running)
+    await typed("drain")
+    await neighbours.synced(running, sync.step_id, wells)
+    await neighbours.published(await neighbours.hear(PublishRun, run_id=running))
+    await neighbours.hear(RunSucceeded, run_id=running)
+    standing = json.loads((await typed("drain", "--wait", "--json")).stdout)
+    assert (standing["running"], standing["queued"]) == (0, 1)
+    (firing,) = (await ask(ListFirings(pipeline_id=second.id))).firings
+    await neighbours.hear(RunQueued, run_id=firing.run_id)
+    assert neighbours.told(SyncSource, run_id=firing.run_id) == []
+    await typed("drain", "--undo")
+    assert await neighbours.hear(SyncSource, run_id=firing.run_id)
 
 
 async def test_a_start_that_was_planned_before_a_drain_does_not_slip_through(

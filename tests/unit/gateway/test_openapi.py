@@ -129,6 +129,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("POST", "/pipelines/{pipeline_id}/run"),
         ("GET", "/pipelines/{pipeline_id}/runs"),
         ("PUT", "/pipelines/{pipeline_id}/schedule"),
+        ("PUT", "/pipelines/{pipeline_id}/triggers"),
         ("GET", "/pipelines/{pipeline_id}/firings"),
         ("GET", "/runs"),
         ("GET", "/runs/{run_id}"),

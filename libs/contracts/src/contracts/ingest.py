@@ -488,6 +488,13 @@ class SyncProgress(Part):
     total_bytes: int | None = None
 
 
+class UploadAdded(Event):
+    """A source has a new file: instead of the one before, or besides. It has not been loaded yet."""
+
+    source_id: UUID
+    upload_id: UUID
+
+
 class SourceSynced(Event):
     """A version was written, or (`unchanged`) the published one is still the truth."""
 

@@ -1,7 +1,7 @@
 """What the orchestrator owns: pipelines and runs."""
 
 from datetime import datetime, time
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -57,6 +57,36 @@ class Schedule(Part):
     """The next five; none of a schedule that is paused or manual."""
 
 
+class AfterPipeline(Part):
+    """Run when another pipeline has succeeded."""
+
+    type: Literal["pipeline"]
+    pipeline_id: UUID
+    """The other one."""
+    only_if_changed: bool = False
+    """Not after a run that found nothing new, and published nothing."""
+    is_active: bool = True
+    """False: paused. What happens meanwhile is not made up for."""
+    overlap: Overlap = "queue"
+    """What becomes of news that comes while the pipeline still runs: it may not have seen them."""
+
+
+class OnUpload(Part):
+    """Run when a source of the pipeline got a new file."""
+
+    type: Literal["upload"]
+    source_id: UUID | None = None
+    """Of this source only; None: of any that the pipeline has by then."""
+    is_active: bool = True
+    """False: paused. What is uploaded meanwhile is not made up for."""
+    overlap: Overlap = "queue"
+    """What becomes of a file that comes while the pipeline still runs: it may not have read it."""
+
+
+TriggerRule = Annotated[AfterPipeline | OnUpload, Field(discriminator="type")]
+"""What sets a pipeline off, besides its schedule and people."""
+
+
 class Pipeline(Part):
     """Sources and transformations that run together."""
 
@@ -65,6 +95,7 @@ class Pipeline(Part):
     source_ids: tuple[UUID, ...]
     transformation_ids: tuple[UUID, ...]
     schedule: Schedule | None = None
+    triggers: tuple[TriggerRule, ...] = ()
     revision: int
     last_run_at: datetime | None
     created_at: datetime
@@ -123,18 +154,49 @@ class SetSchedule(Request[Schedule]):
     rule: ScheduleRule
 
 
+class SetTriggers(Request[Pipeline]):
+    """Say what sets a pipeline off, in place of what was said before.
+
+    404 names an unknown pipeline, 422 what cannot be (pipelines that would set each other off for
+    ever, with the way), 412 a lost update.
+    """
+
+    pipeline_id: UUID
+    if_revision: int | None = None
+    triggers: tuple[TriggerRule, ...] = Field(max_length=50)
+
+
+class Cause(Part):
+    """What set a pipeline off: a run that succeeded, a new upload, an event from outside."""
+
+    type: Literal["pipeline", "upload", "event"]
+    pipeline_id: UUID | None = None
+    """Whose run succeeded."""
+    run_id: UUID | None = None
+    source_id: UUID | None = None
+    """Which got the upload."""
+    upload_id: UUID | None = None
+    event_id: UUID | None = None
+    """Of an event from outside, as the bus knows it."""
+    event_source: str | None = None
+    """Who told it, in their own words."""
+
+
 class Firing(Part):
     """A time at which a pipeline was due, and what came of it."""
 
     scheduled_for: datetime
+    """Of a trigger: when its cause was heard of."""
     run_id: UUID | None
     """None: nothing was started, for the reason."""
     reason: str | None
     at: datetime
+    cause: Cause | None = None
+    """None: the schedule."""
 
 
 class Firings(Part):
-    """What came of a schedule, newest first."""
+    """What came of a schedule and of triggers, newest first."""
 
     firings: tuple[Firing, ...]
 
@@ -164,6 +226,8 @@ class Trigger(Part):
     type: Literal["manual", "schedule", "event", "api"]
     actor: str
     scheduled_for: datetime | None = None
+    caused_by: Cause | None = None
+    """Of an event; the actor is then who caused it, after a pipeline who had set that one off."""
 
 
 class Step(Part):

@@ -1,6 +1,7 @@
 """What other systems tell: CloudEvents that the gateway takes in and stamps with their organisation."""
 
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
@@ -22,3 +23,9 @@ class SourceSynced(Outside):
     table: LandingTable
     rows: int | None = Field(default=None, ge=0)
     """What must be found there; None: whatever is."""
+
+
+class PipelineRun(Outside):
+    """Another system wants a pipeline to run."""
+
+    pipeline_id: UUID

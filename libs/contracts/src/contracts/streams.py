@@ -132,12 +132,14 @@ SERVICES = (
         follows=(
             ingest.SourceSynced,
             ingest.SourceSyncFailed,
+            ingest.UploadAdded,
             transform.TransformationBuilt,
             transform.TransformationFailed,
             transform.RunPublished,
             transform.PublishAborted,
             transform.PublishFailed,
         ),
+        hears=(outside.PipelineRun,),
     ),
     Service(
         "gateway",
@@ -196,6 +198,7 @@ SERVICES = (
             orchestrator.UpdatePipeline,
             orchestrator.DeletePipeline,
             orchestrator.SetSchedule,
+            orchestrator.SetTriggers,
             orchestrator.ListFirings,
             orchestrator.GetRun,
             orchestrator.ListRuns,

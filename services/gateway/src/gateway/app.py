@@ -32,6 +32,7 @@ from gateway.routes import (
     sources,
     table_versions,
     transformations,
+    triggers,
     uploads,
     warehouse,
 )
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
         schema.router,
         pipelines.router,
         schedules.router,
+        triggers.router,
         runs.router,
         events.router,
         table_versions.router,

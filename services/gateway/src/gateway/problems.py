@@ -78,11 +78,14 @@ def _field(entry: dict[str, Any]) -> FieldProblem:
     place = [str(part) for part in entry["loc"]]
     if len(place) > 1 and place[0] in _PLACES:
         place = place[1:]
-    # The type of a source says which body was checked; in the body it is no step of the way.
+    # A type (of a source, of a trigger) says which body was checked; in the body it is no step of
+    # the way.
     if place[0] in CONFIGS:
         place = place[1:] or place
     elif place[0] == "config" and len(place) > 1 and place[1] in CONFIGS:
         del place[1]
+    elif place[0] == "triggers" and len(place) > 3:
+        del place[2]
     message = str(entry["msg"])
     if entry["type"] == "extra_forbidden":
         message = "There is no such field here"

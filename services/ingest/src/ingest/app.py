@@ -69,13 +69,13 @@ async def build(service: Service[Settings]) -> None:
 
     service.on_close(close_pool)
     sealing = Sealing(Vault(settings.encryption_key.get_secret_value()))
-    store, steps = Store(service.database, sealing), Steps(service.database)
+    store, steps = Store(service.database, sealing, service.outbox), Steps(service.database)
     objects = Objects(settings.object_store_url)
     waiting = Waiting(service.database, service.outbox, settings.look_every)
     service.background("waiting", waiting.run)
     announcements = Announcements(service.database, waiting)
     mask_keys = partial(mask_key, settings.mask_key)
-    source_files = SourceFiles(service.database)
+    source_files = SourceFiles(service.database, service.outbox)
     accounts = Accounts(
         SharedQuota(service.database),
         settings.google_credentials_json,

@@ -128,7 +128,7 @@ class Handlers:
             others = merged(old.other_tables, others_of(found.tables))
             warnings = found.warnings
         # The catalogue is told inside, so that of two changes at once both places keep the same.
-        async with self._store.updating(kept, name, config, others, warnings):
+        async with self._store.updating(kept, name, config, others, warnings, meta.actor):
             if found is not None:
                 await self._catalogue.declare(org_id, name, found.tables, meta.actor)
             if name != old.name:
@@ -157,7 +157,9 @@ class Handlers:
             added = await self._store.upload(org_id, upload_id)
             warnings = (*warnings, *more, *repeated(added, (first, *held.further)))
             own = replace(own, columns=columns)
-        async with self._source_files.adding(org_id, source, config, upload_id, warnings):
+        async with self._source_files.adding(
+            org_id, source, config, upload_id, warnings, meta.actor
+        ):
             # What is published keeps its columns until the next sync.
             await self._catalogue.declare(org_id, source.name, (own,), meta.actor)
         return await self._store.get(org_id, source.id)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.database import Connection, Database, collect, queries
-from contracts.ingest import CsvConfig, Source, Upload
+from chassis.outbox import Outbox, Outgoing
+from contracts.ingest import CsvConfig, Source, Upload, UploadAdded
 from contracts.problem import problem
 from contracts.tables import Notice
 
@@ -31,8 +32,9 @@ class Files:
 class SourceFiles:
     """Remembers which uploads belong to a source."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, outbox: Outbox) -> None:
         self._database = database
+        self._outbox = outbox
 
     async def of(self, org_id: UUID, source_id: UUID) -> Files:
         """All that a source has besides its config's."""
@@ -52,8 +54,9 @@ class SourceFiles:
         config: CsvConfig,
         upload_id: UUID,
         warnings: Sequence[Notice],
+        actor: str,
     ) -> AsyncIterator[None]:
-        """Keep a further upload of a source, if the context ends well.
+        """Keep a further upload of a source and tell of it, if the context ends well.
 
         `config` is the source's as the upload was held against it. Raises 412 when it is read in
         another way by now.
@@ -85,7 +88,9 @@ class SourceFiles:
                 upload_id=current,
                 warnings=[notice.model_dump() for notice in warnings],
             )
+            await self._outbox.put(connection, [added(org_id, source.id, upload_id, actor)])
             yield
+        self._outbox.wake()
 
     async def is_read_by_others(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> bool:
         """Whether another source is made of the same upload."""
@@ -116,6 +121,11 @@ async def replaced(
         connection, source_id=source_id, org_id=org_id, upload_id=old, former=True
     )
     await _queries.forget_source_upload(connection, source_id=source_id, upload_id=new)
+
+
+def added(org_id: UUID, source_id: UUID, upload_id: UUID, actor: str) -> Outgoing:
+    """What is told of a source that has another file now, in the transaction that gives it."""
+    return Outgoing(UploadAdded(source_id=source_id, upload_id=upload_id), org_id, actor=actor)
 
 
 def _reading(config: CsvConfig) -> CsvConfig:

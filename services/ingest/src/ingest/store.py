@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from chassis.database import Database, affected, collect, queries
+from chassis.outbox import Outbox
 from chassis.paging import after, cursor, name_key
 from contracts.ingest import (
     Config,
@@ -24,7 +25,7 @@ from contracts.problem import not_found, problem
 from contracts.tables import Notice
 from ingest.domain import is_elsewhere
 from ingest.sealing import Sealing
-from ingest.source_files import replaced
+from ingest.source_files import added, replaced
 
 _queries = queries("ingest")
 
@@ -52,9 +53,10 @@ class Kept:
 class Store:
     """What ingest knows of where data comes from."""
 
-    def __init__(self, database: Database, sealing: Sealing) -> None:
+    def __init__(self, database: Database, sealing: Sealing, outbox: Outbox) -> None:
         self._database = database
         self._sealing = sealing
+        self._outbox = outbox
 
     async def keep_upload(self, org_id: UUID, request: RegisterUpload) -> Upload:
         """Insert once. Raises 404 when the id is another organisation's."""
@@ -178,10 +180,11 @@ class Store:
         config: Config,
         other_tables: Sequence[SourceTable],
         warnings: Sequence[Notice],
+        actor: str,
     ) -> AsyncIterator[None]:
         """Old to new, if the context ends well; nobody else changes the source meanwhile.
 
-        Raises 412 when somebody did before.
+        Another upload is told of. Raises 412 when somebody did before.
         """
         org_id, old = kept.org_id, kept.source
         config, sealed = self._sealing.seal(org_id, old.id, config, kept.sealed)
@@ -202,7 +205,9 @@ class Store:
                 was, now = old.config.upload_id, config.upload_id
                 if was != now:
                     await replaced(connection, org_id, old.id, was, now)
+                    await self._outbox.put(connection, [added(org_id, old.id, now, actor)])
             yield
+        self._outbox.wake()
 
     async def set_status(self, org_id: UUID, source_id: UUID, status: str) -> None:
         """Mark a source `deleting`, or `ready` again."""

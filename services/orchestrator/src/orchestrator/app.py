@@ -3,6 +3,7 @@
 from typing import get_args
 
 from chassis.service import Service
+from contracts.ingest import UploadAdded
 from contracts.orchestrator import (
     CheckRetry,
     CreatePipeline,
@@ -17,8 +18,10 @@ from contracts.orchestrator import (
     ListRunEvents,
     ListRuns,
     SetSchedule,
+    SetTriggers,
     UpdatePipeline,
 )
+from contracts.outside import PipelineRun
 from orchestrator.admission import Admission
 from orchestrator.deadlines import Deadlines
 from orchestrator.handlers import Handlers, RunMessage
@@ -27,6 +30,7 @@ from orchestrator.scheduler import Clock, Scheduler, database_clock
 from orchestrator.schedules import Schedules
 from orchestrator.settings import Settings
 from orchestrator.store import RunStore
+from orchestrator.triggers import Triggers
 from orchestrator.watching import Watch
 
 
@@ -57,7 +61,8 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
         service.settings.watch_every,
     )
     pipelines = PipelineStore(service.database)
-    handlers = Handlers(runs, pipelines, schedules, admission, scheduler, clock)
+    triggers = Triggers(service.database, runs, service.outbox)
+    handlers = Handlers(runs, pipelines, schedules, triggers, admission, scheduler, clock)
 
     answer = service.answers.answer
     answer(GetRun, handlers.get_run)
@@ -73,10 +78,13 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     answer(DeletePipeline, handlers.delete_pipeline)
     answer(FindPipelineUsers, handlers.find_pipeline_users)
     answer(SetSchedule, handlers.set_schedule)
+    answer(SetTriggers, handlers.set_triggers)
     answer(ListFirings, handlers.list_firings)
 
     for message in get_args(RunMessage):
         service.jobs.handle(message, handlers.run_message)
+    service.jobs.handle(UploadAdded, handlers.upload_added)
+    service.jobs.handle(PipelineRun, handlers.pipeline_run)
     service.background("admission", admission.run)
     service.background("scheduler", scheduler.run)
     service.background("watch", watch.run)

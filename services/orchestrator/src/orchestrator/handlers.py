@@ -6,7 +6,7 @@ from uuid import UUID
 from chassis.errors import Reject
 from chassis.outbox import Outgoing
 from contracts.envelope import Meta
-from contracts.ingest import SourceSynced, SourceSyncFailed
+from contracts.ingest import SourceSynced, SourceSyncFailed, UploadAdded
 from contracts.message import Done
 from contracts.orchestrator import (
     CancelRun,
@@ -34,9 +34,11 @@ from contracts.orchestrator import (
     RunList,
     Schedule,
     SetSchedule,
+    SetTriggers,
     StartRun,
     UpdatePipeline,
 )
+from contracts.outside import PipelineRun
 from contracts.transform import (
     PublishAborted,
     PublishFailed,
@@ -51,6 +53,7 @@ from orchestrator.retrying import require_ended
 from orchestrator.scheduler import Clock, Scheduler
 from orchestrator.schedules import Schedules
 from orchestrator.store import RunStore
+from orchestrator.triggers import Triggers
 
 RunMessage = (
     StartRun
@@ -81,6 +84,7 @@ class Handlers:
         runs: RunStore,
         pipelines: PipelineStore,
         schedules: Schedules,
+        triggers: Triggers,
         admission: Admission,
         scheduler: Scheduler,
         clock: Clock,
@@ -88,6 +92,7 @@ class Handlers:
         self._runs = runs
         self._pipelines = pipelines
         self._schedules = schedules
+        self._triggers = triggers
         self._admission = admission
         self._scheduler = scheduler
         self._clock = clock
@@ -103,6 +108,18 @@ class Handlers:
             actor=meta.actor,
         )
         if state is not None and (state.status == "queued" or state.has_ended):
+            self._admission.wake()
+        return ()
+
+    async def upload_added(self, event: UploadAdded, meta: Meta) -> Sequence[Outgoing]:
+        """UploadAdded."""
+        if await self._triggers.upload_added(organization_of(meta), event, meta):
+            self._admission.wake()
+        return ()
+
+    async def pipeline_run(self, event: PipelineRun, meta: Meta) -> Sequence[Outgoing]:
+        """PipelineRun, told from outside."""
+        if await self._triggers.pipeline_run(organization_of(meta), event, meta):
             self._admission.wake()
         return ()
 
@@ -170,6 +187,10 @@ class Handlers:
         schedule = await self._schedules.set(organization_of(meta), request, await self._clock())
         self._scheduler.wake()
         return schedule
+
+    async def set_triggers(self, request: SetTriggers, meta: Meta) -> Pipeline:
+        """SetTriggers."""
+        return await self._pipelines.set_triggers(organization_of(meta), request)
 
     async def list_firings(self, request: ListFirings, meta: Meta) -> Firings:
         """ListFirings."""

@@ -13,9 +13,11 @@ from contracts.orchestrator import (
     Pipeline,
     PipelineList,
     ScheduleRule,
+    SetTriggers,
     UpdatePipeline,
 )
 from contracts.problem import ProblemError, not_found, problem
+from orchestrator import trigger_rules
 from orchestrator.schedules import shown
 
 _queries = queries("orchestrator")
@@ -103,6 +105,29 @@ class PipelineStore:
             raise _changed(row["revision"])
         return _pipeline(row)
 
+    async def set_triggers(self, org_id: UUID, request: SetTriggers) -> Pipeline:
+        """Say what sets a pipeline off; raises problems 404, 412 and 422."""
+        pipeline_id = request.pipeline_id
+        async with self._database.organization(org_id) as connection:
+            await _queries.lock_triggers(connection, org_id=org_id)
+            status = await _queries.update_pipeline(
+                connection,
+                pipeline_id=pipeline_id,
+                if_revision=request.if_revision,
+                name=None,
+                name_key=None,
+                source_ids=None,
+                transformation_ids=None,
+            )
+            row = await _queries.get_pipeline(connection, pipeline_id=pipeline_id)
+            if row is None:
+                raise not_found("pipeline", pipeline_id)
+            if affected(status) == 0:
+                raise _changed(row["revision"])
+            await trigger_rules.keep(connection, org_id, row, request.triggers)
+            row = await _queries.get_pipeline(connection, pipeline_id=pipeline_id)
+        return _pipeline(row)
+
     async def delete(self, org_id: UUID, request: DeletePipeline) -> None:
         """Delete; raises problems 404 and 412. Its runs stay in the history."""
         async with self._database.organization(org_id) as connection:
@@ -126,7 +151,8 @@ class PipelineStore:
 def _pipeline(row: asyncpg.Record) -> Pipeline:
     rule = row["rule"] and ScheduleRule.model_validate(row["rule"])
     schedule = rule and shown(rule, row["next_run_at"])
-    return Pipeline.model_validate({**row, "schedule": schedule})
+    triggers = tuple(trigger_rules.kept(trigger) for trigger in row["triggers"])
+    return Pipeline.model_validate({**row, "schedule": schedule, "triggers": triggers})
 
 
 def _ids(ids: tuple[UUID, ...] | None) -> list[UUID] | None:

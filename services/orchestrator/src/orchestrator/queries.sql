@@ -38,6 +38,18 @@ VALUES (:org_id, :run_id, :version, :type, :time, :data);
 -- name: release_claims(run_id)!
 DELETE FROM run_claims WHERE run_id = :run_id;
 
+-- name: end_run(run_id, pipeline_id, has_published)
+-- Releases its claims. Gives what runs after a pipeline's run that succeeded, and holds it
+-- (`pipeline_id` is null for any other run).
+WITH released AS (DELETE FROM run_claims WHERE run_id = :run_id)
+SELECT follower.id AS pipeline_id, follower.source_ids, follower.transformation_ids,
+    trigger.overlap
+FROM triggers trigger JOIN pipelines follower ON follower.id = trigger.pipeline_id
+WHERE trigger.after_pipeline_id = :pipeline_id::uuid AND trigger.is_active
+    AND (:has_published::boolean OR NOT trigger.only_if_changed)
+ORDER BY follower.id
+FOR NO KEY UPDATE OF follower;
+
 -- name: claim_tables(run_id, org_id, table_ids)!
 -- Affects fewer rows than there are tables when another run holds one of them.
 INSERT INTO run_claims (table_id, org_id, run_id)
@@ -102,13 +114,17 @@ RETURNING id;
 
 -- name: get_pipeline(pipeline_id)^
 SELECT pipeline.*, (SELECT max(created_at) FROM runs WHERE pipeline_id = pipeline.id) AS last_run_at,
-    schedule.rule, schedule.next_run_at
+    schedule.rule, schedule.next_run_at,
+    ARRAY(SELECT to_jsonb(trigger) FROM triggers trigger
+        WHERE trigger.pipeline_id = pipeline.id ORDER BY position) AS triggers
 FROM pipelines pipeline LEFT JOIN schedules schedule ON schedule.pipeline_id = pipeline.id
 WHERE pipeline.id = :pipeline_id;
 
 -- name: list_pipelines(after_key, page)
 SELECT pipeline.*, (SELECT max(created_at) FROM runs WHERE pipeline_id = pipeline.id) AS last_run_at,
-    schedule.rule, schedule.next_run_at
+    schedule.rule, schedule.next_run_at,
+    ARRAY(SELECT to_jsonb(trigger) FROM triggers trigger
+        WHERE trigger.pipeline_id = pipeline.id ORDER BY position) AS triggers
 FROM pipelines pipeline LEFT JOIN schedules schedule ON schedule.pipeline_id = pipeline.id
 WHERE (:after_key::text IS NULL OR name_key > :after_key)
 ORDER BY name_key
@@ -168,8 +184,64 @@ VALUES (:pipeline_id, :scheduled_for, :org_id, :run_id, :reason, :at)
 ON CONFLICT (pipeline_id, scheduled_for) DO NOTHING;
 
 -- name: list_firings(pipeline_id, page)
-SELECT scheduled_for, run_id, reason, at FROM firings
-WHERE pipeline_id = :pipeline_id ORDER BY scheduled_for DESC LIMIT :page;
+SELECT coalesce(scheduled_for, at) AS scheduled_for, run_id, reason, at, cause FROM firings
+WHERE pipeline_id = :pipeline_id ORDER BY at DESC, scheduled_for DESC LIMIT :page;
+
+-- name: lock_triggers(org_id)!
+-- Two pipelines that are saved at once could close a circle together.
+SELECT pg_advisory_xact_lock(hashtextextended('orchestrator.triggers.' || :org_id::uuid, 0));
+
+-- name: who_runs_after_whom()
+SELECT pipeline_id, after_pipeline_id FROM triggers WHERE after_pipeline_id IS NOT NULL;
+
+-- name: pipeline_names(pipeline_ids)
+-- They stay until the transaction ends: who deletes one deletes what names it.
+SELECT id, name FROM pipelines WHERE id = ANY (:pipeline_ids::uuid[])
+ORDER BY id FOR KEY SHARE;
+
+-- name: drop_triggers(pipeline_id)!
+DELETE FROM triggers WHERE pipeline_id = :pipeline_id;
+
+-- name: insert_trigger(pipeline_id, position, org_id, after_pipeline_id, source_id, only_if_changed, is_active, overlap)*!
+INSERT INTO triggers (pipeline_id, position, org_id, after_pipeline_id, source_id,
+    only_if_changed, is_active, overlap)
+VALUES (:pipeline_id, :position, :org_id, :after_pipeline_id, :source_id,
+    :only_if_changed, :is_active, :overlap);
+
+-- name: set_off_by_upload(source_id)
+-- Holds the pipelines, each once.
+SELECT own.id AS pipeline_id, own.source_ids, own.transformation_ids, trigger.overlap
+FROM triggers trigger JOIN pipelines own ON own.id = trigger.pipeline_id
+WHERE trigger.after_pipeline_id IS NULL AND trigger.is_active
+    AND :source_id::uuid = ANY (own.source_ids)
+    AND coalesce(trigger.source_id, :source_id) = :source_id
+ORDER BY own.id, trigger.position
+FOR NO KEY UPDATE OF own;
+
+-- name: set_off_by_name(pipeline_id)
+-- Holds the pipeline.
+SELECT id AS pipeline_id, source_ids, transformation_ids, 'queue' AS overlap
+FROM pipelines WHERE id = :pipeline_id FOR NO KEY UPDATE;
+
+-- name: now()$
+SELECT now();
+
+-- name: open_work_of(pipeline_id, writes)^
+-- A run that waits will see what has happened by now, if it is to do as much as a new one, was not
+-- begun before (then it is bound to what it has pinned) and is not being planned at this moment.
+SELECT count(*) AS runs, count(*) FILTER (
+    WHERE run.status = 'queued' AND run.writes @> :writes::uuid[]
+        AND run.state ->> 'started_at' IS NULL
+        AND NOT EXISTS (SELECT FROM run_claims WHERE run_id = run.id)
+) AS waiting
+FROM runs run
+WHERE run.pipeline_id = :pipeline_id
+    AND run.status IN ('queued', 'syncing', 'transforming', 'publishing');
+
+-- name: insert_caused_firing(pipeline_id, org_id, caused_by, cause, run_id, reason, at)!
+INSERT INTO firings (pipeline_id, org_id, caused_by, cause, run_id, reason, at)
+VALUES (:pipeline_id, :org_id, :caused_by, :cause, :run_id, :reason, :at)
+ON CONFLICT (pipeline_id, caused_by) DO NOTHING;
 
 -- name: forget_firings()!
 -- Of all organisations (runs in the role orchestrator_system).

@@ -50,7 +50,7 @@ class Schedules:
         return shown(rule, next_run_at)
 
     async def firings(self, org_id: UUID, pipeline_id: UUID, limit: int) -> Firings:
-        """What came of a pipeline's times, newest first."""
+        """What came of a pipeline's times and triggers, newest first."""
         async with self._database.organization(org_id) as connection:
             rows = await collect(
                 _queries.list_firings(connection, pipeline_id=pipeline_id, page=limit)
@@ -103,7 +103,10 @@ async def record(
         connection, pipeline_id=pipeline_id, next_run_at=upcoming[0] if upcoming else None
     )
     status = await _queries.insert_firing(
-        connection, pipeline_id=pipeline_id, org_id=org_id, **firing.model_dump()
+        connection,
+        pipeline_id=pipeline_id,
+        org_id=org_id,
+        **firing.model_dump(exclude={"cause"}),
     )
     return affected(status) == 1
 

@@ -19,6 +19,7 @@ from contracts.orchestrator import ListRuns, OldestRun, Run, RunEvent, RunList
 from contracts.problem import not_found
 from orchestrator.deadlines import Deadlines
 from orchestrator.domain import Message, RunPlanned, RunState, view
+from orchestrator.firing import Follower, News, decide, end_run, success
 from orchestrator.machine import Ignored, IllegalMessage, Moved, transition
 
 _STATE = TypeAdapter(RunState)
@@ -110,9 +111,36 @@ class RunStore:
             look_at = self._deadlines.look_at(result.state, clock, repeats)
             revision = row["revision"]
         watched = _Watched(look_at, repeats)
-        await self._save(connection, org_id, result, revision, watched, at, actor)
+        followers = await self._save(connection, org_id, result, revision, watched, at, actor)
         _tell(old, result.state)
+        if followers and row is not None:
+            await self.set_off(connection, org_id, followers, success(result.state), row["now"])
         return result.state
+
+    async def set_off(
+        self,
+        connection: Connection,
+        org_id: UUID,
+        followers: Sequence[Follower],
+        news: News,
+        at: datetime,
+    ) -> bool:
+        """Start the pipelines that news set off, in the caller's transaction; whether any was."""
+        started = False
+        for follower in followers:
+            command = await decide(connection, org_id, follower, news, at)
+            if command is not None:
+                started = True
+                await self.apply_in(
+                    connection,
+                    command.run_id,
+                    org_id,
+                    command,
+                    message_id=derived_id(command.run_id, "start"),
+                    at=at,
+                    actor=news.actor,
+                )
+        return started
 
     async def _save(
         self,
@@ -123,7 +151,8 @@ class RunStore:
         watched: "_Watched",
         at: datetime,
         actor: str,
-    ) -> None:
+    ) -> list[Follower]:
+        """Keep what moved; gives the pipelines that it sets off."""
         state = moved.state
         snapshot = _STATE.dump_python(state, mode="json")
         if revision is None:
@@ -162,9 +191,9 @@ class RunStore:
                     time=at,
                     data=message.model_dump(mode="json"),
                 )
-        if state.has_ended:
-            await _queries.release_claims(connection, run_id=state.run_id)
+        followers = await end_run(connection, state) if state.has_ended else []
         await self._outbox.put(connection, _outgoing(moved, org_id, at, actor, revision or 0))
+        return followers
 
     async def claim(self, run_id: UUID, org_id: UUID) -> RunState | None:
         """Reserve the tables of a queued run; None when it may not start now.

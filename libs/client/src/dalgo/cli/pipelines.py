@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from dalgo.cli import output, schedules, sources
+from dalgo.cli import output, schedules, sources, triggers
 from dalgo.cli.follow import start_or_follow
 from dalgo.cli.naming import pipeline_named, recipe_named
 from dalgo.cli.options import Follow, Force, Json, connect
@@ -68,5 +68,5 @@ def run(
         start_or_follow(dalgo, started, stay=follow, as_json=as_json)
 
 
-for command in (schedules.schedule, schedules.firings):
+for command in (schedules.schedule, triggers.triggers, triggers.firings):
     app.command()(command)

@@ -1,4 +1,4 @@
-"""`dalgo pipelines schedule` and `dalgo pipelines firings`."""
+"""`dalgo pipelines schedule`."""
 
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -60,18 +60,6 @@ def schedule(
     zone = ZoneInfo(kept.timezone)
     for time in kept.next_runs:
         typer.echo(f"  {time.astimezone(zone):%a %Y-%m-%d %H:%M} ({time:%H:%M} UTC)")
-
-
-def firings(ctx: typer.Context, pipeline: Name, as_json: Json = False) -> None:
-    """List the last times at which a pipeline was due, and what came of each."""
-    with connect(ctx) as dalgo:
-        found = dalgo.pipelines.firings(pipeline_named(dalgo, pipeline).id)
-    if as_json:
-        output.as_json(found)
-        return
-    output.table(
-        ("due", "run", "reason"), [(one.scheduled_for, one.run_id, one.reason) for one in found]
-    )
 
 
 def _frequency(

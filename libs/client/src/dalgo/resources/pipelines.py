@@ -3,7 +3,15 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from contracts.orchestrator import Firing, Frequency, Overlap, Pipeline, Run, Schedule
+from contracts.orchestrator import (
+    Firing,
+    Frequency,
+    Overlap,
+    Pipeline,
+    Run,
+    Schedule,
+    TriggerRule,
+)
 from dalgo.call import Call, Listing, listing, model, nothing, once, present
 from dalgo.resource import D, Resource, endpoint, listed
 
@@ -74,8 +82,27 @@ class Pipelines(Resource[D]):
 
     @endpoint
     @staticmethod
+    def triggers(
+        pipeline_id: UUID, triggers: Iterable[TriggerRule], *, if_revision: int | None = None
+    ) -> Call[Pipeline]:
+        """Say what sets the pipeline off, in place of what was said before.
+
+        412 when `if_revision` is not the newest any more.
+        """
+        return Call(
+            "PUT",
+            f"/pipelines/{pipeline_id}/triggers",
+            model(Pipeline),
+            json={"triggers": [rule.model_dump(mode="json") for rule in triggers]},
+            headers={"If-Match": f'"{if_revision}"'} if if_revision is not None else {},
+            # A repeat would find its own first attempt and call it somebody else's.
+            repeatable=if_revision is None,
+        )
+
+    @endpoint
+    @staticmethod
     def firings(pipeline_id: UUID, *, limit: int = 50) -> Call[Sequence[Firing]]:
-        """The last times at which the pipeline was due, and what came of each, newest first."""
+        """The last times at which it was due or set off, and what came of each, newest first."""
         return Call(
             "GET",
             f"/pipelines/{pipeline_id}/firings",

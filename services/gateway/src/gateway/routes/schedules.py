@@ -65,6 +65,6 @@ async def set_schedule(
 async def firings(
     pipeline_id: UUID, edge: EdgeDep, caller: Reader, limit: Limit = 50
 ) -> list[Firing]:
-    """The last times at which the pipeline was due, and what came of each, newest first."""
+    """The last times at which it was due or set off, and what came of each, newest first."""
     answer = await edge.ask(caller, ListFirings(pipeline_id=pipeline_id, limit=limit))
     return list(answer.firings)
