@@ -36,6 +36,8 @@ class Ground:
 
     servers: Servers
     ports: dict[str, int]
+    folder: Path
+    """With a log of each service."""
 
     @property
     def gateway_url(self) -> str:
@@ -61,20 +63,20 @@ class Ground:
 
 
 @contextmanager
-def running(*services: str) -> Iterator[Ground]:
+def running(*services: str, log_level: str = "WARNING") -> Iterator[Ground]:
     """Servers of their own, and these services; gone afterwards."""
     with (
         Servers.temporary(password=PASSWORD, durable=True) as servers,
         tempfile.TemporaryDirectory(prefix="dalgo-bench-") as folder,
     ):
         asyncio.run(_prepare(servers))
-        ground = Ground(servers, {})
+        ground = Ground(servers, {}, Path(folder))
         key = base64.b64encode(os.urandom(32)).decode()
         processes: list[subprocess.Popen[bytes]] = []
         try:
             for name in services:
                 ground.ports[name] = choose(taken=ground.ports.values())
-                processes.append(_start(ground, name, Path(folder), key))
+                processes.append(_start(ground, name, key, log_level))
             for name, process in zip(services, processes, strict=True):
                 _wait(name, ground.ports[name], process, Path(folder))
             yield ground
@@ -91,19 +93,19 @@ async def _prepare(servers: Servers) -> None:
     await prepare_bus(servers.nats_url, MIGRATOR, PASSWORD)
 
 
-def _start(ground: Ground, name: str, folder: Path, key: str) -> subprocess.Popen[bytes]:
+def _start(ground: Ground, name: str, key: str, log_level: str) -> subprocess.Popen[bytes]:
     environment = {
         "DATABASE_URL": ground.database_url(name),
         "NATS_URL": ground.servers.nats_url,
         "NATS_USER": name,
         "NATS_PASSWORD": PASSWORD,
-        "OBJECT_STORE_URL": folder.as_uri(),
+        "OBJECT_STORE_URL": ground.folder.as_uri(),
         "ENCRYPTION_KEY": key,
         "MASK_KEY": key,
-        "LOG_LEVEL": "WARNING",
+        "LOG_LEVEL": log_level,
         "HTTP_PORT": str(ground.ports[name]),
     }
-    with (folder / f"{name}.log").open("wb") as log:
+    with (ground.folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-m", name],
             env=os.environ | environment,

@@ -28,13 +28,13 @@ async def call(client: httpx.AsyncClient, method: str, path: str, **more: Any) -
     return answer.json()
 
 
-async def source(client: httpx.AsyncClient, number: int) -> str:
+async def source(client: httpx.AsyncClient, name: str) -> str:
     """A new source of a hundred rows; its id."""
     rows = "".join(f"{n},person {n},{n % 7}\n" for n in range(ROWS))
-    content = f"number,name,group_{number}\n{rows}".encode()
+    content = f"number,name,group of {name}\n{rows}".encode()
     upload = await call(client, "POST", "/uploads", files={"file": ("people.csv", content)})
     config = {"upload_id": upload["upload_id"]}
-    body = {"type": "csv", "name": f"people {number}", "config": config}
+    body = {"type": "csv", "name": name, "config": config}
     return (await call(client, "POST", "/sources", json=body))["id"]
 
 
@@ -61,7 +61,7 @@ async def _timed(client: httpx.AsyncClient, path: str) -> tuple[float, dict[str,
 async def measure(ground: Ground, times: int) -> dict[str, float]:
     """Medians in milliseconds, the two kinds of run in turn."""
     async with signed_up(ground) as (client, _):
-        sources = [await source(client, number) for number in range(3)]
+        sources = [await source(client, f"people {number}") for number in range(3)]
         recipes = [await recipe(client, "first", "people 0")]
         recipes += [
             await recipe(client, "second", "first"),

@@ -53,7 +53,7 @@ class _Pipeline:
 
 
 async def _pipeline(client: httpx.AsyncClient) -> _Pipeline:
-    sources = [await source(client, 0)]
+    sources = [await source(client, "people 0")]
     recipes = [await recipe(client, "first", "people 0"), await recipe(client, "second", "first")]
     body = {"name": "all", "source_ids": sources, "transformation_ids": recipes}
     pipeline = _Pipeline(client, (await call(client, "POST", "/pipelines", json=body))["id"])

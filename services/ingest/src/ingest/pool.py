@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+import time
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -11,6 +12,7 @@ from tempfile import mkdtemp
 from types import TracebackType
 from typing import Self
 
+from chassis.telemetry import log
 from contracts.ingest import Form
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.csv import Inspection, Preview
@@ -108,8 +110,10 @@ class WorkerPool:
         if job.sha256 is not None and job.looked is None:
             looked = self._known.get(_key(job.options, job.sha256))
             job = job.model_copy(update={"looked": looked})
+        began = time.perf_counter()
         answer = (await self._run(job, progress)).loaded
         assert answer is not None
+        log.info("version_loaded", seconds=round(time.perf_counter() - began, 4))
         return answer
 
     async def load_form(

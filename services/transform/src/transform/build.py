@@ -1,5 +1,6 @@
 """Building a transformation: its next version, in one transaction with the step's outcome."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -187,6 +188,7 @@ class Builder:
         version_id = new_id()
         relation = version_relation(version_id)
         target = qualified(data_schema(org_id), relation)
+        began = time.perf_counter()
         async with self._database.organization(org_id) as connection:
             await self._sessions.prepare(connection, org_id, command.timezone)
             async with as_org(connection, org_id):
@@ -205,7 +207,10 @@ class Builder:
             )
             built = _built(command, lease, version, work, warnings, unchanged=False)
             await _finish(connection, lease, built)
-        log.info("transformation_built", step_id=str(command.step_id), rows=version.rows)
+        taken = round(time.perf_counter() - began, 4)
+        log.info(
+            "transformation_built", step_id=str(command.step_id), rows=version.rows, seconds=taken
+        )
         return built
 
     async def _keep(

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -102,6 +103,7 @@ class Publisher:
             table_ids=tuple(table.table_id for table in command.tables),
             attempt=command.attempt,
         )
+        began = time.perf_counter()
         async with self._database.organization(org_id) as connection:
             await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
             decision = await _decide(connection, org_id, "published", wanted)
@@ -119,7 +121,8 @@ class Publisher:
                     await replace_view(connection, org_id, table, version)
             for _, version in changed:
                 await _record(connection, org_id, version)
-        log.info("run_published", run_id=str(command.run_id), tables=len(changed))
+        taken = round(time.perf_counter() - began, 4)
+        log.info("run_published", run_id=str(command.run_id), tables=len(changed), seconds=taken)
         altered = [table.table_id for table, new in changed if table.columns != new.columns]
         return wanted, altered
 
