@@ -1,5 +1,7 @@
 """What stands in the catalogue of PostgreSQL of a view, as a person would look it up."""
 
+from typing import Any
+
 import asyncpg
 
 _DESCRIBED = """
@@ -18,7 +20,7 @@ FROM pg_class view WHERE view.oid = to_regclass($1)
 """
 
 
-async def described(superuser: asyncpg.Connection, name: str) -> dict[str, object]:
+async def described(superuser: asyncpg.Connection, name: str) -> dict[str, Any]:
     """Everything of a view that a publish must leave alone, whatever becomes of its columns' types."""
     row = await superuser.fetchrow(_DESCRIBED, name)
     assert row is not None, f"{name} is gone"

@@ -72,10 +72,9 @@ FROM (SELECT relation, max(depth) AS depth FROM reads GROUP BY relation) found
 JOIN pg_class view ON view.oid = relation
 JOIN pg_namespace space ON space.oid = relnamespace,
 LATERAL pg_get_userbyid(relowner) AS owner
--- As readers lock them, from the outside in: who holds one of them waits for nobody behind us.
-ORDER BY depth DESC, nspname, relname
+ORDER BY depth, nspname, relname
 """
-"""The live views $1.$2 at depth 0 and all that reads them, each before what it reads.
+"""The live views $1.$2 at depth 0 and all that reads them, each after what it reads.
 
 $3, $4, $5: live names, columns that they lose, and what to call those.
 """
@@ -218,7 +217,7 @@ async def taken_down(
 ) -> AsyncIterator[None]:
     """For as long as the block lasts, live views are dropped, with all that reads them.
 
-    The block makes the live views anew; afterwards the others are as they were, and all have
+    The caller has locked the live views. The block makes the live views anew; afterwards the others are as they were, and all have
     their grants and comments. Raises a 409 problem that names each view that cannot be, and why;
     the transaction is to be given up then.
     """
@@ -226,14 +225,14 @@ async def taken_down(
     await connection.execute(_BEGIN)
     views = await _locked(connection, org_id, losses)
     states = await _states(connection, views, losses)
-    for view in views:
+    for view in reversed(views):
         try:
             await _as_its_owner(connection, org_id, view, f"DROP {view['kind']} {_sql(view)}")
         except asyncpg.DependentObjectsStillExistError as error:
             what = f"{dependents_of(error)} reads {_said(view)} and cannot be carried over."
             raise _refused(losses, [what]) from error
     yield
-    for view in reversed(views):
+    for view in views:
         state = states[_key(view)]
         statements = state["rest"] if view["depth"] == 0 else [state["creation"], *state["rest"]]
         try:
@@ -245,6 +244,14 @@ async def taken_down(
             raise _refused(losses, [what]) from error
     await _compare(connection, views, states, losses)
     await connection.execute(_END)
+
+
+def lock_of(view: str, kind: str = "VIEW") -> str:
+    """The statement, for its owner, that locks a view against everybody until the transaction ends.
+
+    It changes nothing, and takes the lock of the view alone: LOCK would go through to the tables.
+    """
+    return f"ALTER {kind} {view} OWNER TO CURRENT_USER"
 
 
 def dependents_of(error: asyncpg.DependentObjectsStillExistError) -> str:
@@ -267,7 +274,7 @@ class _Losses:
 
 
 async def _locked(connection: Connection, org_id: UUID, losses: _Losses) -> list[asyncpg.Record]:
-    """All that has to be dropped, in that order, and locked; raises the 409 problem."""
+    """All that has to be dropped, each after what it reads, and locked; raises the 409 problem."""
     locked: set[int] = set()
     while True:
         found = await connection.fetch(
@@ -276,12 +283,11 @@ async def _locked(connection: Connection, org_id: UUID, losses: _Losses) -> list
         if misfits := [what for view in found if (what := _misfit(view))]:
             raise _refused(losses, misfits)
         # Somebody may have made a view on one that was not locked yet.
-        if not (missing := [view for view in found if view["oid"] not in locked]):
+        missing = [view for view in found if view["depth"] > 0 and view["oid"] not in locked]
+        if not missing:
             return found
         for view in missing:
-            # Changes nothing, and takes the lock of the view alone: LOCK would go through to tables.
-            lock = f"ALTER {view['kind']} {_sql(view)} OWNER TO CURRENT_USER"
-            await _as_its_owner(connection, org_id, view, lock)
+            await _as_its_owner(connection, org_id, view, lock_of(_sql(view), view["kind"]))
             locked.add(view["oid"])
 
 

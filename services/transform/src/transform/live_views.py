@@ -1,7 +1,6 @@
 """The live names: views over published versions. Everything here runs inside `as_org`."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,7 +9,7 @@ import asyncpg
 from chassis.database import Connection
 from contracts.problem import ProblemError, problem
 from contracts.tables import TableVersion
-from transform.dependents import Gone, dependents_of, taken_down
+from transform.dependents import Gone, dependents_of, lock_of, taken_down
 from transform.domain import CatalogueTable, view_columns
 from warehouse.names import LOAD_ID, data_schema, live_schema, qualified, quoted
 
@@ -47,6 +46,7 @@ class _Move:
     live: str
     relation: str
     columns: tuple[str, ...]
+    is_there: bool
     fits: bool
     gone: tuple[str, ...]
 
@@ -70,7 +70,14 @@ async def replace_views(
     """
     moves = await _moves(connection, org_id, changed)
     anew = [move for move in moves if not move.fits]
-    async with taken_down(connection, org_id, _gone(anew)) if anew else nullcontext():
+    if not anew:
+        await connection.execute(";\n".join(move.statement for move in moves))
+        return
+    # Every live view in its turn, those that are replaced in place too: a reader of all tables
+    # would else hold one that is wanted last, and want one that is held already.
+    await connection.execute(";\n".join(lock_of(move.live) for move in moves if move.is_there))
+    gone = [Gone(move.table, move.gone) for move in anew]
+    async with taken_down(connection, org_id, gone):
         await connection.execute(";\n".join(move.statement for move in moves))
 
 
@@ -105,12 +112,8 @@ async def _moves(
             if can_stay and await connection.fetchval(_IS_READ, live):
                 columns, fits = kept, True
         gone = tuple(name for name in old if name not in new)
-        moves.append(_Move(table, live, relation, tuple(columns), fits, gone))
+        moves.append(_Move(table, live, relation, tuple(columns), bool(old), fits, gone))
     return moves
-
-
-def _gone(moves: Iterable[_Move]) -> list[Gone]:
-    return [Gone(move.table, move.gone) for move in moves]
 
 
 async def drop_view(connection: Connection, org_id: UUID, table: CatalogueTable) -> None:
