@@ -3,11 +3,18 @@
 import asyncpg
 import pytest
 
+from contracts.envelope import new_id
 from contracts.problem import ProblemError
-from contracts.transform import GetTable, PublishFailed, RollbackTable, RunPublished
+from contracts.transform import (
+    GetTable,
+    PublishFailed,
+    PublishRun,
+    RollbackTable,
+    RunPublished,
+)
 from warehouse import names
 
-from .warehouse_views import described
+from .warehouse_views import described, waiting_for_a_lock
 
 ONE = "SELECT 1 AS a, 'x'::text AS b, 10 AS c"
 
@@ -366,3 +373,41 @@ async def test_columns_that_only_moved_stay_where_they_were_for_those_who_depend
     await warehouse.as_(warehouse.analyst, f"DROP VIEW {warehouse.lab}.own")
     await stand.publish(await stand.load(version.table_id, load, turned))
     assert await warehouse.rows(live) == [(10, 1, "new", "x")]
+
+
+async def test_who_reads_a_dependent_is_waited_for_and_named(
+    stand, warehouse, superuser, held, column_factory
+):
+    version = await stand.source("t", ONE, held)
+    filled = f"{warehouse.org}.filled"
+    await warehouse.as_(
+        warehouse.org,
+        f"CREATE MATERIALIZED VIEW {filled} AS SELECT a FROM {warehouse.live(version)}",
+    )
+    narrow = await stand.load(version.table_id, "SELECT 2 AS a", column_factory(a="integer"))
+    async with superuser.transaction():
+        await superuser.execute("SET LOCAL application_name = 'a long report'")
+        assert await warehouse.rows(filled) == [(1,)]
+        failed = await stand.publish(narrow)
+        assert isinstance(failed, PublishFailed)
+        assert failed.problem.code == "tables_locked"
+        assert "a long report" in failed.problem.detail
+        assert await warehouse.rows(filled) == [(1,)]
+    assert isinstance(await stand.publish(narrow), RunPublished)
+    assert await warehouse.rows(filled) == [(2,)]
+
+
+async def test_a_view_that_is_made_while_a_publish_waits_is_carried_over_too(
+    stand, warehouse, superuser, held, column_factory
+):
+    version = await stand.source("t", ONE, held)
+    late = f"{warehouse.org}.late"
+    narrow = await stand.load(version.table_id, "SELECT 2 AS a", column_factory(a="integer"))
+    run_id = new_id()
+    async with superuser.transaction():
+        await superuser.execute(f"SET LOCAL ROLE {warehouse.org}")
+        await superuser.execute(f"CREATE VIEW {late} AS SELECT a FROM {warehouse.live(version)}")
+        await stand.send(PublishRun(run_id=run_id, step_id=new_id(), tables=(narrow,)))
+        await waiting_for_a_lock(stand)
+    assert isinstance(await stand.hear(RunPublished, PublishFailed, run_id=run_id), RunPublished)
+    assert await warehouse.rows(late) == [(2,)]

@@ -4,6 +4,7 @@ import asyncio
 from itertools import cycle, islice
 
 import asyncpg
+import pytest
 import pytest_asyncio
 
 from contracts.envelope import new_id
@@ -53,6 +54,32 @@ async def test_readers_see_one_whole_generation_in_200_publishes(stand, column_f
         done.set()
         seen = await asyncio.gather(*readers)
     assert seen == [PUBLISHES] * len(kinds)
+
+
+async def test_prepared_statements_live_as_long_as_the_columns_that_they_name(
+    stand, column_factory
+):
+    first = await stand.source(
+        "t", "SELECT 1 AS a, 2 AS b", column_factory(a="integer", b="integer")
+    )
+    schema = names.live_schema(stand.org_id)
+    live = names.qualified(schema, names.live_name("source", first.table_id))
+    connection = await stand.connection("transform")
+    async with connection.transaction(), as_org(connection, stand.org_id):
+        await connection.execute(f"CREATE VIEW {schema}.report AS SELECT a FROM {live}")
+    async with connection.transaction(), as_org(connection, stand.org_id):
+        named = await connection.prepare(f"SELECT a FROM {live}")
+        report = await connection.prepare(f"SELECT * FROM {schema}.report")
+        everything = await connection.prepare(f"SELECT * FROM {live}")
+    narrow = await stand.load(first.table_id, "SELECT 3 AS a", column_factory(a="integer"))
+    assert isinstance(await stand.publish(narrow), RunPublished)
+    async with connection.transaction(), as_org(connection, stand.org_id):
+        assert await named.fetchval() == 3
+        assert await report.fetchval() == 3
+    with pytest.raises(asyncpg.InvalidCachedStatementError):
+        async with connection.transaction(), as_org(connection, stand.org_id):
+            await everything.fetch()
+    await connection.close()
 
 
 async def _generations(stand, table_ids, column_factory) -> list[tuple[TableVersion, ...]]:

@@ -29,11 +29,20 @@ SELECT EXISTS (
       AND link.deptype = 'n' AND rule.ev_class IS DISTINCT FROM link.refobjid)
 """
 _HOLDERS = """
+WITH RECURSIVE reads(relation) AS (
+    SELECT to_regclass(name)::oid FROM unnest($1::text[]) name
+    UNION
+    SELECT rule.ev_class
+    FROM reads
+    JOIN pg_depend link ON link.refclassid = 'pg_class'::regclass AND link.refobjid = relation
+        AND link.classid = 'pg_rewrite'::regclass
+    JOIN pg_rewrite rule ON rule.oid = link.objid
+)
 SELECT DISTINCT activity.usename::text AS login, activity.application_name AS application,
        activity.pid
 FROM pg_locks held JOIN pg_stat_activity activity USING (pid)
 WHERE held.granted AND held.pid <> pg_backend_pid()
-  AND held.relation IN (SELECT to_regclass(name) FROM unnest($1::text[]) name)
+  AND held.relation IN (SELECT relation FROM reads)
 ORDER BY activity.pid
 """
 
@@ -129,7 +138,7 @@ async def drop_view(connection: Connection, org_id: UUID, table: CatalogueTable)
 async def lock_holders(
     connection: Connection, org_id: UUID, tables: Sequence[CatalogueTable]
 ) -> list[str]:
-    """Who holds a lock on the live views or versions of tables, in words."""
+    """Who holds a lock on the live views or versions of tables, or on what reads them, in words."""
     relations = [qualified(live_schema(org_id), table.physical_name) for table in tables]
     relations += [
         qualified(data_schema(org_id), table.published.relation)
