@@ -411,3 +411,39 @@ async def test_a_view_that_is_made_while_a_publish_waits_is_carried_over_too(
         await waiting_for_a_lock(stand)
     assert isinstance(await stand.hear(RunPublished, PublishFailed, run_id=run_id), RunPublished)
     assert await warehouse.rows(late) == [(2,)]
+
+
+async def test_a_view_that_is_dropped_while_a_publish_waits_for_it_holds_nothing_up(
+    stand, warehouse, superuser, held, column_factory
+):
+    version = await stand.source("t", ONE, held)
+    narrow = await stand.load(version.table_id, "SELECT 2 AS a", column_factory(a="integer"))
+    filled = f"{warehouse.org}.filled"
+    await warehouse.as_(
+        warehouse.org,
+        f"CREATE MATERIALIZED VIEW {filled} AS SELECT a FROM {warehouse.live(version)}",
+    )
+    run_id = new_id()
+    async with superuser.transaction():
+        await superuser.execute(f"ALTER MATERIALIZED VIEW {filled} OWNER TO CURRENT_USER")
+        await stand.send(PublishRun(run_id=run_id, step_id=new_id(), tables=(narrow,)))
+        await waiting_for_a_lock(stand)
+        await superuser.execute(f"DROP MATERIALIZED VIEW {filled}")
+    assert isinstance(await stand.hear(RunPublished, PublishFailed, run_id=run_id), RunPublished)
+
+
+async def test_an_owner_who_may_not_make_views_there_any_more_is_named(
+    stand, warehouse, held, column_factory
+):
+    version = await stand.source("t", ONE, held)
+    await warehouse.trust_the_analyst()
+    view = f"{warehouse.org}.guest"
+    await warehouse.as_(
+        warehouse.org, f"CREATE VIEW {view} AS SELECT a FROM {warehouse.live(version)}"
+    )
+    await warehouse.superuser.execute(f"ALTER VIEW {view} OWNER TO {warehouse.analyst}")
+    narrow = await stand.load(version.table_id, "SELECT 1 AS a", column_factory(a="integer"))
+    assert f"{view} cannot be made on the new columns: permission denied" in await refused(
+        stand, narrow
+    )
+    assert await warehouse.rows(view) == [(1,)]

@@ -82,6 +82,24 @@ async def test_prepared_statements_live_as_long_as_the_columns_that_they_name(
     await connection.close()
 
 
+async def test_publishes_of_two_tables_that_one_view_reads_both_come_through(stand, column_factory):
+    shapes = column_factory(a="integer"), column_factory(a="integer", b="integer")
+    loads = "SELECT 1 AS a", "SELECT 1 AS a, 2 AS b"
+    ids = [(await stand.source(name, loads[0], shapes[0])).table_id for name in ("t", "u")]
+    schema = names.live_schema(stand.org_id)
+    t, u = (names.qualified(schema, names.live_name("source", table_id)) for table_id in ids)
+    connection = await stand.connection("transform")
+    async with connection.transaction(), as_org(connection, stand.org_id):
+        await connection.execute(
+            f"CREATE VIEW {schema}.both AS SELECT a FROM {t} UNION ALL SELECT a FROM {u}"
+        )
+    await connection.close()
+    for number in (1, 0, 1, 0):
+        versions = [await stand.load(table_id, loads[number], shapes[number]) for table_id in ids]
+        said = await asyncio.gather(*(stand.publish(version) for version in versions))
+        assert [type(each) for each in said] == [RunPublished] * 2
+
+
 async def _generations(stand, table_ids, column_factory) -> list[tuple[TableVersion, ...]]:
     """All versions, loaded before anybody reads: a snapshot is promised those that it can see."""
     connection = await stand.connection("ingest")

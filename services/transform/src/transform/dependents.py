@@ -6,8 +6,8 @@ bring back is found by comparing what stands then with what stood before.
 """
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -53,31 +53,23 @@ async def taken_down(
 ) -> AsyncIterator[None]:
     """For as long as the block lasts, live views are dropped, with all that reads them.
 
-    The caller has locked the live views. The block makes the live views anew; afterwards the others are as they were, and all have
-    their grants and comments. Raises a 409 problem that names each view that cannot be, and why;
-    the transaction is to be given up then.
+    The caller has locked the live views, and makes them anew in the block; afterwards the others
+    are as they were, and all have their grants and comments. Raises a 409 problem that names each
+    view that cannot be, and why; the transaction is to be given up then.
     """
     losses = _Losses(org_id, gone)
     await connection.execute(_BEGIN)
     views = await _locked(connection, org_id, losses)
     states = await _states(connection, views, losses)
     for view in reversed(views):
-        try:
+        with _told(view, losses, "cannot be dropped"):
             await _as_its_owner(connection, org_id, view, f"DROP {view['kind']} {_sql(view)}")
-        except asyncpg.DependentObjectsStillExistError as error:
-            what = f"{dependents_of(error)} reads {_said(view)} and cannot be carried over."
-            raise _refused(losses, [what]) from error
     yield
     for view in views:
         state = states[_key(view)]
         statements = state["rest"] if view["depth"] == 0 else [state["creation"], *state["rest"]]
-        try:
+        with _told(view, losses, "cannot be made on the new columns"):
             await _as_its_owner(connection, org_id, view, ";\n".join(statements))
-        except _PASSING:
-            raise
-        except asyncpg.PostgresError as error:
-            what = f"{_said(view)} cannot be made on the new columns: {_reason(error)}."
-            raise _refused(losses, [what]) from error
     await _compare(connection, views, states, losses)
     await connection.execute(_END)
 
@@ -130,7 +122,12 @@ async def _locked(connection: Connection, org_id: UUID, losses: _Losses) -> list
         if not missing:
             return found
         for view in missing:
-            await _as_its_owner(connection, org_id, view, lock_of(_sql(view), view["kind"]))
+            with _told(view, losses, "cannot be locked"):
+                try:
+                    await _as_its_owner(connection, org_id, view, lock_of(_sql(view), view["kind"]))
+                except asyncpg.UndefinedTableError as error:
+                    # Dropped or renamed while we waited: as one that is held, for the next try.
+                    raise asyncpg.LockNotAvailableError(str(error)) from error
             locked.add(view["oid"])
 
 
@@ -197,6 +194,20 @@ async def _as_its_owner(
         await connection.execute(statements)
 
 
+@contextmanager
+def _told(view: asyncpg.Record, losses: _Losses, what: str) -> Iterator[None]:
+    """Make PostgreSQL's errors at a view the 409 problem, but for those that will pass."""
+    try:
+        yield
+    except _PASSING:
+        raise
+    except asyncpg.DependentObjectsStillExistError as error:
+        reads = f"{dependents_of(error)} reads {_said(view, 'the')} and cannot be carried over."
+        raise _refused(losses, [reads]) from error
+    except asyncpg.PostgresError as error:
+        raise _refused(losses, [f"{_said(view)} {what}: {_reason(error)}."]) from error
+
+
 def _refused(losses: _Losses, misfits: Sequence[str]) -> ProblemError:
     tables = ", ".join(f"'{table.name}'" for table in losses.tables)
     return problem(
@@ -218,9 +229,8 @@ def _display(table: CatalogueTable, physical: str) -> str:
     return next((c.name for c in table.columns if c.physical == physical), physical)
 
 
-def _said(view: asyncpg.Record) -> str:
-    kind = "materialized view" if view["kind"] == "MATERIALIZED VIEW" else "view"
-    return f"The {kind} {view['schema']}.{view['name']}"
+def _said(view: asyncpg.Record, article: str = "The") -> str:
+    return f"{article} {view['kind'].lower()} {view['schema']}.{view['name']}"
 
 
 def _key(view: asyncpg.Record) -> tuple[str, str]:
