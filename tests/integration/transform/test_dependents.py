@@ -447,3 +447,20 @@ async def test_an_owner_who_may_not_make_views_there_any_more_is_named(
         stand, narrow
     )
     assert await warehouse.rows(view) == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "columns", [{"a": "integer", "b": "text", "c": "integer"}, {"a": "integer"}]
+)
+async def test_a_live_view_that_was_given_to_another_is_named(
+    stand, warehouse, held, column_factory, columns
+):
+    version = await stand.source("t", ONE, held)
+    live = warehouse.live(version)
+    await warehouse.superuser.execute(f"ALTER VIEW {live} OWNER TO {warehouse.analyst}")
+    select = ", ".join(f"NULL::{kind} AS {name}" for name, kind in columns.items())
+    newer = await stand.load(version.table_id, f"SELECT {select}", column_factory(**columns))
+    failed = await stand.publish(newer)
+    assert isinstance(failed, PublishFailed)
+    assert failed.problem.code == "live_view_not_ours"
+    assert live.partition(".")[2] in failed.problem.detail

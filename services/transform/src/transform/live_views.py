@@ -11,7 +11,7 @@ from contracts.problem import ProblemError, problem
 from contracts.tables import TableVersion
 from transform.dependents import Gone, dependents_of, lock_of, taken_down
 from transform.domain import CatalogueTable, view_columns
-from warehouse.names import LOAD_ID, data_schema, live_schema, qualified, quoted
+from warehouse.names import LOAD_ID, data_schema, live_schema, org_role, qualified, quoted
 
 _COLUMNS = """
 SELECT wanted.name AS relation, attname::text AS name,
@@ -78,16 +78,24 @@ async def replace_views(
     version is not there any more with all its columns.
     """
     moves = await _moves(connection, org_id, changed)
+    try:
+        await _make(connection, org_id, moves)
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise _not_ours(org_id, moves, error) from error
+
+
+async def _make(connection: Connection, org_id: UUID, moves: Sequence[_Move]) -> None:
     anew = [move for move in moves if not move.fits]
+    made = ";\n".join(move.statement for move in moves)
     if not anew:
-        await connection.execute(";\n".join(move.statement for move in moves))
+        await connection.execute(made)
         return
     # Every live view in its turn, those that are replaced in place too: a reader of all tables
     # would else hold one that is wanted last, and want one that is held already.
     await connection.execute(";\n".join(lock_of(move.live) for move in moves if move.is_there))
     gone = [Gone(move.table, move.gone) for move in anew]
     async with taken_down(connection, org_id, gone):
-        await connection.execute(";\n".join(move.statement for move in moves))
+        await connection.execute(made)
 
 
 async def _moves(
@@ -167,4 +175,14 @@ def _version_gone(table: CatalogueTable) -> ProblemError:
         409,
         "version_gone",
         f"The new version of '{table.name}' is not in the warehouse as it was written. Run again.",
+    )
+
+
+def _not_ours(org_id: UUID, moves: Sequence[_Move], error: asyncpg.PostgresError) -> ProblemError:
+    tables = ", ".join(f"'{move.table.name}'" for move in moves)
+    return problem(
+        409,
+        "live_view_not_ours",
+        f"{tables} could not be published: {error}. Somebody has given it to another role. Give it "
+        f"back (ALTER VIEW ... OWNER TO {org_role(org_id)}), then run again.",
     )
