@@ -2,10 +2,8 @@
 
 import asyncio
 
-import asyncpg
 import pytest
 
-from chassis.testing import eventually
 from contracts.envelope import new_id
 from contracts.transform import (
     AbortPublish,
@@ -18,6 +16,8 @@ from contracts.transform import (
 )
 from warehouse import names
 from warehouse.access import as_org
+
+from .warehouse_views import waiting_for_a_lock
 
 ONE = "SELECT 1 AS a, 'x'::text AS b"
 
@@ -223,16 +223,3 @@ async def test_a_table_that_was_dropped_while_the_run_ran_fails_the_publish(stan
     failed = await stand.publish(gone)
     assert isinstance(failed, PublishFailed)
     assert failed.problem.code == "table_deleted"
-
-
-async def waiting_for_a_lock(stand) -> None:
-    """Until some session waits for a lock."""
-    superuser = await asyncpg.connect(stand.ground.superuser_url)
-
-    async def waits() -> bool:
-        return await superuser.fetchval("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
-
-    try:
-        await eventually(waits)
-    finally:
-        await superuser.close()

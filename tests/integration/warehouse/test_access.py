@@ -7,7 +7,7 @@ import pytest
 
 from contracts.envelope import new_id
 from warehouse import names
-from warehouse.access import as_org
+from warehouse.access import as_org, as_owner
 from warehouse.provision import provision
 
 
@@ -42,6 +42,36 @@ async def test_an_sql_error_is_told_as_it_is_and_leaves_no_role(organization, tr
         async with transform.transaction(), as_org(transform, organization):
             await transform.execute("SELECT * FROM nowhere")
     assert await who(transform) == "transform"
+
+
+async def test_an_owner_is_one_whom_the_organisation_may_become(organization, transform, ground):
+    own, analyst = names.org_role(organization), f"analyst_{organization.hex}"
+    superuser = await asyncpg.connect(ground.superuser_url)
+    await superuser.execute(f"CREATE ROLE {analyst}")
+    async with transform.transaction(), as_org(transform, organization):
+        with pytest.raises(PermissionError, match=analyst):
+            async with as_owner(transform, organization, analyst):
+                pass
+        assert await who(transform) == own
+    await superuser.execute(f"GRANT {analyst} TO {own} WITH INHERIT FALSE, SET TRUE")
+    await superuser.close()
+    async with transform.transaction(), as_org(transform, organization):
+        async with as_owner(transform, organization, analyst):
+            assert await who(transform) == analyst
+        assert await who(transform) == own
+        with pytest.raises(ValueError, match="ours"):
+            async with as_owner(transform, organization, analyst):
+                raise ValueError("ours")
+        assert await who(transform) == own
+    assert await who(transform) == "transform"
+
+
+async def test_no_organisation_becomes_another_though_the_login_may(organization, transform):
+    await provision(transform, other := new_id())
+    async with transform.transaction(), as_org(transform, organization):
+        with pytest.raises(PermissionError):
+            async with as_owner(transform, organization, names.org_role(other)):
+                pass
 
 
 async def test_a_pooled_connection_carries_nothing_over(organization, ground):

@@ -76,6 +76,15 @@ def test_a_column_of_another_type_makes_the_view_anew():
     assert view_columns({"a": "bigint"}, {"a": "text"}, last="id") == (["a"], False)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "ordered"),
+    [("a b id", "b c a id", "a b id c"), ("a id b", "id b a", "a id b"), ("a b", "b a", "a b")],
+)
+def test_columns_that_may_not_move_keep_their_places(old, new, ordered):
+    before, after = (dict.fromkeys(names.split(), "text") for names in (old, new))
+    assert view_columns(before, after, last="id", may_move=False) == (ordered.split(), True)
+
+
 def test_a_free_name_is_the_first_that_is_free():
     (error,) = name_taken("people", {"people", "people_2"}, "name").problem.errors
     assert error.alternatives == ("people_3",)

@@ -1,4 +1,4 @@
-"""Acting as an organisation, for the length of a transaction and no longer."""
+"""Acting as an organisation, or as one whom it may become, for a transaction and no longer."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -8,6 +8,8 @@ import asyncpg
 
 from chassis.database import AWAY, Connection
 from warehouse.names import org_role, quoted
+
+_BECOME = "SELECT set_config('role', $1, true) WHERE pg_has_role($2, $1, 'SET')"
 
 
 @asynccontextmanager
@@ -30,6 +32,28 @@ async def as_org(connection: Connection, org_id: UUID) -> AsyncIterator[None]:
             await _leave(connection)
         raise
     await _leave(connection)
+
+
+@asynccontextmanager
+async def as_owner(connection: Connection, org_id: UUID, owner: str) -> AsyncIterator[None]:
+    """Inside `as_org`: hold the rights of a role that the organisation's may become.
+
+    PostgreSQL would ask for the rights of the login, which may become every organisation; so the
+    organisation's own right is looked at here. Raises PermissionError.
+
+    Nothing that the owner has written may be run in here outside of a security-restricted
+    operation: it could take any role that the login may take.
+    """
+    own = org_role(org_id)
+    if not await connection.fetchval(_BECOME, owner, own):
+        raise PermissionError(f"{own} may not become {owner}")
+    try:
+        yield
+    except BaseException:
+        with suppress(asyncpg.InFailedSQLTransactionError, *AWAY):
+            await connection.fetchval(_BECOME, own, own)
+        raise
+    await connection.fetchval(_BECOME, own, own)
 
 
 async def _leave(connection: Connection) -> None:

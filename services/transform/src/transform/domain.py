@@ -177,19 +177,20 @@ def beyond(edges: Mapping[UUID, Collection[UUID]], start: UUID) -> set[UUID]:
 
 
 def view_columns(
-    old: Mapping[str, str], new: Mapping[str, str], *, last: str
+    old: Mapping[str, str], new: Mapping[str, str], *, last: str, may_move: bool = True
 ) -> tuple[list[str], bool]:
     """The columns of a live view in order, and whether the old view can be replaced in place.
 
     `old` and `new` map names to SQL types, in order; `old` is empty when there is no view. A column
     named `last` stands behind all others, unless the view had it before columns were appended:
-    PostgreSQL replaces a view only when its columns keep their places.
+    PostgreSQL replaces a view only when its columns keep their places. Unless they `may_move`, they
+    keep them whatever their order is now.
     """
     wished = [name for name in new if name != last]
     wished += [name for name in new if name == last]
     kept = [name for name in old if name != last]
     moved = [name for name in wished if name != last][: len(kept)] != kept
-    if moved or any(new.get(name) != kind for name, kind in old.items()):
+    if (moved and may_move) or any(new.get(name) != kind for name, kind in old.items()):
         return wished, False
     return [*old, *(name for name in wished if name not in old)], True
 

@@ -23,7 +23,7 @@ from contracts.transform import (
 )
 from transform.catalogue import read_tables
 from transform.domain import CatalogueTable, organization_of
-from transform.live_views import lock_holders, replace_view
+from transform.live_views import lock_holders, replace_views
 from transform.recipes import Recipes
 from transform.sweeping import Sweeper
 from warehouse.access import as_org
@@ -115,10 +115,9 @@ class Publisher:
                 for version in command.tables
                 if not tables[version.table_id].shows(version)
             ]
-            changed.sort(key=lambda pair: pair[0].physical_name)
-            async with as_org(connection, org_id):
-                for table, version in changed:
-                    await replace_view(connection, org_id, table, version)
+            if changed:
+                async with as_org(connection, org_id):
+                    await replace_views(connection, org_id, changed)
             for _, version in changed:
                 await _record(connection, org_id, version)
         taken = round(time.perf_counter() - began, 4)

@@ -265,3 +265,165 @@ ON CONFLICT (run_id) DO UPDATE SET attempt = greatest(run.attempt, excluded.atte
 
 -- name: is_cancelled(run_id, attempt)$
 SELECT EXISTS (SELECT FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt);
+
+
+-- Views on live views: read in the role of an organisation, under an empty search path
+
+-- name: views_on(schema, live, gone, gone_columns, gone_said)
+-- Live views at depth 0 and all that reads them, each after what it reads; `gone` are live names, with a
+-- column that each loses, and what to call that.
+WITH RECURSIVE lost AS (
+    SELECT attrelid, attnum, said
+    FROM unnest(:gone::text[], :gone_columns::text[], :gone_said::text[]) AS gone(name, column_name, said)
+    JOIN pg_class ON relname = gone.name AND relnamespace = :schema::text::regnamespace
+    JOIN pg_attribute ON attrelid = pg_class.oid AND attname = gone.column_name
+), reads(relation, depth) AS (
+    SELECT oid, 0 FROM pg_class WHERE relnamespace = :schema::text::regnamespace AND relname = ANY (:live::text[])
+    UNION
+    -- Views may read each other in a circle, and then nobody can read them.
+    SELECT rule.ev_class, depth + 1
+    FROM reads
+    JOIN pg_depend link ON link.refclassid = 'pg_class'::regclass AND link.refobjid = relation
+        AND link.classid = 'pg_rewrite'::regclass
+    JOIN pg_rewrite rule ON rule.oid = link.objid
+    WHERE rule.ev_class <> relation AND rule.rulename = '_RETURN' AND depth < 64
+), written(relation, classid, objid) AS (
+    SELECT ev_class, 'pg_rewrite'::regclass, oid FROM pg_rewrite
+    UNION ALL SELECT indrelid, 'pg_class'::regclass, indexrelid FROM pg_index
+    UNION ALL SELECT stxrelid, 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext
+)
+SELECT view.oid, nspname::text AS schema, relname::text AS name, depth, owner,
+       CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END AS kind,
+       pg_has_role(current_user, relowner, 'SET') AS is_ours,
+       relpersistence = 't' AS is_temporary,
+       EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = view.oid
+               AND deptype IN ('e', 'x')) AS is_of_an_extension,
+       -- A literal of such a type is read when the view is made, by code of whoever made the type.
+       (SELECT min(format_type(type.oid, NULL))
+        FROM written
+        JOIN pg_depend link USING (classid, objid)
+        JOIN pg_type type ON link.refclassid = 'pg_type'::regclass AND link.refobjid = type.oid
+        LEFT JOIN pg_type item ON item.oid = type.typelem
+        WHERE written.relation = view.oid AND type.oid >= 16384
+          AND (type.typtype NOT IN ('b', 'e') OR item.typtype NOT IN ('b', 'e'))) AS odd_type,
+       ARRAY(SELECT DISTINCT said
+             FROM pg_rewrite rule
+             JOIN pg_depend link ON link.classid = 'pg_rewrite'::regclass AND link.objid = rule.oid
+             JOIN lost ON link.refclassid = 'pg_class'::regclass AND link.refobjid = attrelid
+                 AND link.refobjsubid = attnum
+             WHERE rule.ev_class = view.oid AND rule.ev_class <> attrelid
+             ORDER BY said) AS lacks
+FROM (SELECT relation, max(depth) AS depth FROM reads GROUP BY relation) found
+JOIN pg_class view ON view.oid = relation
+JOIN pg_namespace space ON space.oid = relnamespace,
+LATERAL pg_get_userbyid(relowner) AS owner
+ORDER BY depth, nspname, relname;
+
+-- name: states_of_views(schemas, names, live_schema, gone, gone_columns)
+-- How to put views back, and all that has to be the same of them then, but for columns that are gone.
+WITH wanted AS (
+    SELECT view.*, schema, name, format('%I.%I', schema, name) AS sql,
+           (SELECT '(' || string_agg(quote_ident(attname), ', ' ORDER BY attnum) || ')'
+            FROM pg_attribute WHERE attrelid = view.oid AND attnum > 0) AS columns,
+           (SELECT string_agg(format('%I=%L', option_name, option_value), ', ')
+            FROM pg_options_to_table(reloptions)) AS options,
+           rtrim(pg_get_viewdef(view.oid), ';') AS definition
+    FROM unnest(:schemas::text[], :names::text[]) AS asked(schema, name)
+    JOIN pg_namespace space ON nspname = schema
+    JOIN pg_class view ON relname = name AND relnamespace = space.oid
+), kept AS (
+    SELECT attrelid, attnum, attname, atttypid, attacl, attstattarget, attoptions, attcompression,
+           attstorage
+    FROM wanted JOIN pg_attribute ON attrelid = wanted.oid AND attnum > 0 AND NOT attisdropped
+    WHERE NOT EXISTS (SELECT FROM unnest(:gone::text[], :gone_columns::text[]) AS gone(name, column_name)
+                      WHERE schema = :live_schema::text AND gone.name = wanted.name AND column_name = attname)
+)
+SELECT wanted.schema, wanted.name,
+    CASE relkind WHEN 'm' THEN format(
+        'CREATE MATERIALIZED VIEW %s %s USING %I%s%s AS %s WITH %s', sql, columns,
+        (SELECT amname FROM pg_am WHERE pg_am.oid = relam),
+        ' WITH (' || options || ')',
+        (SELECT format(' TABLESPACE %I', spcname) FROM pg_tablespace space
+         WHERE space.oid = reltablespace),
+        definition, CASE WHEN relispopulated THEN 'DATA' ELSE 'NO DATA' END)
+    ELSE format('CREATE VIEW %s %s AS %s', sql, columns, definition) END AS creation,
+
+    ARRAY(SELECT format('ALTER VIEW %s SET (%s)', sql, options)
+          WHERE relkind = 'v' AND options IS NOT NULL)
+    || ARRAY(SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = wanted.oid
+             ORDER BY indexrelid)
+    || ARRAY(SELECT pg_get_statisticsobjdef(made.oid) FROM pg_statistic_ext made
+             WHERE stxrelid = wanted.oid ORDER BY made.oid)
+    -- What default privileges have given to the new one, and the old one perhaps had lost.
+    || format('REVOKE ALL ON %s FROM %s', sql, (
+        SELECT string_agg(DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC'
+            ELSE quote_ident(pg_get_userbyid(grantee)) END, ', ')
+        FROM (SELECT relowner AS grantee UNION SELECT item.grantee
+              FROM pg_default_acl, aclexplode(defaclacl) item
+              WHERE defaclrole = relowner AND defaclobjtype = 'r'
+                AND defaclnamespace IN (0, relnamespace)) given))
+    || ARRAY(SELECT format('GRANT %s ON %s TO %s%s',
+                 string_agg(privilege_type || of_column, ', '), sql,
+                 CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+                 CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+             FROM (SELECT item.*, '' AS of_column
+                   FROM aclexplode(coalesce(relacl, acldefault('r', relowner))) item
+                   UNION ALL
+                   SELECT item.*, format(' (%I)', attname)
+                   FROM kept, aclexplode(attacl) item WHERE attrelid = wanted.oid) grants
+             GROUP BY grantee, is_grantable)
+    || ARRAY(SELECT format('COMMENT ON %s %s IS %L',
+                 CASE relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, sql, said)
+             FROM obj_description(wanted.oid, 'pg_class') said WHERE said IS NOT NULL)
+    || ARRAY(SELECT format('COMMENT ON COLUMN %s.%I IS %L', sql, attname, said)
+             FROM kept, LATERAL col_description(attrelid, attnum) said
+             WHERE attrelid = wanted.oid AND said IS NOT NULL)
+    || ARRAY(SELECT format('COMMENT ON INDEX %I.%I IS %L', wanted.schema, part.relname, said)
+             FROM pg_index JOIN pg_class part ON part.oid = indexrelid,
+                 LATERAL obj_description(indexrelid, 'pg_class') said
+             WHERE indrelid = wanted.oid AND said IS NOT NULL)
+    || ARRAY(SELECT format('ANALYZE %s', sql) WHERE relkind = 'm' AND relispopulated)
+    AS rest,
+
+    jsonb_build_object(
+        'owner', pg_get_userbyid(relowner),
+        'kind', relkind,
+        'options', (SELECT jsonb_agg(option ORDER BY option) FROM unnest(reloptions) option),
+        'storage', jsonb_build_array(relam, reltablespace, relpersistence, relreplident,
+            relispopulated, (SELECT toast.reloptions FROM pg_class toast
+                               WHERE toast.oid = wanted.reltoastrelid)),
+        'grants', (SELECT jsonb_agg(item::text ORDER BY item::text)
+                   FROM unnest(coalesce(relacl, acldefault('r', relowner))) item),
+        'comment', obj_description(wanted.oid, 'pg_class'),
+        'columns', (SELECT jsonb_object_agg(attname, traits) FROM kept, LATERAL (
+                        SELECT jsonb_strip_nulls(jsonb_build_object(
+                            'grants', (SELECT array_agg(item::text ORDER BY item::text)
+                                       FROM unnest(attacl) item),
+                            'comment', col_description(attrelid, attnum),
+                            'default', (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef
+                                        WHERE adrelid = attrelid AND adnum = attnum),
+                            'target', attstattarget,
+                            'options', attoptions,
+                            'compression', nullif(attcompression, ''),
+                            'storage', nullif(attstorage, (SELECT typstorage FROM pg_type type
+                                                           WHERE type.oid = atttypid)))) AS traits)
+                    WHERE attrelid = wanted.oid AND traits <> '{}'),
+        'indexes', (SELECT jsonb_agg(jsonb_build_array(pg_get_indexdef(indexrelid),
+                        indisclustered, indisreplident, part.reltablespace,
+                        obj_description(indexrelid, 'pg_class'),
+                        (SELECT array_agg(attstattarget ORDER BY attnum) FROM pg_attribute
+                         WHERE attrelid = indexrelid)) ORDER BY part.relname)
+                    FROM pg_index JOIN pg_class part ON part.oid = indexrelid
+                    WHERE indrelid = wanted.oid),
+        'statistics', (SELECT jsonb_agg(jsonb_build_array(pg_get_statisticsobjdef(made.oid),
+                           stxowner, stxstattarget, obj_description(made.oid, 'pg_statistic_ext'))
+                           ORDER BY stxname)
+                       FROM pg_statistic_ext made WHERE stxrelid = wanted.oid),
+        'triggers', (SELECT jsonb_agg(pg_get_triggerdef(made.oid) ORDER BY tgname)
+                     FROM pg_trigger made WHERE tgrelid = wanted.oid AND NOT tgisinternal),
+        'rules', (SELECT jsonb_agg(pg_get_ruledef(made.oid) ORDER BY rulename)
+                  FROM pg_rewrite made WHERE ev_class = wanted.oid AND rulename <> '_RETURN'),
+        'security labels', (SELECT jsonb_agg(jsonb_build_array(provider, label)) FROM pg_seclabel
+                            WHERE objoid = wanted.oid AND classoid = 'pg_class'::regclass)
+    ) AS state
+FROM wanted;

@@ -19,7 +19,7 @@ from contracts.transform import (
 )
 from transform.catalogue import Catalogue, missing_relations, read_tables
 from transform.domain import CatalogueTable, organization_of
-from transform.live_views import lock_holders, replace_view
+from transform.live_views import lock_holders, replace_views
 from transform.recipes import Recipes
 from transform.sweeping import Sweeper
 from warehouse.access import as_org
@@ -88,7 +88,7 @@ class Rollback:
             if table.shows(version):
                 return False
             async with as_org(connection, org_id):
-                await replace_view(connection, org_id, table, version)
+                await replace_views(connection, org_id, [(table, version)])
             await _queries.supersede(connection, table_id=table_id, version_id=version_id)
             await _queries.show_again(connection, version_id=version_id)
             await _queries.point_at(connection, table_id=table_id, version_id=version_id)
