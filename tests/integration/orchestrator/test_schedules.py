@@ -223,6 +223,8 @@ async def test_with_queue_one_run_waits_and_no_more(office, clock):
     for count in (1, 2, 3):
         clock.move(hours=1)
         firings = await office.fired(count)
+        # The first is under way before the second comes.
+        await office.neighbours.hear(SyncSource, run_id=firings[-1].run_id)
     third, second, first = firings
     assert first.run_id is not None
     assert second.run_id is not None

@@ -39,7 +39,9 @@ from contracts.transform import (
 )
 from orchestrator.domain import RunPlanned, RunPlanRefused, RunStalled, RunState, StepTimedOut
 from orchestrator.machine import EDGES, Ignored, IllegalMessage, Moved, transition
+from orchestrator.room import Slots
 
+ENOUGH = Slots(syncs=9, builds=9)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PROBLEM = Problem(title="Broken", status=422, code="broken", detail="The file is broken.")
 DONATIONS, DONORS, CLEAN, SUMMARY, REPEAT = (new_id() for _ in range(5))
@@ -60,15 +62,16 @@ def version(table_id: UUID, rows: int = 3) -> TableVersion:
 class Walk:
     """A run that is told one message after another; keeps all that it said."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: Slots = ENOUGH) -> None:
         self.state: RunState | None = None
+        self.room = room
         self.run_id = new_id()
         self.said: list[Any] = []
         self.at = NOW
 
     def tell(self, message: Any) -> Moved | Ignored:
         self.at += timedelta(seconds=1)
-        result = transition(self.state, message, self.at)
+        result = transition(self.state, message, self.at, self.room)
         if isinstance(result, Moved):
             if self.state is not None and self.state.status != result.state.status:
                 walk_edges(self.state.status, result)
