@@ -127,9 +127,11 @@ FROM active CROSS JOIN LATERAL (
     )
     SELECT first.run_id, first.since,
         active.runs + row_number() OVER (ORDER BY first.since, first.run_id) AS turn
-    FROM first JOIN runs run ON run.id = first.run_id AND run.status = 'queued'
+    FROM first
     GROUP BY first.run_id, first.since
-    HAVING count(*) = (SELECT count(*) FROM run_claims own WHERE own.run_id = first.run_id)
+    -- No join: the planner cannot know how few there are and would read all runs.
+    HAVING (SELECT status FROM runs WHERE id = first.run_id) = 'queued'
+       AND count(*) = (SELECT count(*) FROM run_claims own WHERE own.run_id = first.run_id)
 ) waiting
 WHERE waiting.turn <= :cap
 ORDER BY waiting.turn, waiting.since
