@@ -53,8 +53,8 @@ WHERE id = :run_id AND revision = :revision AND (
 );
 
 -- name: runs_with_room(max_syncs, max_builds, batch)
--- Of each organisation with a free slot the run that has waited longest for one
--- (runs in the role orchestrator_system).
+-- Of each organisation with a free slot the run whose turn it is: of those that wait the one that
+-- holds fewest, then the one that has waited longest (runs in the role orchestrator_system).
 WITH held AS (
     SELECT org_id, sum(syncs) AS syncs, sum(builds) AS builds FROM runs
     WHERE status IN ('syncing', 'transforming', 'publishing')
@@ -67,7 +67,7 @@ WHERE run.waits_since IS NOT NULL AND CASE run.status
     WHEN 'syncing' THEN held.syncs < :max_syncs
     ELSE held.builds < :max_builds
 END
-ORDER BY run.org_id, run.status, run.waits_since
+ORDER BY run.org_id, run.status, run.syncs + run.builds, run.waits_since
 LIMIT :batch;
 
 -- name: quiet_runs(now, batch)

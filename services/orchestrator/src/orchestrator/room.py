@@ -66,8 +66,8 @@ def waits_outside(state: RunState) -> bool:
 def room(cap: Slots, others: Others, own: Slots, has_turn: bool) -> Slots:
     """How many slots a run may hold from now on; fewer than its `own`: it begins nothing.
 
-    It leaves one to each other run that waits, down to an equal share. Whose turn it is has waited
-    longest and may take one more in any case, if one is free.
+    It leaves one to each other run that waits, down to an equal share. Whose turn it is may take one
+    more in any case, if one is free.
     """
 
     def of(cap: int, held: int, waiting: int, own: int) -> int:
