@@ -3,7 +3,7 @@
 Pure: `transition(state, message, at, room)` gives the next state and the messages to send, looks at
 no clock and makes no random id. It has three outcomes: Moved, Ignored for a stated reason, or an
 IllegalMessage raised. The store owns the transaction around it; EDGES below are all the
-changes of status there are, and a test walks the machine to show that it takes no other.
+changes of status that a message can make, and tests show that it takes each of them and no other.
 
     queued -> syncing -> transforming -> publishing -> succeeded
        `---------`------------`--------------`-------> failed | cancelled -> queued
@@ -71,6 +71,7 @@ EDGES: frozenset[tuple[RunStatus, RunStatus]] = frozenset(
     {
         ("queued", "syncing"),
         ("queued", "transforming"),
+        ("queued", "publishing"),
         ("queued", "succeeded"),
         ("queued", "failed"),
         ("queued", "cancelled"),
