@@ -4,6 +4,8 @@ ALTER TABLE runs ADD COLUMN builds integer NOT NULL DEFAULT 0;
 ALTER TABLE runs ADD COLUMN waits_since timestamptz;
 -- Whether all that it does is to wait for other systems: it does not count as under way then.
 ALTER TABLE runs ADD COLUMN waits_outside boolean NOT NULL DEFAULT false;
+-- Row-level security hides all rows from the migrator unless it is lifted off the owner.
+ALTER TABLE runs NO FORCE ROW LEVEL SECURITY;
 UPDATE runs SET
     syncs = (SELECT count(*) FROM jsonb_array_elements(state -> 'steps') AS step
         WHERE step -> 'view' ->> 'status' = 'running' AND step -> 'view' ->> 'kind' = 'sync'),
@@ -24,12 +26,15 @@ ALTER TABLE run_claims ADD COLUMN since timestamptz NOT NULL DEFAULT now();
 ALTER TABLE run_claims DROP CONSTRAINT run_claims_pkey;
 DROP INDEX run_claims_of_run;
 ALTER TABLE run_claims ADD PRIMARY KEY (run_id, table_id);
+ALTER TABLE run_claims NO FORCE ROW LEVEL SECURITY;
 UPDATE run_claims SET is_held = true;
 INSERT INTO run_claims (table_id, org_id, run_id, since)
 SELECT table_id, org_id, id, created_at
 FROM runs, unnest(CASE WHEN writes = '{}' THEN ARRAY[id] ELSE writes END) AS table_id
 WHERE status = 'queued'
 ON CONFLICT DO NOTHING;
+ALTER TABLE run_claims FORCE ROW LEVEL SECURITY;
+ALTER TABLE runs FORCE ROW LEVEL SECURITY;
 CREATE UNIQUE INDEX run_claims_held ON run_claims (table_id) WHERE is_held;
 CREATE INDEX run_claims_line ON run_claims (org_id, table_id, is_held DESC, since, run_id);
 
