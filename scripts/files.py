@@ -82,6 +82,8 @@ OTHERS = {
     "services/orchestrator/migrations/0005_triggers.sql": "What sets pipelines off, and what came of"
     " each cause.",
     "services/orchestrator/migrations/0003_watched_runs.sql": "When to look after a run next.",
+    "services/orchestrator/migrations/0006_room.sql": "The slots that runs hold and wait for; claims on"
+    " tables as lines in which runs stand.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",
 }
 """Package, then the path inside it → the line."""

@@ -1,7 +1,8 @@
 """The orchestrator on real servers; its neighbours are the test's, each with their real rights."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -38,6 +39,8 @@ class Neighbours:
         self.org_id = org_id
         self.sources: dict[UUID, str] = {}
         self.recipes: dict[UUID, PlannedTransformation] = {}
+        self.patience: dict[UUID, timedelta] = {}
+        """Of sources that wait for another system."""
         self.seen: dict[UUID, TableVersion] = {}
         """What is published."""
         self.gone: set[str] = set()
@@ -87,7 +90,9 @@ class Neighbours:
         """Send CancelRun as the gateway does."""
         await self.gateway.send(CancelRun(run_id=run_id), org_id=self.org_id, actor="tester")
 
-    async def synced(self, run_id: UUID, step_id: UUID, source_id: UUID) -> None:
+    async def synced(
+        self, run_id: UUID, step_id: UUID, source_id: UUID, *, org_id: UUID | None = None
+    ) -> None:
         """Say that a source has been synced, as ingest does."""
         event = SourceSynced(
             run_id=run_id,
@@ -96,9 +101,11 @@ class Neighbours:
             tables=(self.version(source_id),),
             unchanged=False,
         )
-        await self.ingest.publish(event, org_id=self.org_id)
+        await self.ingest.publish(event, org_id=org_id or self.org_id)
 
-    async def built(self, run_id: UUID, step_id: UUID, table_id: UUID) -> None:
+    async def built(
+        self, run_id: UUID, step_id: UUID, table_id: UUID, *, org_id: UUID | None = None
+    ) -> None:
         """Say that a transformation has been built, as transform does."""
         event = TransformationBuilt(
             run_id=run_id,
@@ -108,13 +115,13 @@ class Neighbours:
             unchanged=False,
             sql="SELECT 1",
         )
-        await self.transform.publish(event, org_id=self.org_id)
+        await self.transform.publish(event, org_id=org_id or self.org_id)
 
-    async def published(self, command: PublishRun) -> None:
+    async def published(self, command: PublishRun, *, org_id: UUID | None = None) -> None:
         """Say that a run's tables are what readers see, as transform does."""
         tables = tuple(table.table_id for table in command.tables)
         event = RunPublished(run_id=command.run_id, table_ids=tables, attempt=command.attempt)
-        await self.transform.publish(event, org_id=self.org_id)
+        await self.transform.publish(event, org_id=org_id or self.org_id)
 
     def version(self, table_id: UUID) -> TableVersion:
         """A version of a table that holds three rows."""
@@ -130,9 +137,13 @@ class Neighbours:
 
     async def hear(self, kind: type[M], *, count: int = 1, **fields: object) -> M:
         """The `count`-th message of this class with these fields, waited for."""
-        async with asyncio.timeout(15), self._news:
-            await self._news.wait_for(lambda: len(self.told(kind, **fields)) >= count)
+        await self.until(lambda: len(self.told(kind, **fields)) >= count)
         return self.told(kind, **fields)[count - 1]
+
+    async def until(self, holds: Callable[[], bool], seconds: float = 15) -> None:
+        """Wait until what was heard makes this true."""
+        async with asyncio.timeout(seconds), self._news:
+            await self._news.wait_for(holds)
 
     def told(self, kind: type[M], **fields: object) -> list[M]:
         """The messages of this class with these fields, so far."""
@@ -171,7 +182,12 @@ class Neighbours:
                 raise not_found("source", source_id)
         return SourcesPlan(
             sources=tuple(
-                PlannedSource(source_id=own, name=self.sources[own], table_id=own)
+                PlannedSource(
+                    source_id=own,
+                    name=self.sources[own],
+                    table_id=own,
+                    patience=self.patience.get(own, timedelta(0)),
+                )
                 for own in request.source_ids
             )
         )

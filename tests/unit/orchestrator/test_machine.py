@@ -1,13 +1,10 @@
 """The machine, walked by hand and at random."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from contracts.envelope import new_id
 from contracts.ingest import PlannedSource, SourceSynced, SourceSyncFailed, SyncSource
@@ -18,14 +15,9 @@ from contracts.orchestrator import (
     RunCancelRequested,
     RunFailed,
     RunQueued,
-    RunStarted,
     RunSucceeded,
-    StartRun,
-    StepFinished,
-    Trigger,
 )
-from contracts.problem import Problem
-from contracts.tables import Column, TableVersion
+from contracts.tables import TableVersion
 from contracts.transform import (
     AbortPublish,
     BuildTransformation,
@@ -34,136 +26,13 @@ from contracts.transform import (
     PublishFailed,
     PublishRun,
     RunPublished,
-    TransformationBuilt,
     TransformationFailed,
 )
-from orchestrator.domain import RunPlanned, RunPlanRefused, RunStalled, RunState, StepTimedOut
-from orchestrator.machine import EDGES, Ignored, IllegalMessage, Moved, transition
+from orchestrator.domain import RoomFreed, RunPlanned, RunPlanRefused, RunStalled
+from orchestrator.machine import Ignored, IllegalMessage, Moved
+from orchestrator.room import Slots
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-PROBLEM = Problem(title="Broken", status=422, code="broken", detail="The file is broken.")
-DONATIONS, DONORS, CLEAN, SUMMARY, REPEAT = (new_id() for _ in range(5))
-
-
-def version(table_id: UUID, rows: int = 3) -> TableVersion:
-    return TableVersion(
-        table_id=table_id,
-        version_id=new_id(),
-        relation="v_" + "a" * 26,
-        columns=(Column(name="id", physical="id", type="integer"),),
-        rows=rows,
-        bytes=8192,
-        fingerprint=new_id().hex,
-    )
-
-
-class Walk:
-    """A run that is told one message after another; keeps all that it said."""
-
-    def __init__(self) -> None:
-        self.state: RunState | None = None
-        self.run_id = new_id()
-        self.said: list[Any] = []
-        self.at = NOW
-
-    def tell(self, message: Any) -> Moved | Ignored:
-        self.at += timedelta(seconds=1)
-        result = transition(self.state, message, self.at)
-        if isinstance(result, Moved):
-            if self.state is not None and self.state.status != result.state.status:
-                walk_edges(self.state.status, result)
-            self.state = result.state
-            self.said += result.messages
-        return result
-
-    def start(self) -> "Walk":
-        self.tell(
-            StartRun(
-                run_id=self.run_id,
-                run_kind="pipeline",
-                pipeline_id=new_id(),
-                source_ids=(DONATIONS, DONORS),
-                transformation_ids=(SUMMARY, CLEAN),
-                trigger=Trigger(type="manual", actor="someone"),
-            )
-        )
-        return self
-
-    def plan(self, published: tuple[TableVersion, ...] = ()) -> "Walk":
-        self.tell(
-            RunPlanned(
-                sources=tuple(
-                    PlannedSource(source_id=source, name=str(source), table_id=source)
-                    for source in (DONATIONS, DONORS)
-                ),
-                transformations=(
-                    # Listed against their dependencies, which must not matter.
-                    PlannedTransformation(
-                        transformation_id=SUMMARY,
-                        name="summary",
-                        recipe_version=1,
-                        table_id=SUMMARY,
-                        reads=(CLEAN, DONORS),
-                    ),
-                    PlannedTransformation(
-                        transformation_id=CLEAN,
-                        name="clean",
-                        recipe_version=1,
-                        table_id=CLEAN,
-                        reads=(DONATIONS,),
-                    ),
-                ),
-                published=published,
-                table_names={},
-                timezone="Africa/Nairobi",
-            )
-        )
-        return self
-
-    def time_out(self, step_id: UUID) -> Moved | Ignored:
-        return self.tell(StepTimedOut(step_id, deadline=self.at))
-
-    def commands(self, kind: type) -> list[Any]:
-        return [message for message in self.said if isinstance(message, kind)]
-
-    def synced(self, command: SyncSource, *, unchanged: bool = False) -> Moved | Ignored:
-        return self.tell(
-            SourceSynced(
-                run_id=self.run_id,
-                step_id=command.step_id,
-                lease=1,
-                tables=(version(command.source_id),),
-                unchanged=unchanged,
-            )
-        )
-
-    def built(self, command: BuildTransformation, *, unchanged: bool = False) -> Moved | Ignored:
-        return self.tell(
-            TransformationBuilt(
-                run_id=self.run_id,
-                step_id=command.step_id,
-                lease=1,
-                tables=(version(command.transformation_id),),
-                unchanged=unchanged,
-                sql="SELECT 1",
-            )
-        )
-
-    @property
-    def status(self) -> str:
-        assert self.state is not None
-        return self.state.status
-
-
-def walk_edges(before: str, result: Moved) -> None:
-    """Every change of status is an edge, or a chain of them within one move."""
-    reachable = {before}
-    while True:
-        wider = reachable | {to for start, to in EDGES if start in reachable}
-        if wider == reachable:
-            break
-        reachable = wider
-    assert result.state.status in reachable
+from .walking import CLEAN, DONATIONS, DONORS, ENOUGH, PROBLEM, REPEAT, SUMMARY, Walk, version
 
 
 def to_publishing() -> Walk:
@@ -559,120 +428,40 @@ def test_a_call_to_stop_names_the_attempt_that_is_to_stop() -> None:
     assert walk.commands(RunCancelRequested)[-1].attempt == 2
 
 
-class AnyOrder(RuleBasedStateMachine):
-    """Outcomes in any order, repeated, lost, failed, cancelled, retried, of any attempt.
-
-    Each attempt always ends once and rightly.
-    """
-
-    @initialize()
-    def begin(self) -> None:
-        self.walk = Walk().start().plan()
-
-    @rule(data=st.data())
-    def go_on(self, data: st.DataObject) -> None:
-        """What is right to happen next: without it walks would seldom come far."""
-        walk = self.walk
-        assert walk.state is not None
-        if walk.state.status in ("failed", "cancelled"):
-            walk.tell(RetryRun(run_id=walk.run_id, attempt=walk.state.attempt + 1))
-        elif walk.state.status == "queued":
-            walk.plan()
-        elif walk.state.status == "publishing":
-            attempt = walk.state.attempt
-            walk.tell(RunPublished(run_id=walk.run_id, table_ids=(), attempt=attempt))
-        running = {one.view.id for one in walk.state.steps if one.view.status == "running"}
-        asked = walk.commands(SyncSource) + walk.commands(BuildTransformation)
-        waiting = [command for command in asked if command.step_id in running]
-        if waiting:
-            command = data.draw(st.sampled_from(waiting))
-            is_sync = isinstance(command, SyncSource)
-            (walk.synced if is_sync else walk.built)(command)
-
-    @rule(data=st.data(), how=st.sampled_from(["well", "unchanged", "failed"]))
-    def report(self, data: st.DataObject, how: str) -> None:
-        asked = [
-            message
-            for message in self.walk.said
-            if isinstance(message, SyncSource | BuildTransformation)
-        ]
-        command = data.draw(st.sampled_from(asked))
-        if isinstance(command, SyncSource):
-            if how == "failed":
-                self.walk.tell(
-                    SourceSyncFailed(
-                        run_id=self.walk.run_id, step_id=command.step_id, lease=1, problem=PROBLEM
-                    )
-                )
-            else:
-                self.walk.synced(command, unchanged=how == "unchanged")
-        elif how == "failed":
-            self.walk.tell(
-                TransformationFailed(
-                    run_id=self.walk.run_id, step_id=command.step_id, lease=1, problem=PROBLEM
-                )
-            )
-        else:
-            self.walk.built(command, unchanged=how == "unchanged")
-
-    @rule()
-    def be_silent(self) -> None:
-        self.walk.tell(RunStalled())
-
-    @rule(data=st.data(), bad_luck=st.integers(1, 4))
-    def be_late(self, data: st.DataObject, bad_luck: int) -> None:
-        if bad_luck < 4:
-            return
-        assert self.walk.state is not None
-        step = data.draw(st.sampled_from(self.walk.state.steps))
-        self.walk.time_out(step.view.id)
-
-    @rule(bad_luck=st.integers(1, 4))
-    def cancel(self, bad_luck: int) -> None:
-        if bad_luck < 4:
-            return
-        self.walk.tell(CancelRun(run_id=self.walk.run_id))
-
-    @rule(data=st.data(), published=st.booleans())
-    def decide_publish(self, data: st.DataObject, published: bool) -> None:
-        if self.walk.commands(PublishRun):
-            attempt = data.draw(st.sampled_from(self.walk.commands(PublishRun))).attempt
-            word = (
-                RunPublished(run_id=self.walk.run_id, table_ids=(), attempt=attempt)
-                if published
-                else PublishAborted(run_id=self.walk.run_id, attempt=attempt)
-            )
-            self.walk.tell(word)
-
-    @rule(attempt=st.integers(2, 4))
-    def retry(self, attempt: int) -> None:
-        self.walk.tell(RetryRun(run_id=self.walk.run_id, attempt=attempt))
-
-    @rule()
-    def admit(self) -> None:
-        self.walk.plan()
-
-    @invariant()
-    def the_run_is_whole(self) -> None:
-        walk = getattr(self, "walk", None)
-        if walk is None:
-            return
-        ends = [m for m in walk.said if isinstance(m, RunSucceeded | RunFailed | RunCancelled)]
-        assert len(ends) == walk.state.attempt - (0 if walk.state.has_ended else 1)
-        assert sum(isinstance(end, RunSucceeded) for end in ends) <= 1
-        assert len(walk.commands(RunStarted)) <= walk.state.attempt
-        versions = [m.version for m in walk.said if hasattr(m, "version")]
-        assert versions == list(range(1, walk.state.version + 1))
-        told = {(one.attempt, one.step_id, one.tables) for one in walk.commands(PublishRun)}
-        assert len(told) == len({attempt for attempt, _, _ in told})
-        finished = [m.step.id for m in walk.said if isinstance(m, StepFinished)]
-        assert len(finished) == len(set(finished))
-        if walk.state.has_ended:
-            assert not any(step.is_open for step in walk.state.steps)
-        kept = {step.view.id for step in walk.state.steps if step.output}
-        assert kept >= getattr(self, "kept", set()), "what was made is kept by every attempt"
-        self.kept = kept
+def test_the_page_of_the_states_is_what_the_machine_says() -> None:
+    script = Path(__file__).parents[3] / "scripts" / "states.py"
+    asked = [sys.executable, script, "--check"]
+    done = subprocess.run(asked, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
-AnyOrder.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
-TestAnyOrder = AnyOrder.TestCase
+def test_only_as_many_steps_begin_as_there_is_room_for() -> None:
+    walk = Walk(Slots(syncs=1, builds=1)).start().plan()
+    (first,) = walk.commands(SyncSource)
+    assert isinstance(walk.tell(RoomFreed()), Ignored)
+    walk.synced(first)
+    _, second = walk.commands(SyncSource)
+    walk.synced(second)
+    assert walk.status == "transforming"
+    assert len(walk.commands(BuildTransformation)) == 1
+
+
+def test_a_run_without_room_is_admitted_and_begins_when_there_is() -> None:
+    walk = Walk(Slots()).start().plan()
+    assert walk.status == "syncing"
+    assert walk.commands(SyncSource) == []
+    assert isinstance(walk.tell(RunStalled()), Ignored)
+    walk.room = ENOUGH
+    walk.tell(RoomFreed())
+    assert len(walk.commands(SyncSource)) == 2
+
+
+def test_a_cancel_ends_steps_that_had_no_room_yet_and_a_retry_begins_them() -> None:
+    walk = Walk(Slots(syncs=1, builds=1)).start().plan()
+    walk.tell(CancelRun(run_id=walk.run_id))
+    assert walk.state is not None
+    assert {step.view.status for step in walk.state.steps} == {"cancelled"}
+    walk.tell(RetryRun(run_id=walk.run_id, attempt=2))
+    walk.plan()
+    assert len(walk.commands(SyncSource)) == 2
+    assert len({command.step_id for command in walk.commands(SyncSource)}) == 2

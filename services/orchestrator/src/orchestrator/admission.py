@@ -1,8 +1,10 @@
-"""Admission: which queued run starts next, and on what exactly."""
+"""Admission: which queued run starts next and on what exactly, and whose steps begin when room is."""
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 from chassis.bus import Bus
@@ -10,16 +12,18 @@ from chassis.database import AWAY
 from chassis.errors import Retry
 from chassis.telemetry import log
 from contracts.auth import GetOrganization
-from contracts.envelope import derived_id
+from contracts.envelope import derived_id, new_id
 from contracts.ingest import PlanSources
 from contracts.problem import ProblemError
 from contracts.transform import PlanTransformations
-from orchestrator.domain import RunPlanned, RunPlanRefused, RunState
+from orchestrator.domain import Message, RoomFreed, RunPlanned, RunPlanRefused, RunState
 from orchestrator.retrying import require_intact
 from orchestrator.store import RunStore
 
 _IDLE = 1.0
 _BATCH = 50
+_AT_ONCE = 16
+"""Runs that are moved side by side: one whose plan takes long is not to hold up the others."""
 _HOUSEKEEPING = 3600.0
 
 
@@ -30,31 +34,61 @@ class Admission:
         self._store = store
         self._bus = bus
         self._cap = cap
-        self._woken = asyncio.Event()
+        self._at_once = asyncio.Semaphore(_AT_ONCE)
+        self._under_way: set[UUID] = set()
 
     def wake(self) -> None:
         """A run was queued or has ended: look again now."""
-        self._woken.set()
+        self._store.woken.set()
 
     async def run(self) -> None:
         """Admit until cancelled. Replicas may do so side by side: claims and the inbox decide."""
         clock = asyncio.get_running_loop().time
         tidy_at = clock()
-        while True:
-            self._woken.clear()
-            try:
-                if clock() >= tidy_at:
-                    await self._store.forget_received()
-                    tidy_at = clock() + _HOUSEKEEPING
-                for run_id, org_id in await self._store.admissible(self._cap, _BATCH):
-                    await self._admit(run_id, org_id)
-            except AWAY as error:
-                log.warning("admission_waits", error=str(error) or repr(error))
-            except Exception:
-                log.exception("admission_failed")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_IDLE):
-                    await self._woken.wait()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._store.woken.clear()
+                try:
+                    if clock() >= tidy_at:
+                        await self._store.forget_received()
+                        tidy_at = clock() + _HOUSEKEEPING
+                    await self._look(group)
+                except AWAY as error:
+                    log.warning("admission_waits", error=str(error) or repr(error))
+                except Exception:
+                    log.exception("admission_failed")
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_IDLE):
+                        await self._store.woken.wait()
+
+    async def _look(self, group: asyncio.TaskGroup) -> None:
+        waiting = await self._store.look(self._cap, _BATCH)
+        for run_id, org_id, actor in waiting.for_room:
+            self._begin(group, run_id, partial(self._give_room, run_id, org_id, actor))
+        for run_id, org_id in waiting.queued:
+            self._begin(group, run_id, partial(self._admit, run_id, org_id))
+
+    def _begin(
+        self, group: asyncio.TaskGroup, run_id: UUID, work: Callable[[], Awaitable[None]]
+    ) -> None:
+        if run_id not in self._under_way:
+            self._under_way.add(run_id)
+            group.create_task(self._alone(run_id, work))
+
+    async def _alone(self, run_id: UUID, work: Callable[[], Awaitable[None]]) -> None:
+        """A run that cannot be moved does not keep the others waiting; it is looked at again."""
+        try:
+            async with self._at_once:
+                await work()
+        except AWAY as error:
+            log.warning("run_waits", run_id=str(run_id), error=str(error) or repr(error))
+        except Exception:
+            log.exception("run_not_moved", run_id=str(run_id))
+        finally:
+            self._under_way.discard(run_id)
+
+    async def _give_room(self, run_id: UUID, org_id: UUID, actor: str) -> None:
+        await self._apply(run_id, org_id, RoomFreed(), new_id(), actor)
 
     async def _admit(self, run_id: UUID, org_id: UUID) -> None:
         state = await self._store.claim(run_id, org_id)
@@ -67,14 +101,15 @@ class Admission:
                 log.warning("run_waits", run_id=str(run_id), error=error.problem.detail)
                 return
             message = RunPlanRefused(error.problem)
+        planned = derived_id(run_id, "planned", state.attempt)
+        await self._apply(run_id, org_id, message, planned, state.trigger.actor)
+
+    async def _apply(
+        self, run_id: UUID, org_id: UUID, message: Message, message_id: UUID, actor: str
+    ) -> None:
         try:
             await self._store.apply(
-                run_id,
-                org_id,
-                message,
-                message_id=derived_id(run_id, "planned", state.attempt),
-                at=datetime.now(UTC),
-                actor=state.trigger.actor,
+                run_id, org_id, message, message_id=message_id, at=datetime.now(UTC), actor=actor
             )
         except Retry:
             self.wake()

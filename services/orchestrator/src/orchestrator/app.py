@@ -26,6 +26,7 @@ from orchestrator.admission import Admission
 from orchestrator.deadlines import Deadlines
 from orchestrator.handlers import Handlers, RunMessage
 from orchestrator.pipelines import PipelineStore
+from orchestrator.room import Slots
 from orchestrator.scheduler import Clock, Scheduler, database_clock
 from orchestrator.schedules import Schedules
 from orchestrator.settings import Settings
@@ -38,7 +39,10 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     """Wire the orchestrator onto its open connections; `clock` is the database's by default."""
     clock = clock or database_clock(service.database)
     deadlines = Deadlines.of(service.settings)
-    runs = RunStore(service.database, service.outbox, deadlines)
+    slots = Slots(
+        service.settings.max_syncs_per_organization, service.settings.max_builds_per_organization
+    )
+    runs = RunStore(service.database, service.outbox, deadlines, slots)
     cap = service.settings.max_active_runs_per_organization
     admission = Admission(runs, service.bus, cap)
     schedules = Schedules(service.database)

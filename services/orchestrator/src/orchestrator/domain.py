@@ -28,6 +28,8 @@ from contracts.transform import (
 
 ENDED: frozenset[RunStatus] = frozenset({"succeeded", "failed", "cancelled"})
 OPEN = frozenset({"pending", "running"})
+WELL = frozenset({"succeeded", "skipped"})
+"""How a step ends that made, or kept, what others may read."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,18 @@ class RunStalled:
     """Nothing was heard of the run for a while: a command or its answer may be lost."""
 
 
+@dataclass(frozen=True)
+class RoomFreed:
+    """Steps of other runs of the organisation have ended: some of this run's may begin."""
+
+
 Message = (
     StartRun
     | RunPlanned
     | RunPlanRefused
     | StepTimedOut
     | RunStalled
+    | RoomFreed
     | SourceSynced
     | SourceSyncFailed
     | TransformationBuilt

@@ -1,9 +1,9 @@
 """The state machine of a run: the only place that decides what happens next.
 
-Pure: `transition(state, message, at)` gives the next state and the messages to send, looks at no
-clock and makes no random id. It has three outcomes: Moved, Ignored for a stated reason, or an
+Pure: `transition(state, message, at, room)` gives the next state and the messages to send, looks at
+no clock and makes no random id. It has three outcomes: Moved, Ignored for a stated reason, or an
 IllegalMessage raised. The store owns the transaction around it; EDGES below are all the
-changes of status there are, and a test walks the machine to show that it takes no other.
+changes of status that a message can make, and tests show that it takes each of them and no other.
 
     queued -> syncing -> transforming -> publishing -> succeeded
        `---------`------------`--------------`-------> failed | cancelled -> queued
@@ -11,6 +11,9 @@ changes of status there are, and a test walks the machine to show that it takes 
 From `publishing` on only transform decides: a cancel or a deadline asks it to abort, and its word
 is the end. A deadline before that fails the run. A run of which nothing is heard gives the commands
 of its running steps again: their owners say a known outcome once more, and do nothing twice.
+
+Of the steps that could begin, as many do as the organisation has room for; the others stay pending
+until a step of the run ends or `RoomFreed` comes (`room.py`).
 
 A retry takes a run that failed or was cancelled back into the queue. Steps that went well keep what
 they made; the others begin anew under new ids, so that news of the attempt before cannot be taken
@@ -51,7 +54,9 @@ from contracts.transform import (
 )
 from orchestrator.commands import abort_of, changed, command_of, known, publish_step
 from orchestrator.domain import (
+    WELL,
     Message,
+    RoomFreed,
     RunPlanned,
     RunPlanRefused,
     RunStalled,
@@ -60,11 +65,13 @@ from orchestrator.domain import (
     StepTimedOut,
     view,
 )
+from orchestrator.room import Slots, held, ready_steps
 
 EDGES: frozenset[tuple[RunStatus, RunStatus]] = frozenset(
     {
         ("queued", "syncing"),
         ("queued", "transforming"),
+        ("queued", "publishing"),
         ("queued", "succeeded"),
         ("queued", "failed"),
         ("queued", "cancelled"),
@@ -84,7 +91,6 @@ EDGES: frozenset[tuple[RunStatus, RunStatus]] = frozenset(
         ("cancelled", "queued"),
     }
 )
-_WELL = frozenset({"succeeded", "skipped"})
 
 
 class IllegalMessage(Exception):
@@ -106,9 +112,12 @@ class Ignored:
     reason: str
 
 
-def transition(state: RunState | None, message: Message, at: datetime) -> Moved | Ignored:
+def transition(
+    state: RunState | None, message: Message, at: datetime, room: Slots
+) -> Moved | Ignored:
     """What `message`, said at `at`, does to a run; `state` is None before the run exists.
 
+    `room`: how many steps of the run may be under way from now on, of each kind that is counted.
     Raises IllegalMessage for a message about a run or a step that was never asked for.
     """
     if isinstance(message, StartRun):
@@ -123,15 +132,15 @@ def transition(state: RunState | None, message: Message, at: datetime) -> Moved 
         case RunPlanned():
             if state.status != "queued":
                 return Ignored("the run was admitted before")
-            return _admit(state, message, at)
+            return _admit(state, message, at, room)
         case RunPlanRefused():
             if state.status != "queued":
                 return Ignored("the run was admitted before")
             return _fail(state, message.problem, at)
         case SourceSynced() | TransformationBuilt():
-            return _step_succeeded(state, message, at)
+            return _step_succeeded(state, message, at, room)
         case SourceSyncFailed() | TransformationFailed():
-            return _step_failed(state, message, at)
+            return _step_failed(state, message, at, room)
         case RunPublished() | PublishFailed() | PublishAborted() if message.attempt < state.attempt:
             return Ignored(f"it is about attempt {message.attempt}")
         case RunPublished():
@@ -152,6 +161,8 @@ def transition(state: RunState | None, message: Message, at: datetime) -> Moved 
             return _timed_out(state, message, at)
         case RunStalled():
             return _ask_again(state)
+        case RoomFreed():
+            return _use_room(state, at, room)
         case _:
             assert_never(message)
 
@@ -187,7 +198,7 @@ def _retry(state: RunState, message: RetryRun) -> Moved | Ignored:
         timed_out=None,
         version=state.version + 1,
     )
-    steps = (own if own.view.status in _WELL else _anew(state, own) for own in state.steps)
+    steps = (own if own.view.status in WELL else _anew(state, own) for own in state.steps)
     state = replace(state, steps=tuple(steps))
     return Moved(state, (RunQueued(run_id=state.run_id, version=state.version, run=view(state)),))
 
@@ -214,21 +225,14 @@ def _step_id(state: RunState, kind: str, target: UUID) -> UUID:
     return derived_id(state.run_id, kind, target, state.attempt)
 
 
-def _admit(state: RunState, plan: RunPlanned, at: datetime) -> Moved:
+def _admit(state: RunState, plan: RunPlanned, at: datetime, room: Slots) -> Moved:
     if not state.steps:
         state = _pinned(state, plan, at)
-    syncs = [step for step in state.steps if step.view.kind == "sync" and step.is_open]
+    syncs = any(step.view.kind == "sync" and step.is_open for step in state.steps)
     status = "syncing" if syncs else "transforming"
     state = replace(state, status=status, version=state.version + 1)
-    told: list[Command | Event] = [
-        RunStarted(run_id=state.run_id, version=state.version, run=view(state))
-    ]
-    if not syncs:
-        return _build_ready(state, at, told)
-    for step in syncs:
-        state, messages = _begin(state, step, at, command_of(state, step))
-        told += messages
-    return Moved(state, tuple(told))
+    started = RunStarted(run_id=state.run_id, version=state.version, run=view(state))
+    return _go_on(state, at, [started], room)
 
 
 def _pinned(state: RunState, plan: RunPlanned, at: datetime) -> RunState:
@@ -287,7 +291,7 @@ def _pinned(state: RunState, plan: RunPlanned, at: datetime) -> RunState:
 
 
 def _step_succeeded(
-    state: RunState, message: SourceSynced | TransformationBuilt, at: datetime
+    state: RunState, message: SourceSynced | TransformationBuilt, at: datetime, room: Slots
 ) -> Moved | Ignored:
     step = _running(state, message.step_id)
     if isinstance(step, Ignored):
@@ -302,11 +306,11 @@ def _step_succeeded(
         size=main.bytes if main else None,
         reason=_kept(message) if message.unchanged else None,
     )
-    return _go_on(state, at, told)
+    return _go_on(state, at, told, room)
 
 
 def _step_failed(
-    state: RunState, message: SourceSyncFailed | TransformationFailed, at: datetime
+    state: RunState, message: SourceSyncFailed | TransformationFailed, at: datetime, room: Slots
 ) -> Moved | Ignored:
     step = _running(state, message.step_id)
     if isinstance(step, Ignored):
@@ -314,42 +318,47 @@ def _step_failed(
     state, told = _finish(state, step, at, status="failed", error=message.problem)
     if isinstance(message, TransformationFailed):
         return _fail(state, message.problem, at, told)
-    return _go_on(state, at, told)
+    return _go_on(state, at, told, room)
 
 
-def _go_on(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
-    """A step has ended: is it the last of its stage, and what comes after?"""
-    syncs = [step for step in state.steps if step.view.kind == "sync"]
+def _go_on(state: RunState, at: datetime, told: list[Command | Event], room: Slots) -> Moved:
+    """What there is room for begins; after the last step of a stage the next stage does."""
     if state.status == "syncing":
+        syncs = [step for step in state.steps if step.view.kind == "sync"]
         if any(step.is_open for step in syncs):
-            return Moved(state, tuple(told))
+            return _begin_ready(state, at, told, room)
         # Every source has reported, so that a person sees all that is wrong at once.
         failed = [step for step in syncs if step.view.status == "failed"]
         if failed:
             return _fail(state, _summary(failed), at, told)
         state = replace(state, status="transforming")
-    return _build_ready(state, at, told)
-
-
-def _build_ready(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:
-    """Begin every transformation whose inputs are ready; after the last one, publish."""
-    for step in [step for step in state.steps if _is_ready(state, step)]:
+    for step in ready_steps(state):
         if not known(state).keys() >= set(step.reads):
             why = _never_filled(step)
             state, messages = _finish(state, step, at, status="failed", error=why)
             return _fail(state, why, at, [*told, *messages])
-        state, messages = _begin(state, step, at, command_of(state, step))
-        told += messages
     if any(step.is_open for step in state.steps if step.view.kind == "transform"):
-        return Moved(state, tuple(told))
+        return _begin_ready(state, at, told, room)
     return _publish(state, at, told)
 
 
-def _is_ready(state: RunState, step: StepState) -> bool:
-    if step.view.kind != "transform" or step.view.status != "pending":
-        return False
-    needed = set(step.reads)
-    return all(other.view.status in _WELL for other in state.steps if needed & other.writes)
+def _begin_ready(state: RunState, at: datetime, told: list[Command | Event], room: Slots) -> Moved:
+    """Begin what could begin, in its order, as far as there is room."""
+    own = held(state)
+    left = {"sync": room.syncs - own.syncs, "transform": room.builds - own.builds}
+    for step in ready_steps(state):
+        if not step.patience:
+            if left[step.view.kind] <= 0:
+                continue
+            left[step.view.kind] -= 1
+        state, messages = _begin(state, step, at, command_of(state, step))
+        told = [*told, *messages]
+    return Moved(state, tuple(told))
+
+
+def _use_room(state: RunState, at: datetime, room: Slots) -> Moved | Ignored:
+    moved = _begin_ready(state, at, [], room)
+    return moved if moved.messages else Ignored("nothing waits for room, or there is none")
 
 
 def _publish(state: RunState, at: datetime, told: list[Command | Event]) -> Moved:

@@ -7,17 +7,68 @@ INSERT INTO inbox (message_id) VALUES (:message_id) ON CONFLICT DO NOTHING;
 DELETE FROM inbox WHERE received_at < now() - interval '15 days';
 
 -- name: run_for_update(run_id)^
-SELECT state, revision, now() AS now FROM runs WHERE id = :run_id FOR UPDATE;
+-- With what the organisation's other runs hold and wait for: a guess, `update_run` knows for certain.
+SELECT run.state, run.revision, now() AS now, other.*
+FROM runs run CROSS JOIN LATERAL (
+    SELECT coalesce(sum(syncs), 0)::integer AS syncs, coalesce(sum(builds), 0)::integer AS builds,
+        count(*) FILTER (WHERE waits_since IS NOT NULL AND status = 'syncing') AS syncs_wait,
+        count(*) FILTER (WHERE waits_since IS NOT NULL AND status = 'transforming') AS builds_wait
+    FROM runs
+    WHERE org_id = run.org_id AND id <> run.id
+      AND status IN ('syncing', 'transforming', 'publishing')
+) other
+WHERE run.id = :run_id FOR UPDATE OF run;
 
 -- name: insert_run(run_id, org_id, pipeline_id, status, writes, actor, created_at, state)!
-INSERT INTO runs (id, org_id, pipeline_id, status, writes, actor, created_at, state)
-VALUES (:run_id, :org_id, :pipeline_id, :status, :writes, :actor, :created_at, :state)
-ON CONFLICT (id) DO NOTHING;
+-- Affects no row when there is such a run; else it stands in line for the tables that it writes.
+WITH run AS (
+    INSERT INTO runs (id, org_id, pipeline_id, status, writes, actor, created_at, state)
+    VALUES (:run_id, :org_id, :pipeline_id, :status, :writes, :actor, :created_at, :state)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id, org_id, writes
+)
+INSERT INTO run_claims (table_id, org_id, run_id)
+SELECT table_id, org_id, id
+FROM run, unnest(CASE WHEN writes = '{}' THEN ARRAY[id] ELSE writes END) AS table_id;
 
--- name: update_run(run_id, revision, status, state, look_at, repeats)!
+-- name: stand_in_line(run_id)!
+-- Once more, for the tables that it writes.
+INSERT INTO run_claims (table_id, org_id, run_id)
+SELECT table_id, org_id, id
+FROM runs, unnest(CASE WHEN writes = '{}' THEN ARRAY[id] ELSE writes END) AS table_id
+WHERE id = :run_id;
+
+-- name: update_run(run_id, revision, status, state, look_at, repeats, syncs, builds, is_waiting, has_begun, waits_outside, takes, max_syncs, max_builds)!
+-- Affects no row when it was moved meanwhile, or takes more slots than its organisation has left.
+-- Who has just begun a step waits from now on, behind the other runs that wait.
 UPDATE runs SET status = :status, state = :state, revision = revision + 1,
-    look_at = :look_at, repeats = :repeats
-WHERE id = :run_id AND revision = :revision;
+    look_at = :look_at, repeats = :repeats, syncs = :syncs, builds = :builds,
+    waits_since = CASE WHEN :is_waiting::boolean THEN
+        CASE WHEN :has_begun::boolean THEN now() ELSE coalesce(waits_since, now()) END
+    END,
+    waits_outside = :waits_outside
+WHERE id = :run_id AND revision = :revision AND (
+    NOT :takes::boolean
+    OR has_room(org_id, id, :syncs::integer, :builds::integer, :max_syncs, :max_builds)
+);
+
+-- name: runs_with_room(max_syncs, max_builds, batch)
+-- Of each organisation with a free slot the run whose turn it is: of those that wait the one that
+-- holds fewest, then the one that has waited longest (runs in the role orchestrator_system).
+WITH held AS (
+    SELECT org_id, sum(syncs) AS syncs, sum(builds) AS builds FROM runs
+    WHERE status IN ('syncing', 'transforming', 'publishing')
+      AND org_id IN (SELECT org_id FROM runs WHERE waits_since IS NOT NULL)
+    GROUP BY org_id
+)
+SELECT DISTINCT ON (run.org_id, run.status) run.id, run.org_id, run.actor
+FROM runs run JOIN held USING (org_id)
+WHERE run.waits_since IS NOT NULL AND CASE run.status
+    WHEN 'syncing' THEN held.syncs < :max_syncs
+    ELSE held.builds < :max_builds
+END
+ORDER BY run.org_id, run.status, run.syncs + run.builds, run.waits_since
+LIMIT :batch;
 
 -- name: quiet_runs(now, batch)
 -- Of all organisations (runs in the role orchestrator_system).
@@ -50,32 +101,52 @@ WHERE trigger.after_pipeline_id = :pipeline_id::uuid AND trigger.is_active
 ORDER BY follower.id
 FOR NO KEY UPDATE OF follower;
 
--- name: claim_tables(run_id, org_id, table_ids)!
--- Affects fewer rows than there are tables when another run holds one of them.
-INSERT INTO run_claims (table_id, org_id, run_id)
-SELECT table_id, :org_id, :run_id FROM unnest(:table_ids::uuid[]) AS table_id
-ON CONFLICT (table_id) DO UPDATE SET run_id = excluded.run_id
-WHERE run_claims.run_id = excluded.run_id;
+-- name: claim_tables(run_id)!
+-- Fails (unique) when another run holds one of them.
+UPDATE run_claims SET is_held = true WHERE run_id = :run_id AND NOT is_held;
 
 -- name: admissible_runs(cap, batch)
--- Queued runs that could start now, the first of every organisation before anybody's second
--- (runs in the role orchestrator_system).
-WITH active AS (
-    SELECT org_id, count(*) AS runs FROM runs
-    WHERE status IN ('syncing', 'transforming', 'publishing') GROUP BY org_id
-), waiting AS (
-    SELECT run.id, run.org_id, run.created_at,
-           row_number() OVER (PARTITION BY run.org_id ORDER BY run.created_at, run.id) AS turn
-    FROM runs run
-    WHERE run.status = 'queued' AND NOT EXISTS (
-        SELECT 1 FROM run_claims claim
-        WHERE claim.table_id = ANY (run.writes) AND claim.run_id <> run.id
-    ) AND EXISTS (SELECT 1 FROM admission WHERE drained_since IS NULL)
+-- Queued runs that are the first in line for all their tables, of organisations below the cap, who
+-- has fewest under way first (runs in the role orchestrator_system). Looks at organisations and
+-- tables, not at runs: the recursions take one probe of an index for each.
+WITH RECURSIVE queueing AS (
+    (SELECT org_id FROM runs WHERE status = 'queued' ORDER BY org_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT org_id FROM runs WHERE status = 'queued' AND org_id > last.org_id
+        ORDER BY org_id LIMIT 1
+    ) FROM queueing last WHERE last.org_id IS NOT NULL
+), active AS (
+    SELECT queueing.org_id, count(run.id) AS runs
+    FROM queueing LEFT JOIN runs run ON run.org_id = queueing.org_id
+        AND run.status IN ('syncing', 'transforming', 'publishing') AND NOT run.waits_outside
+    WHERE queueing.org_id IS NOT NULL AND EXISTS (SELECT FROM admission WHERE drained_since IS NULL)
+    GROUP BY queueing.org_id HAVING count(run.id) < :cap
 )
-SELECT waiting.id, waiting.org_id
-FROM waiting LEFT JOIN active USING (org_id)
-WHERE waiting.turn + coalesce(active.runs, 0) <= :cap
-ORDER BY waiting.turn, waiting.created_at
+SELECT waiting.run_id AS id, active.org_id
+FROM active CROSS JOIN LATERAL (
+    WITH RECURSIVE first AS (
+        (
+            SELECT table_id, run_id, since FROM run_claims WHERE org_id = active.org_id
+            ORDER BY table_id, is_held DESC, since, run_id LIMIT 1
+        )
+        UNION ALL
+        SELECT later.* FROM first CROSS JOIN LATERAL (
+            SELECT table_id, run_id, since FROM run_claims
+            WHERE org_id = active.org_id AND table_id > first.table_id
+            ORDER BY table_id, is_held DESC, since, run_id LIMIT 1
+        ) later
+    )
+    SELECT first.run_id, first.since,
+        active.runs + row_number() OVER (ORDER BY first.since, first.run_id) AS turn
+    FROM first
+    GROUP BY first.run_id, first.since
+    -- No join: the planner cannot know how few there are and would read all runs.
+    HAVING (SELECT status FROM runs WHERE id = first.run_id) = 'queued'
+       AND count(*) = (SELECT count(*) FROM run_claims own WHERE own.run_id = first.run_id)
+) waiting
+WHERE waiting.turn <= :cap
+ORDER BY waiting.turn, waiting.since
 LIMIT :batch;
 
 -- name: get_run(run_id)^
@@ -89,8 +160,10 @@ WHERE status IN ('queued', 'syncing', 'transforming', 'publishing')
   AND pinned ->> 'relation' = ANY (:relations::text[]);
 
 -- name: oldest_open_run()$
-SELECT min(created_at) FROM runs
-WHERE status IN ('queued', 'syncing', 'transforming', 'publishing');
+SELECT least(
+    (SELECT min(created_at) FROM runs WHERE status = 'queued'),
+    (SELECT min(created_at) FROM runs WHERE status IN ('syncing', 'transforming', 'publishing'))
+);
 
 -- name: list_runs(pipeline_id, status, before_time, before_id, page)
 SELECT id, created_at, state FROM runs
@@ -232,7 +305,7 @@ SELECT now();
 SELECT count(*) AS runs, count(*) FILTER (
     WHERE run.status = 'queued' AND run.writes @> :writes::uuid[]
         AND run.state ->> 'started_at' IS NULL
-        AND NOT EXISTS (SELECT FROM run_claims WHERE run_id = run.id)
+        AND NOT EXISTS (SELECT FROM run_claims WHERE run_id = run.id AND is_held)
 ) AS waiting
 FROM runs run
 WHERE run.pipeline_id = :pipeline_id

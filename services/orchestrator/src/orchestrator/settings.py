@@ -1,4 +1,4 @@
-"""Settings of the orchestrator: runs under way, looks for schedules, deadlines of steps."""
+"""Settings of the orchestrator: runs and steps under way, looks for schedules, deadlines of steps."""
 
 from pydantic import Field
 
@@ -10,12 +10,17 @@ class Settings(ServiceSettings):
 
     max_active_runs_per_organization: int = Field(default=4, ge=1)
     """Runs of one organisation that may be under way at once; the rest wait in the queue."""
+    max_syncs_per_organization: int = Field(default=2, ge=1)
+    """Syncs of one organisation that may be under way at once: as many as one ingest works on."""
+    max_builds_per_organization: int = Field(default=2, ge=1)
+    """Builds of one organisation that may be under way at once: as many as one transform works on."""
     schedule_every: float = Field(default=15.0, gt=0)
     """Longest time between two looks for schedules that are due, in seconds."""
     sync_deadline: float = Field(default=6 * 3600.0, gt=0)
-    """Seconds that a sync may take with its wait for a worker; other systems are waited for on top."""
+    """Seconds that a sync may take with its wait for a worker, from when its organisation has room for
+    it; other systems are waited for on top."""
     transform_deadline: float = Field(default=6 * 3600.0, gt=0)
-    """Seconds that a build may take, with its wait for a worker."""
+    """Seconds that a build may take with its wait for a worker, from when there is room for it."""
     publish_deadline: float = Field(default=1800.0, gt=0)
     """Seconds that a publish may take; longer than transform waits for locks by itself."""
     ask_again_after: float = Field(default=120.0, gt=0)

@@ -1,11 +1,12 @@
 """Runs in PostgreSQL: takes old to new in one transaction, the machine in between is pure."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from asyncpg import Record
+from asyncpg import Record, UniqueViolationError
 from pydantic import TypeAdapter
 
 from chassis.database import Connection, Database, affected, collect, queries
@@ -15,23 +16,32 @@ from chassis.paging import after, cursor
 from chassis.telemetry import log
 from contracts.envelope import derived_id
 from contracts.message import Event
-from contracts.orchestrator import ListRuns, OldestRun, Run, RunEvent, RunList
+from contracts.orchestrator import ListRuns, OldestRun, Run, RunEvent, RunList, StepStarted
 from contracts.problem import not_found
 from orchestrator.deadlines import Deadlines
-from orchestrator.domain import Message, RunPlanned, RunState, view
+from orchestrator.domain import Message, RoomFreed, RunPlanned, RunState, view
 from orchestrator.firing import Follower, News, decide, end_run, success
 from orchestrator.machine import Ignored, IllegalMessage, Moved, transition
+from orchestrator.room import Others, Slots, held, is_left, room, waiting, waits_outside
 
 _STATE = TypeAdapter(RunState)
 _queries = queries("orchestrator")
 
 
 @dataclass(frozen=True)
-class _Watched:
-    """When a run is to be looked after, and how often that was in vain."""
+class _Applied:
+    """What has come of a message."""
 
-    look_at: datetime | None
-    repeats: int
+    state: RunState
+    room_is_left: bool
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What could go on, the fairest first; (run id, organisation id), the run's actor last."""
+
+    queued: Sequence[tuple[UUID, UUID]]
+    for_room: Sequence[tuple[UUID, UUID, str]]
 
 
 def state_of(row: Record) -> RunState:
@@ -42,10 +52,16 @@ def state_of(row: Record) -> RunState:
 class RunStore:
     """The runs of all organisations, each behind its organisation's row-level security."""
 
-    def __init__(self, database: Database, outbox: Outbox, deadlines: Deadlines) -> None:
+    def __init__(
+        self, database: Database, outbox: Outbox, deadlines: Deadlines, slots: Slots
+    ) -> None:
+        """`slots`: how many steps of one organisation may be under way."""
         self._database = database
         self._outbox = outbox
         self._deadlines = deadlines
+        self._slots = slots
+        self.woken = asyncio.Event()
+        """Set when a queued run or a step that waits may begin."""
 
     async def apply(
         self,
@@ -64,12 +80,15 @@ class RunStore:
         for a message that the run cannot have caused.
         """
         async with self._database.organization(org_id) as connection:
-            moved = await self.apply_in(
+            applied = await self._apply(
                 connection, run_id, org_id, message, message_id=message_id, at=at, actor=actor
             )
-        if moved is not None:
-            self._outbox.wake()
-        return moved
+        if applied is None:
+            return None
+        self._outbox.wake()
+        if applied.room_is_left:
+            self.woken.set()
+        return applied.state
 
     async def apply_in(
         self,
@@ -89,6 +108,32 @@ class RunStore:
         `now`: for deadlines, the database's by default. `repeats`: how often its owners were asked
         again since the run last moved.
         """
+        applied = await self._apply(
+            connection,
+            run_id,
+            org_id,
+            message,
+            message_id=message_id,
+            at=at,
+            actor=actor,
+            now=now,
+            repeats=repeats,
+        )
+        return applied.state if applied else None
+
+    async def _apply(
+        self,
+        connection: Connection,
+        run_id: UUID,
+        org_id: UUID,
+        message: Message,
+        *,
+        message_id: UUID,
+        at: datetime,
+        actor: str,
+        now: datetime | None = None,
+        repeats: int = 0,
+    ) -> _Applied | None:
         if isinstance(message, RunPlanned) and not await _queries.is_open(connection):
             log.debug("run_stays_queued", run_id=str(run_id), reason="drained")
             return None
@@ -97,25 +142,33 @@ class RunStore:
             return None
         row = await _queries.run_for_update(connection, run_id=run_id)
         old = state_of(row) if row else None
-        try:
-            result = transition(old, message, at)
-        except IllegalMessage as error:
-            raise Reject(str(error)) from error
-        if isinstance(result, Ignored):
-            log.debug("message_ignored", run_id=str(run_id), reason=result.reason)
-            return None
-        revision, look_at = None, None
-        if row is not None:
-            clock: datetime = now or row["now"]
-            result = replace(result, state=self._deadlines.set(result.state, clock))
-            look_at = self._deadlines.look_at(result.state, clock, repeats)
-            revision = row["revision"]
-        watched = _Watched(look_at, repeats)
-        followers = await self._save(connection, org_id, result, revision, watched, at, actor)
+        own = held(old) if old else Slots()
+        others = _others(row) if row else Others()
+        has_turn = isinstance(message, RoomFreed)
+        # When another run takes the slots at the same moment, this one keeps to those it has.
+        for allowed in (room(self._slots, others, own, has_turn), own):
+            try:
+                result = transition(old, message, at, allowed)
+            except IllegalMessage as error:
+                raise Reject(str(error)) from error
+            if isinstance(result, Ignored):
+                log.debug("message_ignored", run_id=str(run_id), reason=result.reason)
+                return None
+            if row is None or old is None:
+                kept = await self._insert(connection, org_id, result.state, actor)
+            else:
+                result = replace(result, state=self._deadlines.set(result.state, now or row["now"]))
+                kept = await self._update(connection, old, row, result, now, repeats)
+            if kept:
+                break
+        else:
+            raise Retry("the run was moved by another replica", after=0.05)
+        revision = row["revision"] if row else 0
+        followers = await self._say(connection, org_id, old, result, at, actor, revision)
         _tell(old, result.state)
         if followers and row is not None:
             await self.set_off(connection, org_id, followers, success(result.state), row["now"])
-        return result.state
+        return _Applied(result.state, is_left(self._slots, others, result.state))
 
     async def set_off(
         self,
@@ -142,43 +195,63 @@ class RunStore:
                 )
         return started
 
-    async def _save(
+    async def _insert(
+        self, connection: Connection, org_id: UUID, state: RunState, actor: str
+    ) -> bool:
+        status = await _queries.insert_run(
+            connection,
+            run_id=state.run_id,
+            org_id=org_id,
+            pipeline_id=state.pipeline_id,
+            status=state.status,
+            writes=list(state.writes),
+            actor=actor,
+            created_at=state.created_at,
+            state=_STATE.dump_python(state, mode="json"),
+        )
+        return affected(status) > 0
+
+    async def _update(
+        self,
+        connection: Connection,
+        old: RunState,
+        row: Record,
+        moved: Moved,
+        now: datetime | None,
+        repeats: int,
+    ) -> bool:
+        state, before, after = moved.state, held(old), held(moved.state)
+        status = await _queries.update_run(
+            connection,
+            run_id=state.run_id,
+            revision=row["revision"],
+            status=state.status,
+            state=_STATE.dump_python(state, mode="json"),
+            look_at=self._deadlines.look_at(state, now or row["now"], repeats),
+            repeats=repeats,
+            syncs=after.syncs,
+            builds=after.builds,
+            is_waiting=waiting(state) != Slots(),
+            has_begun=any(isinstance(message, StepStarted) for message in moved.messages),
+            waits_outside=waits_outside(state),
+            takes=after.syncs > before.syncs or after.builds > before.builds,
+            max_syncs=self._slots.syncs,
+            max_builds=self._slots.builds,
+        )
+        return affected(status) == 1
+
+    async def _say(
         self,
         connection: Connection,
         org_id: UUID,
+        old: RunState | None,
         moved: Moved,
-        revision: int | None,
-        watched: "_Watched",
         at: datetime,
         actor: str,
+        revision: int,
     ) -> list[Follower]:
-        """Keep what moved; gives the pipelines that it sets off."""
+        """Keep and send what moved says; gives the pipelines that it sets off."""
         state = moved.state
-        snapshot = _STATE.dump_python(state, mode="json")
-        if revision is None:
-            status = await _queries.insert_run(
-                connection,
-                run_id=state.run_id,
-                org_id=org_id,
-                pipeline_id=state.pipeline_id,
-                status=state.status,
-                writes=list(state.writes),
-                actor=actor,
-                created_at=state.created_at,
-                state=snapshot,
-            )
-        else:
-            status = await _queries.update_run(
-                connection,
-                run_id=state.run_id,
-                revision=revision,
-                status=state.status,
-                state=snapshot,
-                look_at=watched.look_at,
-                repeats=watched.repeats,
-            )
-        if affected(status) != 1:
-            raise Retry("the run was moved by another replica", after=0.05)
         for message in moved.messages:
             version = getattr(message, "version", None)
             if isinstance(message, Event) and version is not None:
@@ -191,8 +264,12 @@ class RunStore:
                     time=at,
                     data=message.model_dump(mode="json"),
                 )
-        followers = await end_run(connection, state) if state.has_ended else []
-        await self._outbox.put(connection, _outgoing(moved, org_id, at, actor, revision or 0))
+        followers: list[Follower] = []
+        if state.has_ended:
+            followers = await end_run(connection, state)
+        elif old is not None and old.has_ended:
+            await _queries.stand_in_line(connection, run_id=state.run_id)
+        await self._outbox.put(connection, _outgoing(moved, org_id, at, actor, revision))
         return followers
 
     async def claim(self, run_id: UUID, org_id: UUID) -> RunState | None:
@@ -200,29 +277,32 @@ class RunStore:
 
         Claims are kept until the run ends, so repeating this after a crash is harmless.
         """
-        async with self._database.organization(org_id) as connection:
-            row = await _queries.run_for_update(connection, run_id=run_id)
-            if row is None:
-                return None
-            state = state_of(row)
-            if state.status != "queued":
-                return None
-            tables = list(state.writes)
-            claimed = affected(
-                await _queries.claim_tables(
-                    connection, run_id=run_id, org_id=org_id, table_ids=tables
-                )
-            )
-            if claimed < len(tables):
-                await _queries.release_claims(connection, run_id=run_id)
-                return None
-            return state
+        try:
+            async with self._database.organization(org_id) as connection:
+                row = await _queries.run_for_update(connection, run_id=run_id)
+                if row is None:
+                    return None
+                state = state_of(row)
+                if state.status != "queued":
+                    return None
+                await _queries.claim_tables(connection, run_id=run_id)
+        except UniqueViolationError:
+            return None
+        return state
 
-    async def admissible(self, cap: int, batch: int) -> Sequence[tuple[UUID, UUID]]:
-        """(run id, organisation id) of queued runs that could start now, fairest first."""
+    async def look(self, cap: int, batch: int) -> Waiting:
+        """Runs that could go on: queued ones, and those with steps for which there is room now.
+
+        `cap`: runs of one organisation that may be under way at once.
+        """
+        most = {"max_syncs": self._slots.syncs, "max_builds": self._slots.builds}
         async with self._database.system() as connection:
-            rows = _queries.admissible_runs(connection, cap=cap, batch=batch)
-            return [(row["id"], row["org_id"]) async for row in rows]
+            queued = await collect(_queries.admissible_runs(connection, cap=cap, batch=batch))
+            for_room = await collect(_queries.runs_with_room(connection, batch=batch, **most))
+        return Waiting(
+            tuple((row["id"], row["org_id"]) for row in queued),
+            tuple((row["id"], row["org_id"], row["actor"]) for row in for_room),
+        )
 
     async def forget_received(self) -> None:
         """Drop inbox rows that no repeat can refer to any more."""
@@ -281,6 +361,14 @@ class RunStore:
                 _queries.list_run_events(connection, run_id=run_id, after_version=after_version)
             )
         return tuple(RunEvent.model_validate(dict(row)) for row in rows)
+
+
+def _others(row: Record) -> Others:
+    """How the other runs of the organisation stand, beside the run in a row of `run_for_update`."""
+    return Others(
+        held=Slots(row["syncs"], row["builds"]),
+        waiting=Slots(row["syncs_wait"], row["builds_wait"]),
+    )
 
 
 def _outgoing(
