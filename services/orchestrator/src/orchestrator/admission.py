@@ -11,7 +11,6 @@ from chassis.bus import Bus
 from chassis.database import AWAY
 from chassis.errors import Retry
 from chassis.telemetry import log
-from contracts.auth import GetOrganization
 from contracts.envelope import derived_id, new_id
 from contracts.ingest import PlanSources
 from contracts.problem import ProblemError
@@ -19,6 +18,7 @@ from contracts.transform import PlanTransformations
 from orchestrator.domain import Message, RoomFreed, RunPlanned, RunPlanRefused, RunState
 from orchestrator.retrying import require_intact
 from orchestrator.store import RunStore
+from orchestrator.zones import Zones
 
 _IDLE = 1.0
 _BATCH = 50
@@ -33,6 +33,7 @@ class Admission:
     def __init__(self, store: RunStore, bus: Bus, cap: int) -> None:
         self._store = store
         self._bus = bus
+        self._zones = Zones(bus)
         self._cap = cap
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._under_way: set[UUID] = set()
@@ -119,8 +120,8 @@ class Admission:
 
         A run that was begun before keeps what it had pinned: 409 when that does not hold any more.
         """
-        organization, sources = await asyncio.gather(
-            self._bus.ask(GetOrganization(), org_id=org_id),
+        timezone, sources = await asyncio.gather(
+            self._zones.of(org_id),
             self._bus.ask(PlanSources(source_ids=state.source_ids), org_id=org_id),
         )
         transformations = await self._bus.ask(
@@ -137,5 +138,5 @@ class Admission:
             transformations=transformations.transformations,
             published=transformations.published,
             table_names=transformations.table_names,
-            timezone=organization.timezone,
+            timezone=timezone,
         )

@@ -1,23 +1,26 @@
--- name: receive(message_id)!
--- Affects no row when the message was handled before.
-INSERT INTO inbox (message_id) VALUES (:message_id) ON CONFLICT DO NOTHING;
-
--- name: forget_received()!
--- JetStream never repeats a message that is older than its stream.
-DELETE FROM inbox WHERE received_at < now() - interval '15 days';
-
--- name: run_for_update(run_id)^
--- With what the organisation's other runs hold and wait for: a guess, `update_run` knows for certain.
-SELECT run.state, run.revision, now() AS now, other.*
-FROM runs run CROSS JOIN LATERAL (
+-- name: receive(message_id, run_id)^
+-- Whether the message is new, and the run that it is about, which is locked then; `now` by the
+-- database's clock. With what the organisation's other runs hold and wait for: a guess, `update_run`
+-- knows for certain.
+WITH received AS (
+    INSERT INTO inbox (message_id) VALUES (:message_id) ON CONFLICT DO NOTHING
+    RETURNING true AS is_new
+), run AS MATERIALIZED (
+    SELECT id, org_id, state, revision FROM runs WHERE id = :run_id FOR UPDATE
+)
+SELECT received.is_new, run.state, run.revision, now() AS now, other.*
+FROM (SELECT) one LEFT JOIN received ON true LEFT JOIN run ON true LEFT JOIN LATERAL (
     SELECT coalesce(sum(syncs), 0)::integer AS syncs, coalesce(sum(builds), 0)::integer AS builds,
         count(*) FILTER (WHERE waits_since IS NOT NULL AND status = 'syncing') AS syncs_wait,
         count(*) FILTER (WHERE waits_since IS NOT NULL AND status = 'transforming') AS builds_wait
     FROM runs
     WHERE org_id = run.org_id AND id <> run.id
       AND status IN ('syncing', 'transforming', 'publishing')
-) other
-WHERE run.id = :run_id FOR UPDATE OF run;
+) other ON true;
+
+-- name: forget_received()!
+-- JetStream never repeats a message that is older than its stream.
+DELETE FROM inbox WHERE received_at < now() - interval '15 days';
 
 -- name: insert_run(run_id, org_id, pipeline_id, status, writes, actor, created_at, state)!
 -- Affects no row when there is such a run; else it stands in line for the tables that it writes.
@@ -82,9 +85,10 @@ FOR UPDATE SKIP LOCKED;
 -- name: look_later(run_id, look_at)!
 UPDATE runs SET look_at = :look_at WHERE id = :run_id;
 
--- name: insert_run_event(org_id, run_id, version, type, time, data)!
+-- name: insert_run_events(org_id, run_id, time, versions, types, data)!
 INSERT INTO run_events (org_id, run_id, version, type, time, data)
-VALUES (:org_id, :run_id, :version, :type, :time, :data);
+SELECT :org_id, :run_id, event.version, event.type, :time, event.data
+FROM unnest(:versions::integer[], :types::text[], :data::jsonb[]) AS event (version, type, data);
 
 -- name: release_claims(run_id)!
 DELETE FROM run_claims WHERE run_id = :run_id;
@@ -101,9 +105,14 @@ WHERE trigger.after_pipeline_id = :pipeline_id::uuid AND trigger.is_active
 ORDER BY follower.id
 FOR NO KEY UPDATE OF follower;
 
--- name: claim_tables(run_id)!
--- Fails (unique) when another run holds one of them.
-UPDATE run_claims SET is_held = true WHERE run_id = :run_id AND NOT is_held;
+-- name: claim_run(run_id)^
+-- A queued run whose tables are all its own now; fails (unique) when another run holds one of them.
+WITH run AS (
+    SELECT id, state FROM runs WHERE id = :run_id AND status = 'queued' FOR UPDATE
+), claimed AS (
+    UPDATE run_claims SET is_held = true FROM run WHERE run_id = run.id AND NOT is_held
+)
+SELECT state FROM run;
 
 -- name: admissible_runs(cap, batch)
 -- Queued runs that are the first in line for all their tables, of organisations below the cap, who

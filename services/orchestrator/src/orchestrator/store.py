@@ -137,13 +137,13 @@ class RunStore:
         if isinstance(message, RunPlanned) and not await _queries.is_open(connection):
             log.debug("run_stays_queued", run_id=str(run_id), reason="drained")
             return None
-        if affected(await _queries.receive(connection, message_id=message_id)) == 0:
+        row = await _queries.receive(connection, message_id=message_id, run_id=run_id)
+        if not row["is_new"]:
             log.debug("message_repeated", run_id=str(run_id), id=str(message_id))
             return None
-        row = await _queries.run_for_update(connection, run_id=run_id)
-        old = state_of(row) if row else None
+        old = state_of(row) if row["state"] else None
         own = held(old) if old else Slots()
-        others = _others(row) if row else Others()
+        others = _others(row) if old else Others()
         has_turn = isinstance(message, RoomFreed)
         # When another run takes the slots at the same moment, this one keeps to those it has.
         for allowed in (room(self._slots, others, own, has_turn), own):
@@ -154,7 +154,7 @@ class RunStore:
             if isinstance(result, Ignored):
                 log.debug("message_ignored", run_id=str(run_id), reason=result.reason)
                 return None
-            if row is None or old is None:
+            if old is None:
                 kept = await self._insert(connection, org_id, result.state, actor)
             else:
                 result = replace(result, state=self._deadlines.set(result.state, now or row["now"]))
@@ -163,10 +163,10 @@ class RunStore:
                 break
         else:
             raise Retry("the run was moved by another replica", after=0.05)
-        revision = row["revision"] if row else 0
+        revision = row["revision"] or 0
         followers = await self._say(connection, org_id, old, result, at, actor, revision)
         _tell(old, result.state)
-        if followers and row is not None:
+        if followers:
             await self.set_off(connection, org_id, followers, success(result.state), row["now"])
         return _Applied(result.state, is_left(self._slots, others, result.state))
 
@@ -252,18 +252,22 @@ class RunStore:
     ) -> list[Follower]:
         """Keep and send what moved says; gives the pipelines that it sets off."""
         state = moved.state
-        for message in moved.messages:
-            version = getattr(message, "version", None)
-            if isinstance(message, Event) and version is not None:
-                await _queries.insert_run_event(
-                    connection,
-                    org_id=org_id,
-                    run_id=state.run_id,
-                    version=version,
-                    type=message.token.rpartition(".")[0],
-                    time=at,
-                    data=message.model_dump(mode="json"),
-                )
+        events = [
+            (version, message.token.rpartition(".")[0], message.model_dump(mode="json"))
+            for message in moved.messages
+            if isinstance(message, Event) and (version := getattr(message, "version", None))
+        ]
+        if events:
+            versions, types, data = map(list, zip(*events, strict=True))
+            await _queries.insert_run_events(
+                connection,
+                org_id=org_id,
+                run_id=state.run_id,
+                time=at,
+                versions=versions,
+                types=types,
+                data=data,
+            )
         followers: list[Follower] = []
         if state.has_ended:
             followers = await end_run(connection, state)
@@ -279,16 +283,10 @@ class RunStore:
         """
         try:
             async with self._database.organization(org_id) as connection:
-                row = await _queries.run_for_update(connection, run_id=run_id)
-                if row is None:
-                    return None
-                state = state_of(row)
-                if state.status != "queued":
-                    return None
-                await _queries.claim_tables(connection, run_id=run_id)
+                row = await _queries.claim_run(connection, run_id=run_id)
         except UniqueViolationError:
             return None
-        return state
+        return state_of(row) if row else None
 
     async def look(self, cap: int, batch: int) -> Waiting:
         """Runs that could go on: queued ones, and those with steps for which there is room now.
@@ -364,7 +362,7 @@ class RunStore:
 
 
 def _others(row: Record) -> Others:
-    """How the other runs of the organisation stand, beside the run in a row of `run_for_update`."""
+    """How the other runs of the organisation stand, beside the run in a row of `receive`."""
     return Others(
         held=Slots(row["syncs"], row["builds"]),
         waiting=Slots(row["syncs_wait"], row["builds_wait"]),
