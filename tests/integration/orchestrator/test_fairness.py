@@ -1,15 +1,19 @@
 """Who goes first: slots of an organisation, turns of its runs, lines for tables."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
 from contracts.envelope import new_id
-from contracts.ingest import SyncSource
+from contracts.ingest import PlannedSource, SyncSource
 from contracts.orchestrator import RunQueued, RunStarted, RunSucceeded, StepStarted
 from contracts.transform import BuildTransformation, PublishRun
+from orchestrator.deadlines import Deadlines
+from orchestrator.domain import RunPlanned
+from orchestrator.room import Slots
+from orchestrator.store import RunStore
 
 RUNS, STEPS, SLOTS = 1000, 8, 2
 
@@ -136,13 +140,52 @@ async def test_an_organisation_never_has_more_steps_under_way_than_slots(run_ser
         await neighbours.published(await neighbours.hear(PublishRun, run_id=run_id))
         await neighbours.hear(RunSucceeded, run_id=run_id)
 
-    async with run_service("orchestrator"), run_service("orchestrator"):
-        runs = [
-            await neighbours.start(*(neighbours.source(f"{run} {n}") for n in range(4)))
-            for run in range(6)
-        ]
-        await asyncio.gather(*(carry_out(run_id, 4) for run_id in runs))
-    assert under_way == 24
+    many = {"MAX_ACTIVE_RUNS_PER_ORGANIZATION": "12"}
+    async with run_service("orchestrator", **many), run_service("orchestrator", **many):
+        # All at once, so that they are admitted side by side.
+        runs = await asyncio.gather(
+            *(
+                neighbours.start(*(neighbours.source(f"{run} {n}") for n in range(3)))
+                for run in range(12)
+            )
+        )
+        await asyncio.gather(*(carry_out(run_id, 3) for run_id in runs))
+    assert under_way == 36
+
+
+async def test_runs_that_begin_at_the_same_moment_share_the_slots(start_service, silent):
+    service = await start_service("orchestrator")
+    sources = {await silent.start(source): source for source in map(silent.source, "abcdef")}
+    for run_id in sources:
+        await silent.hear(RunQueued, run_id=run_id)
+    # Nobody answers admission, so it is the test that plans them, side by side.
+    slots = Slots(SLOTS, SLOTS)
+    store = RunStore(service.database, service.outbox, Deadlines.of(service.settings), slots)
+    plans = {
+        run_id: RunPlanned(
+            (PlannedSource(source_id=source, name="one", table_id=source),), (), (), {}, "UTC"
+        )
+        for run_id, source in sources.items()
+    }
+    moved = await asyncio.gather(
+        *(
+            store.apply(
+                run_id,
+                silent.org_id,
+                plan,
+                message_id=new_id(),
+                at=datetime.now(UTC),
+                actor="tester",
+            )
+            for run_id, plan in plans.items()
+        )
+    )
+    assert [state.status for state in moved if state] == ["syncing"] * 6
+    begun = [step for state in moved if state for step in state.steps if step.view.started_at]
+    assert len(begun) == SLOTS
+    for count in range(1, 7):
+        sync = await silent.hear(SyncSource, count=count)
+        await silent.synced(sync.run_id, sync.step_id, sync.source_id)
 
 
 async def test_a_run_leaves_the_next_slot_to_another_of_its_organisation(start_service, neighbours):
