@@ -16,10 +16,10 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, NoRespondersError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
-from nats.js.errors import NoStreamResponseError
+from nats.js.errors import APIError, NoStreamResponseError
 from opentelemetry.trace import SpanKind
 
-from chassis.settings import BusSettings
+from chassis.settings import BusSettings, servers_of
 from chassis.telemetry import carry, log, tracer
 from contracts.envelope import envelop, from_body, to_body, to_headers
 from contracts.message import Answer, Command, Event, Part, Request
@@ -30,6 +30,12 @@ REPLY = TypeVar("REPLY", bound=Part)
 
 OUTAGE = 8.0
 """Seconds for which a publish is tried again while the server is away."""
+
+_TRY = 2.0
+"""Seconds for one try: while a cluster elects a stream's leader, what is published gets no answer."""
+
+_IN_PROCESS = 10158
+"""The server's code for a repeat of a message that it has not finished storing."""
 
 
 class Bus:
@@ -165,9 +171,13 @@ class Bus:
         deadline = asyncio.get_running_loop().time() + OUTAGE
         while True:
             try:
-                await self.jetstream.publish(subject, body, stream=stream.name, headers=headers)
+                await self.jetstream.publish(
+                    subject, body, timeout=_TRY, stream=stream.name, headers=headers
+                )
                 return
-            except (NatsTimeout, NoStreamResponseError) as error:
+            except (NatsTimeout, NoStreamResponseError, APIError) as error:
+                if isinstance(error, APIError) and not _passes(error):
+                    raise
                 if asyncio.get_running_loop().time() > deadline:
                     raise problem(
                         503,
@@ -184,6 +194,11 @@ class Bus:
     async def tick(self, org_id: UUID, key: UUID, body: bytes) -> None:
         """Say live progress that nobody stores: `tick.<org>.<service>.<key>`."""
         await self.connection.publish(f"tick.{org_id.hex}.{self.service}.{key.hex}", body)
+
+
+def _passes(error: APIError) -> bool:
+    """Whether it is a matter of time: no leader yet, no quorum, or the first try is at work."""
+    return (error.code or 0) >= 500 or error.err_code == _IN_PROCESS
 
 
 async def settle(connection: Client) -> None:
@@ -221,12 +236,15 @@ def connection_options(settings: BusSettings, service: str, line: Line) -> dict[
         line.on_reconnect()
 
     options: dict[str, Any] = {
-        "servers": [settings.nats_url],
+        "servers": servers_of(settings.nats_url),
         "name": service,
         "inbox_prefix": inbox_prefix(service),
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 0.2,
         "connect_timeout": 2,
+        # A server that is gone without a word is noticed within 15 s (the default takes minutes).
+        "ping_interval": 5,
+        "max_outstanding_pings": 2,
         "error_cb": on_error,
         "disconnected_cb": on_disconnect,
         "reconnected_cb": on_reconnect,

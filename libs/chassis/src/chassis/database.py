@@ -18,6 +18,7 @@ import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
+from chassis.crash_points import reached
 from chassis.settings import ServiceSettings
 from chassis.telemetry import log
 
@@ -97,6 +98,8 @@ class Database:
         async with self.pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT set_config('app.org_id', $1, true)", str(org_id))
             yield connection
+            reached("transaction.before_commit")
+        reached("transaction.committed")
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Connection]:

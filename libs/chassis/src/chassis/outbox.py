@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.bus import Bus
+from chassis.crash_points import reached
 from chassis.database import AWAY, Connection, Database
 from chassis.telemetry import carry, log
 from contracts.envelope import envelop, new_id, to_body, to_headers
@@ -96,13 +97,20 @@ class Relay:
 
     async def _batch(self) -> bool:
         """Publish one batch; True when there may be more."""
+        full = await self._publish()
+        if full is not None:
+            reached("outbox.marked")
+        return full is True
+
+    async def _publish(self) -> bool | None:
+        """Publish one batch; whether it was a full one, None when there was nothing to do."""
         async with self._database.transaction() as connection:
             # One active relay a service keeps the order; the lock ends with the transaction, so it
             # works behind a transaction pooler too.
             if not await connection.fetchval(
                 "SELECT pg_try_advisory_xact_lock(hashtext($1))", f"{self._database.name}.outbox"
             ):
-                return False
+                return None
             rows = await connection.fetch(
                 "SELECT seq, stream, subject, headers, body FROM outbox "
                 "WHERE published_at IS NULL ORDER BY seq LIMIT $1",
@@ -112,11 +120,12 @@ class Relay:
                 await connection.execute(
                     f"DELETE FROM outbox WHERE published_at < now() - interval '{_KEEP}'"
                 )
-                return False
+                return None
             for row in rows:
                 await self._bus.store(
                     _STREAMS[row["stream"]], row["subject"], row["body"], dict(row["headers"])
                 )
+            reached("outbox.published")
             await connection.execute(
                 "UPDATE outbox SET published_at = now() WHERE seq = ANY($1)",
                 [row["seq"] for row in rows],

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Response
 
+from chassis.crash_points import reached
 from contracts.envelope import derived_id
 from contracts.orchestrator import (
     CancelRun,
@@ -88,6 +89,7 @@ async def start_run(
     with edge.fanout.listen(caller.org_id, run_id) as listener:
         run = await _find(edge, caller, run_id) if options.key is not None else None
         if run is None:
+            reached("start.received")
             # Said twice under one id it is stored once; a run that exists ignores it anyway.
             await edge.bus.send(
                 command,
@@ -95,6 +97,7 @@ async def start_run(
                 actor=caller.actor,
                 id=derived_id("start_run", run_id),
             )
+            reached("start.stored")
             await _hear(listener, FIRST_WORD, lambda _: True)
         if options.wait:
             run = await _until_end(edge, caller, run_id, listener, options.wait)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from chassis.bus import Bus
+from chassis.crash_points import reached
 from chassis.database import AWAY
 from chassis.errors import Retry
 from chassis.telemetry import log
@@ -60,6 +61,7 @@ class Admission:
         state = await self._store.claim(run_id, org_id)
         if state is None:
             return
+        reached("run.claimed")
         try:
             message = await self.plan(state, org_id)
         except ProblemError as error:

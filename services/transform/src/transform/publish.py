@@ -7,6 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
+from chassis.crash_points import reached
 from chassis.database import Connection, Database, affected, collect, queries
 from chassis.outbox import Outgoing
 from chassis.telemetry import log
@@ -102,6 +103,7 @@ class Publisher:
             table_ids=tuple(table.table_id for table in command.tables),
             attempt=command.attempt,
         )
+        reached("publish.begun")
         async with self._database.organization(org_id) as connection:
             await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
             decision = await _decide(connection, org_id, "published", wanted)
@@ -119,6 +121,8 @@ class Publisher:
                     await replace_view(connection, org_id, table, version)
             for _, version in changed:
                 await _record(connection, org_id, version)
+            reached("publish.moved")
+        reached("publish.committed")
         log.info("run_published", run_id=str(command.run_id), tables=len(changed))
         altered = [table.table_id for table, new in changed if table.columns != new.columns]
         return wanted, altered
