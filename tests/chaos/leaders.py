@@ -1,0 +1,41 @@
+"""Killing the server that leads: the stream of commands, the stream of events, a consumer, in turn."""
+
+import asyncio
+import random
+from itertools import cycle
+
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+
+from .ground import Ground
+from .nemesis import Nemesis
+
+_PAUSE = 3.0
+"""Seconds between two kills, in which the one before finds the others again."""
+
+
+async def kill_leaders(ground: Ground, nemesis: Nemesis) -> None:
+    """Kill one leader after the other, in the middle of runs, until cancelled."""
+    async with ground.as_migrator() as bus:
+        jetstream = bus.jetstream(timeout=3)
+        for what in cycle(("CMD", "EVT", "orchestrator_events", "ingest_sync_source_v1")):
+            name = await _leader(jetstream, what)
+            if name is None:
+                await asyncio.sleep(0.5)
+                continue
+            await nemesis.kill_server(name)
+            nemesis.done[f"leader of {what} killed"] += 1
+            await asyncio.sleep(_PAUSE * random.uniform(0.5, 1.5))
+
+
+async def _leader(jetstream: JetStreamContext, what: str) -> str | None:
+    """The server that leads a stream or a consumer; None while there is none."""
+    try:
+        if what in {"CMD", "EVT"}:
+            cluster = (await jetstream.stream_info(what)).cluster
+        else:
+            stream = "EVT" if what.endswith("_events") else "CMD"
+            cluster = (await jetstream.consumer_info(stream, what)).cluster
+    except (NatsError, OSError, TimeoutError):
+        return None
+    return cluster.leader if cluster else None
