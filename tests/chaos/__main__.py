@@ -18,9 +18,11 @@ _LIMIT = 30 * 60.0
 
 async def _both(runs: int, seed: int) -> list[Outcome]:
     async with asyncio.timeout(_LIMIT):
-        outcomes = [await play(Plan(runs=runs, organizations=8, seed=seed))]
+        outcomes = [await play(Plan(runs=runs, organizations=10, seed=seed))]
         print("# Everything dies\n", report.text(outcomes[0]), sep="\n", flush=True)
-        cluster = Plan(runs=max(runs // 6, 20), organizations=4, seed=seed, servers=3)
+        cluster = Plan(
+            runs=max(runs // 6, 20), organizations=4, seed=seed, servers=3, pause=(6.0, 12.0)
+        )
         outcomes.append(await play(cluster, kill_leaders))
         print("\n# Leaders of a cluster die\n", report.text(outcomes[1]), sep="\n", flush=True)
     return outcomes

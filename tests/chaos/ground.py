@@ -29,7 +29,7 @@ from .process import Deaths, Replica
 from .proxy import Proxy
 
 PASSWORD = "only-for-chaos"
-REPLICAS = {"auth": 1, "ingest": 2, "transform": 2, "orchestrator": 2, "gateway": 2}
+REPLICAS = dict.fromkeys(("auth", "ingest", "transform", "orchestrator", "gateway"), 2)
 _READY_WITHIN = 90.0
 
 # Takes everything along when chaos itself is killed: the pipe on its stdin closes with it.

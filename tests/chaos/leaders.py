@@ -10,12 +10,12 @@ from nats.js import JetStreamContext
 from .ground import Ground
 from .nemesis import Nemesis
 
-_PAUSE = 3.0
-"""Seconds between two kills, in which the one before finds the others again."""
-
 
 async def kill_leaders(ground: Ground, nemesis: Nemesis) -> None:
-    """Kill one leader after the other, in the middle of runs, until cancelled."""
+    """Kill one leader after the other, in the middle of runs, until cancelled.
+
+    `nemesis.pause` is the time that the one before has to find the others again.
+    """
     async with ground.as_migrator() as bus:
         jetstream = bus.jetstream(timeout=3)
         for what in cycle(("CMD", "EVT", "orchestrator_events", "ingest_sync_source_v1")):
@@ -25,7 +25,7 @@ async def kill_leaders(ground: Ground, nemesis: Nemesis) -> None:
                 continue
             await nemesis.kill_server(name)
             nemesis.done[f"leader of {what} killed"] += 1
-            await asyncio.sleep(_PAUSE * random.uniform(0.5, 1.5))
+            await asyncio.sleep(random.uniform(*nemesis.pause))
 
 
 async def _leader(jetstream: JetStreamContext, what: str) -> str | None:

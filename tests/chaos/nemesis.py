@@ -49,7 +49,7 @@ class Nemesis:
         self.done: Counter[str] = Counter()
         self._ground = ground
         self._chance = chance
-        self._pause = pause
+        self.pause = pause
         self._healing: set[asyncio.Task[None]] = set()
         self._busy: set[str] = set()
         """Servers and processes that something is done to now."""
@@ -67,7 +67,7 @@ class Nemesis:
             for kind, fault in deck:
                 await fault()
                 self.done[kind] += 1
-                await asyncio.sleep(self._chance.uniform(*self._pause))
+                await asyncio.sleep(self._chance.uniform(*self.pause))
             if rounds is not None:
                 rounds -= 1
 
@@ -83,7 +83,7 @@ class Nemesis:
         for service in REPLICAS:
             deck.append((f"{service} killed", lambda service=service: self._kill(service)))
             deck.append((f"{service} frozen", lambda service=service: self._freeze(service)))
-        deck += [("at a crash point", self._crash)] * 8
+        deck += [("at a crash point", self._crash)] * 12
         deck += [
             ("NATS killed", self._kill_nats),
             ("NATS frozen", self._freeze_nats),
@@ -136,7 +136,7 @@ class Nemesis:
         """Kill one of the NATS servers, by name, and start it again."""
         server = next(each for each in self._ground.bus if each.name == name)
         await self._restart(server.name, server.pid, server.start)
-        self.done[f"{name} killed"] += 1
+        self.done["NATS killed"] += 1
 
     async def _restart(self, name: str, pid: int | None, start: Callable[[], None]) -> None:
         if pid is None or name in self._busy:

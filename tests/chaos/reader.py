@@ -153,7 +153,7 @@ class Reader:
                 for kind, what in judge(pipeline, found):
                     seen.note(kind, f"{self._own.name}, {pipeline}: {what}")
                 self._never_back(found, seen)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.25)
 
     def _never_back(self, found: dict[str, Look], seen: Seen) -> None:
         for name, shown in found.items():

@@ -17,7 +17,7 @@ from .workload import Budget, History, Workload
 
 _SETTINGS = {
     # A run of which nothing is heard is looked after in seconds, not in minutes.
-    "ASK_AGAIN_AFTER": "15",
+    "ASK_AGAIN_AFTER": "30",
     "WATCH_EVERY": "1",
 }
 
@@ -34,7 +34,7 @@ class Plan:
     seed: int
     servers: int = 1
     """Of NATS; three make a cluster with streams of three replicas."""
-    pause: tuple[float, float] = (0.4, 2.4)
+    pause: tuple[float, float] = (1.5, 6.0)
     patience: float = 240.0
     """Seconds that a round, and afterwards what is left, may take."""
 
@@ -53,17 +53,17 @@ class Outcome:
     seconds: float
     wanted: list[tuple[str, str]]
     """Crash points at which no process died."""
+    kills: int
+    """Processes that were ended: services, servers, and those that died at a crash point."""
 
-    @property
-    def kills(self) -> int:
-        """Processes that were ended: services, servers, and those that died at a crash point."""
-        deaths = self.ground.deaths
-        servers = sum(times for kind, times in self.nemesis.done.items() if _is_server_kill(kind))
-        return sum(deaths.points.values()) + sum(deaths.killed.values()) + servers
+
+def _kills(ground: Ground, nemesis: Nemesis) -> int:
+    services = sum(ground.deaths.points.values()) + sum(ground.deaths.killed.values())
+    return services + sum(n for kind, n in nemesis.done.items() if _is_server_kill(kind))
 
 
 def _is_server_kill(kind: str) -> bool:
-    return kind.endswith("killed") and ("NATS" in kind or "SQL" in kind or "nats-" in kind)
+    return kind in {"NATS killed", "PostgreSQL killed", "a PostgreSQL backend killed"}
 
 
 async def harm_everything(_: Ground, nemesis: Nemesis) -> None:
@@ -91,13 +91,15 @@ async def play(plan: Plan, harm: Harm = harm_everything) -> Outcome:
                 async with _background(harm(ground, nemesis)):
                     budget = Budget(plan.runs - len(history.acknowledged))
                     await asyncio.gather(*(load.run(budget) for load in loads))
-                wanted = nemesis.wanted()
+                wanted, kills = nemesis.wanted(), _kills(ground, nemesis)
                 await nemesis.heal()
                 await ground.until_ready()
                 verdict = await examine(ground, organizations, history, within=plan.patience)
             asked_again = sum(each.client.asked_again for each in organizations)
     seconds = time.monotonic() - began
-    return Outcome(plan, history, seen, verdict, nemesis, ground, asked_again, seconds, wanted)
+    return Outcome(
+        plan, history, seen, verdict, nemesis, ground, asked_again, seconds, wanted, kills
+    )
 
 
 @asynccontextmanager

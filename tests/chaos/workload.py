@@ -13,7 +13,7 @@ from .organization import Organization
 from .truth import PIPELINES, STRICT
 
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
-_ROUND = ("homes", "visits", "values", "homes", "visits alone", "visits")
+_ROUND = (*("homes",) * 3, *("visits",) * 3, *("values",) * 2, *("visits alone",) * 2)
 _CANCELLED = 0.15
 _TRIED_AGAIN = 0.6
 _BROKEN = 0.35
@@ -143,7 +143,7 @@ class Workload:
             if clock() > deadline:
                 self._history.slow.append(f"{self._own.name}: {', '.join(open_ones)}")
                 return runs
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(1.0)
 
     def _note(self, ids: list[str], runs: dict[str, dict[str, Any]], broken: str | None) -> None:
         for said in self._history.acknowledged:

@@ -28,8 +28,8 @@ from contracts.streams import CMD, EVT, Stream, inbox_prefix
 
 REPLY = TypeVar("REPLY", bound=Part)
 
-OUTAGE = 8.0
-"""Seconds for which a publish is tried again while the server is away."""
+OUTAGE = 10.0
+"""Seconds for which a publish is tried again while the server is away: a cluster may take 9 to elect."""
 
 _TRY = 2.0
 """Seconds for one try: while a cluster elects a stream's leader, what is published gets no answer."""
