@@ -7,6 +7,7 @@ works (`app.org_id`, forced row-level security); work across organisations takes
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -38,6 +39,7 @@ AWAY = (
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
+    _watch_line(connection)
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(
             kind,
@@ -45,6 +47,20 @@ async def _prepare(connection: asyncpg.Connection) -> None:
             encoder=lambda value: orjson.dumps(value).decode(),
             decoder=json.loads,
         )
+
+
+def _watch_line(connection: asyncpg.Connection) -> None:
+    """Notice within a minute that a server is gone without a word, while an answer is waited for.
+
+    asyncpg has no setting for it: without this a lost line holds its task, and its message, for ever.
+    """
+    line = connection._transport.get_extra_info("socket")  # noqa: SLF001  no other way in
+    if line is None or line.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):  # not everywhere
+            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
 
 
 async def _leave(_: asyncpg.Connection) -> None:
