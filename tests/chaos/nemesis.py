@@ -5,9 +5,13 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 import psutil
+
+from stack.nats import Nats
+from stack.postgres import Postgres
+from stack.process import wait_until
 
 from .ground import REPLICAS, Ground
 from .process import Replica
@@ -59,32 +63,41 @@ class Nemesis:
         hit = self._ground.deaths.points
         return [(name, at) for name, all_ in POINTS.items() for at in all_ if not hit[name, at]]
 
-    async def run(self, *, rounds: int | None = None) -> None:
-        """Every kind of fault in random order, again and again, until cancelled or for `rounds`."""
-        while rounds is None or rounds > 0:
-            deck = self._deck()
-            self._chance.shuffle(deck)
-            for kind, fault in deck:
-                await fault()
-                self.done[kind] += 1
-                await asyncio.sleep(self._chance.uniform(*self.pause))
-            if rounds is not None:
-                rounds -= 1
+    async def run(self) -> None:
+        """Every kind of fault to everybody, in random order, again and again, until cancelled."""
+        while True:
+            crashes: list[tuple[str, Fault]] = [("at a crash point", self._crash)] * 12
+            await self._play([*self._to_services(*REPLICAS), *crashes, *self._to_servers()])
+
+    async def once(self) -> None:
+        """Every kind of fault, but to one of the services only."""
+        service = self._chance.choice(sorted(POINTS))
+        crashes: list[tuple[str, Fault]] = [("at a crash point", self._crash)] * 3
+        await self._play([*self._to_services(service), *crashes, *self._to_servers()])
+
+    async def _play(self, deck: list[tuple[str, Fault]]) -> None:
+        self._chance.shuffle(deck)
+        for kind, fault in deck:
+            await fault()
+            self.done[kind] += 1
+            await asyncio.sleep(self._chance.uniform(*self.pause))
 
     async def heal(self) -> None:
         """End what was begun: frozen things go on, lines are as they were."""
+        for task in self._healing:
+            task.cancel()
         await asyncio.gather(*self._healing, return_exceptions=True)
         for lines in self._ground.lines.values():
             for proxy in (*lines["postgres"], *lines["nats"]):
                 proxy.heal()
 
-    def _deck(self) -> list[tuple[str, Fault]]:
-        deck: list[tuple[str, Fault]] = []
-        for service in REPLICAS:
-            deck.append((f"{service} killed", lambda service=service: self._kill(service)))
-            deck.append((f"{service} frozen", lambda service=service: self._freeze(service)))
-        deck += [("at a crash point", self._crash)] * 12
-        deck += [
+    def _to_services(self, *services: str) -> Iterator[tuple[str, Fault]]:
+        for service in services:
+            yield f"{service} killed", lambda service=service: self._kill(service)
+            yield f"{service} frozen", lambda service=service: self._freeze(service)
+
+    def _to_servers(self) -> list[tuple[str, Fault]]:
+        deck: list[tuple[str, Fault]] = [
             ("NATS killed", self._kill_nats),
             ("NATS frozen", self._freeze_nats),
             ("PostgreSQL killed", self._kill_postgres),
@@ -126,30 +139,32 @@ class Nemesis:
 
     async def _kill_nats(self) -> None:
         server = self._chance.choice(self._ground.bus)
-        await self._restart(server.name, server.pid, server.start)
+        await self._restart(server)
 
     async def _kill_postgres(self) -> None:
         server = self._ground.postgres
-        await self._restart(server.name, server.pid, server.start)
+        await self._restart(server)
 
     async def kill_server(self, name: str) -> None:
         """Kill one of the NATS servers, by name, and start it again."""
         server = next(each for each in self._ground.bus if each.name == name)
-        await self._restart(server.name, server.pid, server.start)
+        await self._restart(server)
         self.done["NATS killed"] += 1
 
-    async def _restart(self, name: str, pid: int | None, start: Callable[[], None]) -> None:
-        if pid is None or name in self._busy:
+    async def _restart(self, server: Nats | Postgres) -> None:
+        pid = server.pid
+        if pid is None or server.name in self._busy:
             return
-        self._busy.add(name)
+        self._busy.add(server.name)
         psutil.Process(pid).kill()
         down = self._chance.uniform(0.0, 2.0)
 
         def again() -> None:
+            wait_until(lambda: not server.is_running(), 10)
             time.sleep(down)
-            start()
+            server.start()
             self._ground.note_servers()
-            self._busy.discard(name)
+            self._busy.discard(server.name)
 
         await asyncio.to_thread(again)
 

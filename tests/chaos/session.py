@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -35,6 +35,8 @@ class Plan:
     servers: int = 1
     """Of NATS; three make a cluster with streams of three replicas."""
     pause: tuple[float, float] = (1.5, 6.0)
+    to_the_end: bool = False
+    """Whether the harm has an end, which is waited for."""
     patience: float = 240.0
     """Seconds that a round, and afterwards what is left, may take."""
 
@@ -71,6 +73,11 @@ async def harm_everything(_: Ground, nemesis: Nemesis) -> None:
     await nemesis.run()
 
 
+async def harm_once(_: Ground, nemesis: Nemesis) -> None:
+    """Each kind of fault one time."""
+    await nemesis.once()
+
+
 async def play(plan: Plan, harm: Harm = harm_everything) -> Outcome:
     """Run a session from empty servers to the verdict."""
     began = time.monotonic()
@@ -88,9 +95,11 @@ async def play(plan: Plan, harm: Harm = harm_everything) -> Outcome:
             for reader in readers:
                 await reader.prepare()
             async with _background(*(reader.run(seen) for reader in readers)):
-                async with _background(harm(ground, nemesis)):
+                async with _background(harm(ground, nemesis)) as (harming,):
                     budget = Budget(plan.runs - len(history.acknowledged))
                     await asyncio.gather(*(load.run(budget) for load in loads))
+                    if plan.to_the_end:
+                        await harming
                 wanted, kills = nemesis.wanted(), _kills(ground, nemesis)
                 await nemesis.heal()
                 await ground.until_ready()
@@ -117,11 +126,11 @@ async def _organizations(
 
 
 @asynccontextmanager
-async def _background(*work: Awaitable[None]) -> AsyncIterator[None]:
+async def _background(*work: Awaitable[None]) -> AsyncIterator[Sequence[Awaitable[None]]]:
     """Do this meanwhile; what goes wrong there is raised at the end."""
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
-        yield
+        yield tasks
     finally:
         for task in tasks:
             task.cancel()

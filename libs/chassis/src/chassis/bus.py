@@ -13,7 +13,7 @@ from uuid import UUID
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError, NoRespondersError
+from nats.errors import ConnectionClosedError, FlushTimeoutError, NoRespondersError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
 from nats.js.errors import APIError, NoStreamResponseError
@@ -202,13 +202,19 @@ def _passes(error: APIError) -> bool:
 
 
 async def settle(connection: Client) -> None:
-    """Return once the server knows every subscription made so far.
+    """Return once the server knows every subscription made so far, however long it is away.
 
     Twice, because nats-py writes a flush's PING ahead of the commands that its flusher still holds;
     by the answer to the first they are written, and the second goes behind them.
     """
-    await connection.flush()
-    await connection.flush()
+    for _ in range(2):
+        while True:
+            try:
+                await connection.flush()
+                break
+            except FlushTimeoutError:
+                # Away meanwhile: on the next connection the subscriptions are made again.
+                log.warning("nats_waited_for", connected=connection.is_connected)
 
 
 @dataclass
