@@ -1,6 +1,5 @@
 """What must hold when the faults are over."""
 
-import asyncio
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -15,17 +14,13 @@ from chassis.testing import eventually
 from contracts.streams import SERVICES
 
 from .ground import Ground
+from .leftovers import leftovers
 from .organization import Organization
 from .reader import look
 from .truth import PIPELINES, TABLES
 from .workload import ENDED, Acknowledged, History
 
 _TERMINAL = {f"run_{status}" for status in ENDED}
-_UNPUBLISHED = """
-SELECT schemaname || '.' || tablename AS name FROM pg_tables
-WHERE schemaname LIKE 'org\\_%\\_data' AND tablename LIKE 'v\\_%'
-  AND tablename NOT IN (SELECT relation FROM transform.table_versions)
-"""
 
 
 @dataclass
@@ -40,8 +35,6 @@ class Verdict:
     """What is neither, and wrong all the same."""
     ended: Counter[str] = field(default_factory=Counter)
     attempts: int = 0
-    reminded: int = 0
-    """Runs whose owners were asked again since they had moved last."""
 
     @property
     def holds(self) -> bool:
@@ -65,7 +58,8 @@ async def examine(
         await _published_as_ended(connection, verdict, terminal)
         for organization in organizations:
             await _tables(connection, verdict, organization, history)
-        await _nothing_left(ground, connection, verdict)
+        await _claims_and_letters(connection, verdict)
+        verdict.other += await leftovers(ground, connection, organizations)
     finally:
         await connection.close()
     return verdict
@@ -108,7 +102,7 @@ async def _runs(
     connection: asyncpg.Connection, verdict: Verdict, acknowledged: list[Acknowledged]
 ) -> None:
     """Every acknowledged run is there, once for each request, and no other."""
-    rows = await connection.fetch("SELECT id, status, repeats, state FROM orchestrator.runs")
+    rows = await connection.fetch("SELECT id, status, state FROM orchestrator.runs")
     known = {str(row["id"]) for row in rows}
     asked = Counter(said.run_id for said in acknowledged)
     verdict.lost += [
@@ -116,7 +110,6 @@ async def _runs(
     ]
     verdict.doubled += [f"run {key} answered {n} requests" for key, n in asked.items() if n > 1]
     verdict.ended.update(row["status"] for row in rows)
-    verdict.reminded = sum(row["repeats"] > 0 for row in rows)
     verdict.attempts = sum(json.loads(row["state"])["attempt"] for row in rows)
     gaps = await connection.fetch(
         "SELECT run_id FROM orchestrator.run_events GROUP BY run_id "
@@ -238,33 +231,9 @@ async def _tables(
             verdict.mixed.append(f"{organization.name}: {name} is not what its sources give")
 
 
-async def _nothing_left(ground: Ground, connection: asyncpg.Connection, verdict: Verdict) -> None:
-    """No claims, no versions that nobody publishes, no processes, no letters that nobody explains."""
+async def _claims_and_letters(connection: asyncpg.Connection, verdict: Verdict) -> None:
+    """No claims of runs that have ended, no letters that nobody explains."""
     for row in await connection.fetch("SELECT run_id, table_id FROM orchestrator.run_claims"):
         verdict.stuck.append(f"run {row['run_id']} still claims table {row['table_id']}")
     for letter in await dead_letters.letters(connection):
         verdict.other.append(f"dead letter of {letter.service}: {letter.subject}, {letter.reason}")
-    for replica in ground.of("transform"):
-        replica.change(VERSION_GRACE="0", SWEEP_EVERY="0.5")
-        replica.kill()
-    await asyncio.sleep(1)
-    await ground.until_ready()
-
-    async def swept() -> bool:
-        return not await connection.fetch(_UNPUBLISHED)
-
-    try:
-        await eventually(swept, within=60)
-    except AssertionError:
-        rows = await connection.fetch(_UNPUBLISHED)
-        verdict.other += [f"version {row['name']} was left behind" for row in rows]
-
-    async def alone() -> bool:
-        return not any(replica.leftovers() for replica in ground.replicas)
-
-    try:
-        await eventually(alone, within=20)
-    except AssertionError:
-        for replica in ground.replicas:
-            left = [f"{each.pid} {each.status()}" for each in replica.leftovers()]
-            verdict.other += [f"{replica.name} left process {each}" for each in left]

@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nats
 from nats.aio.client import Client
@@ -29,7 +30,8 @@ from .process import Deaths, Replica
 from .proxy import Proxy
 
 PASSWORD = "only-for-chaos"
-REPLICAS = dict.fromkeys(("auth", "ingest", "transform", "orchestrator", "gateway"), 2)
+SERVICES_TO_HARM = ("auth", "ingest", "transform", "orchestrator", "gateway")
+TWO_OF_EACH: dict[str, int] = dict.fromkeys(SERVICES_TO_HARM, 2)
 _READY_WITHIN = 90.0
 
 # Takes everything along when chaos itself is killed: the pipe on its stdin closes with it.
@@ -69,6 +71,16 @@ class Ground:
             if server.pid is not None:
                 (self.folder / "pids" / server.name).write_text(str(server.pid))
 
+    def login(self, service: str) -> dict[str, Any]:
+        """The settings by which a service reaches database and bus, past the proxies."""
+        rest = self.superuser_url.partition("@")[2]
+        return {
+            "database_url": f"postgresql://{service}:{PASSWORD}@{rest}",
+            "nats_url": ",".join(server.url for server in self.bus),
+            "nats_user": service,
+            "nats_password": PASSWORD,
+        }
+
     @asynccontextmanager
     async def as_migrator(self) -> AsyncIterator[Client]:
         """The bus as who may read and change streams."""
@@ -94,7 +106,9 @@ class Ground:
 
 
 @asynccontextmanager
-async def running(*, servers: int = 1, **settings: str) -> AsyncIterator[Ground]:
+async def running(
+    *, servers: int, replicas: Mapping[str, int], settings: Mapping[str, str]
+) -> AsyncIterator[Ground]:
     """Empty servers, of NATS so many, and the services on them; gone afterwards.
 
     `settings`: of all services, besides those that they need.
@@ -107,7 +121,7 @@ async def running(*, servers: int = 1, **settings: str) -> AsyncIterator[Ground]
             await prepare_database(ground.postgres.migrator_url, dict.fromkeys(owners, PASSWORD))
             urls = ",".join(server.url for server in ground.bus)
             await prepare_bus(urls, MIGRATOR, PASSWORD, servers)
-            await _start_services(ground, settings)
+            await _start_services(ground, replicas, settings)
             yield ground
         finally:
             await _stop(ground)
@@ -177,10 +191,12 @@ async def _start_servers(ground: Ground) -> None:
     ground.note_servers()
 
 
-async def _start_services(ground: Ground, settings: dict[str, str]) -> None:
+async def _start_services(
+    ground: Ground, replicas: Mapping[str, int], settings: Mapping[str, str]
+) -> None:
     key = base64.b64encode(os.urandom(32)).decode()
     taken: list[int] = []
-    for service, count in REPLICAS.items():
+    for service, count in replicas.items():
         for number in range(1, count + 1):
             name = f"{service}-{number}"
             lines = {

@@ -13,7 +13,7 @@ from stack.nats import Nats
 from stack.postgres import Postgres
 from stack.process import wait_until
 
-from .ground import REPLICAS, Ground
+from .ground import SERVICES_TO_HARM, Ground
 from .process import Replica
 from .proxy import Proxy
 
@@ -67,7 +67,7 @@ class Nemesis:
         """Every kind of fault to everybody, in random order, again and again, until cancelled."""
         while True:
             crashes: list[tuple[str, Fault]] = [("at a crash point", self._crash)] * 12
-            await self._play([*self._to_services(*REPLICAS), *crashes, *self._to_servers()])
+            await self._play([*self._to_services(*SERVICES_TO_HARM), *crashes, *self._to_servers()])
 
     async def once(self) -> None:
         """Every kind of fault, but to one of the services only."""
@@ -121,13 +121,20 @@ class Nemesis:
 
     async def _crash(self) -> None:
         """Let a process be one that will die at a point: first where none has died yet."""
-        wanted = self.wanted() or [(name, at) for name, all_ in POINTS.items() for at in all_]
-        service, point = self._chance.choice(wanted)
-        replica = self._any_of(service)
-        if replica.crash_at:
+        every = [(name, at) for name, all_ in POINTS.items() for at in all_]
+        armed = {(each.service, str(each.crash_at).partition(":")[0]) for each in self._armed()}
+        wanted = [point for point in self.wanted() or every if point not in armed]
+        if not wanted:
             return
+        service, point = self._chance.choice(wanted)
+        # Who is to die at another point keeps waiting for it, where there is a second process.
+        idle = [each for each in self._ground.of(service) if each not in self._armed()]
+        replica = self._chance.choice(idle or self._ground.of(service))
         nth = self._chance.randint(1, 12 if point.startswith("transaction") else 2)
         replica.kill(crash_at=f"{point}:{nth}")
+
+    def _armed(self) -> list[Replica]:
+        return [each for each in self._ground.replicas if each.crash_at]
 
     async def _freeze(self, service: str) -> None:
         """Now and then for longer than JetStream waits: then another takes over what it holds."""

@@ -1,5 +1,6 @@
 """An organisation under chaos: its sources, recipes and pipelines, and how they are edited and run."""
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,31 +25,23 @@ class Organization:
     async def build(self) -> None:
         """Make everything and run every pipeline once."""
         self.id = await self.client.sign_up(self.name)
+        sources = [name for name, table in TABLES.items() if not table.reads]
+        await asyncio.gather(*(self._make_source(name) for name in sources))
         for name, table in TABLES.items():
             if table.reads:
-                body: dict[str, Any] = {"name": name, "recipe": {"steps": list(table.recipe)}}
-                path = "/transformations"
-            else:
-                config: dict[str, Any] = {"upload_id": await self._upload(name)}
-                if name == STRICT:
-                    config["on_schema_change"] = "fail"
-                body = {"name": name, "type": "csv", "config": config}
-                path = "/sources"
-            made = await self.client.ask("POST", path, json=body, key=f"make {name}")
-            self.ids[name] = made.json()["id"]
+                recipe: dict[str, Any] = {"name": name, "recipe": {"steps": list(table.recipe)}}
+                self.ids[name] = await self._make("/transformations", recipe)
         for pipeline, tables in PIPELINES.items():
             sources = [self.ids[name] for name in tables if not TABLES[name].reads]
             recipes = [self.ids[name] for name in tables if TABLES[name].reads]
             body = {"name": pipeline, "source_ids": sources, "transformation_ids": recipes}
-            made = await self.client.ask("POST", "/pipelines", json=body, key=f"make {pipeline}")
-            self.pipelines[pipeline] = made.json()["id"]
+            self.pipelines[pipeline] = await self._make("/pipelines", body)
 
     async def edit(self, *, broken: str | None = None) -> None:
         """Give every source a file of the next generation; `broken` one that does not fit."""
         self.generation += 1
-        for name, table in TABLES.items():
-            if not table.reads:
-                await self._replace(name, broken=name == broken)
+        names = [name for name, table in TABLES.items() if not table.reads]
+        await asyncio.gather(*(self._replace(name, broken=name == broken) for name in names))
 
     async def mend(self, name: str) -> None:
         """Give a source the file that it should have had."""
@@ -75,6 +68,17 @@ class Organization:
         """The last runs, by id."""
         found = (await self.client.ask("GET", "/runs", params={"limit": 60})).json()
         return {run["id"]: run for run in found}
+
+    async def _make_source(self, name: str) -> None:
+        config: dict[str, Any] = {"upload_id": await self._upload(name)}
+        if name == STRICT:
+            config["on_schema_change"] = "fail"
+        body = {"name": name, "type": "csv", "config": config}
+        self.ids[name] = await self._make("/sources", body)
+
+    async def _make(self, path: str, body: dict[str, Any]) -> str:
+        key = f"make {body['name']}"
+        return (await self.client.ask("POST", path, json=body, key=key)).json()["id"]
 
     async def _replace(self, name: str, *, broken: bool = False) -> None:
         upload = await self._upload(name, broken=broken)

@@ -72,10 +72,6 @@ class Replica:
         if self._keeper is not None:
             await self._keeper
 
-    def change(self, **environment: str) -> None:
-        """Other settings, from its next start on."""
-        self._environment |= environment
-
     def kill(self, crash_at: str | None = None) -> None:
         """As a crash would; the next process dies at the point `crash_at`."""
         self._next = crash_at

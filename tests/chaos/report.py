@@ -53,8 +53,8 @@ def text(outcome: Outcome) -> str:
             f"{ended}. {told}."
         ),
         (
-            f"{outcome.asked_again} requests had to be made again. At the end "
-            f"{verdict.reminded} runs had been asked after since they had moved last."
+            f"{outcome.asked_again} requests had to be made again; runs that were silent for 30 s were "
+            f"asked after {outcome.reminded} times."
         ),
         (
             f"Readers looked {seen.looks} times at all tables of a pipeline, and lost their connection "

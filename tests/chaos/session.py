@@ -3,13 +3,13 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .checks import Verdict, examine
 from .client import Client
-from .ground import PASSWORD, Ground, running
+from .ground import PASSWORD, TWO_OF_EACH, Ground, running
 from .nemesis import Nemesis
 from .organization import Organization
 from .reader import Reader, Seen
@@ -34,7 +34,8 @@ class Plan:
     seed: int
     servers: int = 1
     """Of NATS; three make a cluster with streams of three replicas."""
-    pause: tuple[float, float] = (1.5, 6.0)
+    replicas: Mapping[str, int] = field(default_factory=lambda: TWO_OF_EACH)
+    pause: tuple[float, float] = (1.0, 4.5)
     to_the_end: bool = False
     """Whether the harm has an end, which is waited for."""
     patience: float = 240.0
@@ -52,6 +53,8 @@ class Outcome:
     nemesis: Nemesis
     ground: Ground
     asked_again: int
+    reminded: int
+    """How often the owners of a silent run's steps were asked again."""
     seconds: float
     wanted: list[tuple[str, str]]
     """Crash points at which no process died."""
@@ -83,7 +86,7 @@ async def play(plan: Plan, harm: Harm = harm_everything) -> Outcome:
     began = time.monotonic()
     chance = random.Random(plan.seed)
     history, seen = History(), Seen()
-    async with running(servers=plan.servers, **_SETTINGS) as ground:
+    async with running(servers=plan.servers, replicas=plan.replicas, settings=_SETTINGS) as ground:
         nemesis = Nemesis(ground, random.Random(chance.random()), pause=plan.pause)
         async with _organizations(ground, plan, chance) as organizations:
             loads = [
@@ -105,9 +108,11 @@ async def play(plan: Plan, harm: Harm = harm_everything) -> Outcome:
                 await ground.until_ready()
                 verdict = await examine(ground, organizations, history, within=plan.patience)
             asked_again = sum(each.client.asked_again for each in organizations)
+        logs = (replica.log.read_text() for replica in ground.of("orchestrator"))
+        reminded = sum(log.count('"run_stalled"') for log in logs)
     seconds = time.monotonic() - began
     return Outcome(
-        plan, history, seen, verdict, nemesis, ground, asked_again, seconds, wanted, kills
+        plan, history, seen, verdict, nemesis, ground, asked_again, reminded, seconds, wanted, kills
     )
 
 
