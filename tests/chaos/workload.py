@@ -77,7 +77,7 @@ class Workload:
     async def first(self) -> None:
         """Every pipeline once, so that all tables are there."""
         ids = [await self._start(pipeline, 0.0) for pipeline in PIPELINES]
-        await self._until_ended({run_id for run_id in ids if run_id})
+        await self._until_ended({run_id: 1 for run_id in ids if run_id})
 
     async def run(self, budget: Budget) -> None:
         """Rounds until the budget is spent."""
@@ -97,10 +97,14 @@ class Workload:
         ids = [run_id for run_id in await asyncio.gather(*starts) if run_id]
         doomed = [run_id for run_id in ids if self._chance.random() < _CANCELLED]
         await asyncio.gather(*(self._cancel(run_id) for run_id in doomed))
-        runs = await self._until_ended(set(ids))
+        runs = await self._until_ended(dict.fromkeys(ids, 1))
         if broken is not None:
             await self._own.mend(broken)
-        again = {run_id for run_id in ids if await self._retried(runs.get(run_id), broken)}
+        again = {
+            run_id: runs[run_id]["attempt"] + 1
+            for run_id in ids
+            if await self._retried(runs.get(run_id), broken)
+        }
         if again:
             runs |= await self._until_ended(again)
         self._note(ids, runs, broken)
@@ -132,12 +136,19 @@ class Workload:
         self._history.told["retries" if taken else "retries refused"] += 1
         return taken
 
-    async def _until_ended(self, ids: set[str]) -> dict[str, dict[str, Any]]:
+    async def _until_ended(self, attempts: dict[str, int]) -> dict[str, dict[str, Any]]:
+        """The runs, when those with the given ids have ended an attempt of that number or later."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._patience
         while True:
             runs = await self._own.runs()
-            open_ones = [key for key in ids if key not in runs or runs[key]["status"] not in ENDED]
+            open_ones = [
+                key
+                for key, attempt in attempts.items()
+                if key not in runs
+                or runs[key]["status"] not in ENDED
+                or runs[key]["attempt"] < attempt
+            ]
             if not open_ones:
                 return runs
             if clock() > deadline:
