@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import random
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -152,11 +154,7 @@ def _folder() -> Iterator[Path]:
 
 def _servers(folder: Path, servers: int) -> Ground:
     taken: list[int] = []
-
-    def port() -> int:
-        taken.append(ports.choose(taken=taken))
-        return taken[-1]
-
+    port = partial(_port, taken)
     peers = [port() for _ in range(servers)]
     bus = [
         Nats(
@@ -183,6 +181,13 @@ def _servers(folder: Path, servers: int) -> Ground:
     return Ground(folder, postgres, bus)
 
 
+def _port(taken: list[int]) -> int:
+    """One that is free and stays so while its server is dead: no connection is given it (32768 on)."""
+    wishes = (random.randrange(20_000, 32_000) for _ in range(50))
+    taken.append(ports.choose(*wishes, taken=taken))
+    return taken[-1]
+
+
 async def _start_servers(ground: Ground) -> None:
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1 + len(ground.bus)) as pool:
@@ -206,7 +211,7 @@ async def _start_services(
             for proxy in (*lines["postgres"], *lines["nats"]):
                 await proxy.start()
             ground.lines[name] = lines
-            taken.append(ports.choose(taken=taken))
+            port = _port(taken)
             environment = {
                 "DATABASE_URL": (
                     f"postgresql://{service}:{PASSWORD}@127.0.0.1:{lines['postgres'][0].port}/dalgo"
@@ -218,10 +223,10 @@ async def _start_services(
                 "ENCRYPTION_KEY": key,
                 "MASK_KEY": key,
                 "ACCESS_TOKEN_EXPIRE_MINUTES": "120",
-                "HTTP_PORT": str(taken[-1]),
+                "HTTP_PORT": str(port),
                 **settings,
             }
-            replica = Replica(service, number, taken[-1], environment, ground.folder, ground.deaths)
+            replica = Replica(service, number, port, environment, ground.folder, ground.deaths)
             ground.replicas.append(replica)
     await asyncio.gather(*(replica.start() for replica in ground.replicas))
     await ground.until_ready()
