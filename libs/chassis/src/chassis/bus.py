@@ -5,6 +5,7 @@ acknowledged by its stream when the call returns.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -201,20 +202,31 @@ def _passes(error: APIError) -> bool:
     return (error.code or 0) >= 500 or error.err_code == _IN_PROCESS
 
 
+_SETTLED = 20
+"""Seconds for the answer to a flush; more than a silent server is waited for (`ping_interval`).
+
+An answer that came after its flush was given up would end nats-py's reading of the connection.
+"""
+
+
 async def settle(connection: Client) -> None:
     """Return once the server knows every subscription made so far, however long it is away.
 
     Twice, because nats-py writes a flush's PING ahead of the commands that its flusher still holds;
     by the answer to the first they are written, and the second goes behind them.
     """
-    for _ in range(2):
-        while True:
-            try:
-                await connection.flush()
-                break
-            except FlushTimeoutError:
-                # Away meanwhile: on the next connection the subscriptions are made again.
-                log.warning("nats_waited_for", connected=connection.is_connected)
+    while True:
+        before = connection.stats["reconnects"]
+        if connection.is_connected:
+            # A new connection makes the subscriptions again by itself; that must be waited for too.
+            with contextlib.suppress(OSError, FlushTimeoutError):
+                await connection.flush(_SETTLED)
+                await connection.flush(_SETTLED)
+                if connection.is_connected and connection.stats["reconnects"] == before:
+                    return
+        if connection.is_closed:
+            raise ConnectionClosedError
+        await asyncio.sleep(0.05)
 
 
 @dataclass
