@@ -55,3 +55,7 @@ bench NAME *ARGS:
 # Conformance cases run through the whole product, by area: `just cases recipes [DIR]`.
 cases WHAT *ARGS:
     uv run python -m bench.cases_{{WHAT}} {{ARGS}}
+
+# Runs against everything that dies (CHAOS_RUNS, 500 unless said): what was done and found, JSON on the last line.
+chaos:
+    uv run python -m tests.chaos

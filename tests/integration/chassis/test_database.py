@@ -1,5 +1,6 @@
 """Transactions in the name of an organisation, and nothing carried over to the next one."""
 
+import socket
 from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
@@ -122,3 +123,15 @@ async def test_a_service_cannot_take_anothers_role_nor_change_its_own_tables(
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with database.transaction() as connection:
                 await connection.execute(statement)
+
+
+async def test_a_replica_that_hangs_or_a_line_that_is_lost_holds_no_lock_for_ever(
+    database: Database,
+):
+    async with database.transaction() as connection:
+        assert await connection.fetchval("SHOW idle_in_transaction_session_timeout") == "5min"
+        assert await connection.fetchval("SHOW tcp_keepalives_idle") == "30"
+    async with database.pool.acquire() as connection:
+        assert connection._con is not None
+        line = connection._con._transport.get_extra_info("socket")
+        assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1

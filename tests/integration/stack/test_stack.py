@@ -128,10 +128,10 @@ async def test_a_start_brings_everything_up_and_a_stop_leaves_nothing(
     assert not status(layout).running
 
     secrets = load(layout.secrets, NAMES)
-    (database_url, passwords), (_, user, password) = sorted(seen, key=len)
+    (database_url, passwords), (_, user, password, replicas) = sorted(seen, key=len)
     assert str(database_url).startswith("postgresql://dalgo_migrator:")
     assert passwords == {name: secrets.database[name] for name in NAMES if name != "gateway"}
-    assert (user, password) == ("migrator", secrets.bus["migrator"])
+    assert (user, password, replicas) == ("migrator", secrets.bus["migrator"], 1)
 
 
 async def test_each_service_gets_its_own_login_and_only_the_keys_it_needs(

@@ -6,6 +6,7 @@ import pytest
 
 from contracts.streams import SERVICES
 from stack.addresses import database_settings, given, login_url, split_nats
+from stack.errors import StackError
 from stack.layout import Layout
 from stack.services import SPECS, environment
 
@@ -81,6 +82,16 @@ def test_supabases_name_of_the_setting_goes_before_the_general_one():
 def test_user_and_password_of_a_given_bus_are_taken_out_of_its_url():
     assert split_nats("nats://me:p%3Aw@bus:4222") == ("nats://bus:4222", "me", "p:w")
     assert split_nats("nats://bus:4222") == ("nats://bus:4222", None, None)
+    cluster = "nats://me:pw@one:4222, nats://two:4222"
+    assert split_nats(cluster) == ("nats://one:4222,nats://two:4222", "me", "pw")
+
+
+def test_the_number_of_replicas_is_one_three_or_five():
+    assert given({}).nats_replicas == 1
+    assert given({"NATS_REPLICAS": "3"}).nats_replicas == 3
+    for wrong in ("2", "many", "0"):
+        with pytest.raises(StackError, match="NATS_REPLICAS"):
+            given({"NATS_REPLICAS": wrong})
 
 
 def test_the_data_directory_is_told_or_shared_or_below_home(tmp_path: Path):

@@ -66,6 +66,8 @@ async def jetstream(
     import nats
     from nats.errors import Error
 
+    from chassis.settings import servers_of
+
     url = addresses.given(environ).nats
     if url is None:
         port = _port(layout, "nats", "NATS_URL")
@@ -78,7 +80,7 @@ async def jetstream(
 
     try:
         connection = await nats.connect(
-            address,
+            servers_of(address),
             user=user,
             password=password,
             connect_timeout=_TIMEOUT,

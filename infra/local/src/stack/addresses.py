@@ -4,8 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
+from stack.errors import StackError
+
 _SUPABASE_POOLER = ".pooler.supabase.com"
 _TRANSACTION_POOLER = 6543
+_REPLICAS = ("1", "3", "5")
 
 
 @dataclass(frozen=True)
@@ -17,14 +20,27 @@ class Given:
     database_direct: str | None
     """The same past a transaction pooler, for migrations and loads."""
     nats: str | None
+    """Of one server, or of several of a cluster, comma-separated."""
+    nats_replicas: int = 1
+    """How many servers of the cluster keep each stream."""
 
 
 def given(environ: Mapping[str, str]) -> Given:
-    """Read SUPABASE_DB_URL (or DATABASE_URL), DATABASE_DIRECT_URL and NATS_URL."""
+    """Read SUPABASE_DB_URL (or DATABASE_URL), DATABASE_DIRECT_URL, NATS_URL and NATS_REPLICAS.
+
+    Raises StackError for a number of replicas that is none.
+    """
+    replicas = environ.get("NATS_REPLICAS") or "1"
+    if replicas not in _REPLICAS:
+        raise StackError(
+            f"NATS_REPLICAS is {replicas!r}: how many servers of the cluster keep each stream, one of "
+            f"{', '.join(_REPLICAS)}."
+        )
     return Given(
         environ.get("SUPABASE_DB_URL") or environ.get("DATABASE_URL") or None,
         environ.get("DATABASE_DIRECT_URL") or None,
         environ.get("NATS_URL") or None,
+        int(replicas),
     )
 
 
@@ -50,11 +66,15 @@ def database_settings(given: Given, url: str, user: str, password: str) -> dict[
 
 
 def split_nats(url: str) -> tuple[str, str | None, str | None]:
-    """URL without user, the user, the password, of a `nats://user:password@host` URL."""
-    parts = urlsplit(url)
-    user = unquote(parts.username) if parts.username else None
-    password = unquote(parts.password) if parts.password else None
-    return _with_login(parts, ""), user, password
+    """URLs without user, the user, the password, of comma-separated `nats://user:password@host`.
+
+    The user of the first that names one is taken for all.
+    """
+    servers = [urlsplit(each.strip()) for each in url.split(",") if each.strip()]
+    named = next((parts for parts in servers if parts.username), None)
+    user = unquote(named.username) if named and named.username else None
+    password = unquote(named.password) if named and named.password else None
+    return ",".join(_with_login(parts, "") for parts in servers), user, password
 
 
 def _with_login(parts: SplitResult, login: str) -> str:

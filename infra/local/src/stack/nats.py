@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path, PurePath
+from urllib.parse import quote
 
 from stack.errors import StackError
 from stack.files import write_private
@@ -20,6 +21,33 @@ _START = 60.0
 _MAX_PAYLOAD = 1024 * 1024
 _MAX_FILES = 10 * 1024**3
 _MAX_MEMORY = 64 * 1024**2
+
+
+@dataclass(frozen=True)
+class Member:
+    """One server's place in a cluster, whose members know each other by name, port and password."""
+
+    name: str
+    port: int
+    peers: Sequence[int]
+    """The ports at which the members listen for each other."""
+    password: str
+
+    def config(self, host: str) -> dict[str, object]:
+        """The `cluster` block of the server's configuration."""
+        login = {"user": "member", "password": self.password}
+        return {
+            "name": "dalgo",
+            "listen": f"{host}:{self.port}",
+            "authorization": login,
+            "routes": [
+                f"nats://member:{quote(self.password, safe='')}@{host}:{peer}"
+                for peer in self.peers
+                if peer != self.port
+            ],
+            # Clients are told all addresses by their settings, and go to no other.
+            "no_advertise": True,
+        }
 
 
 @dataclass(frozen=True)
@@ -70,6 +98,7 @@ def configuration(
     *,
     users: Sequence[User],
     system_password: str,
+    member: Member | None = None,
     test: bool,
 ) -> dict[str, object]:
     """The server's configuration; JSON is a subset of its own format."""
@@ -81,8 +110,9 @@ def configuration(
     if not test:
         # The default acknowledges before it has written.
         jetstream["sync_interval"] = "always"
-    return {
-        "server_name": "dalgo",
+    cluster: dict[str, object] = {"cluster": member.config(host)} if member else {}
+    return cluster | {
+        "server_name": member.name if member else "dalgo",
         "host": host,
         "port": port,
         "http": f"{host}:{http_port}",
@@ -104,8 +134,6 @@ def local_url(port: int) -> str:
 class Nats:
     """One server with JetStream below `home`; clients on `port`, its monitoring on `http_port`."""
 
-    name = "nats"
-
     def __init__(
         self,
         home: Path,
@@ -116,9 +144,14 @@ class Nats:
         system_password: str,
         log: Path,
         runs: Path,
+        member: Member | None = None,
         test: bool = False,
     ) -> None:
-        """`test` lets the server sync to disk when it likes; else before it acknowledges."""
+        """`test` lets the server sync to disk when it likes; else before it acknowledges.
+
+        `member`: its place in a cluster; it is ready before it has found the others.
+        """
+        self.name = member.name if member else "nats"
         self.home = home
         self.port = port
         self.http_port = http_port
@@ -126,6 +159,7 @@ class Nats:
         self.log = log
         self._system_password = system_password
         self._runs = runs
+        self._member = member
         self._test = test
         self._child: Child | None = None
 
@@ -161,6 +195,7 @@ class Nats:
             self.http_port,
             users=self.users,
             system_password=self._system_password,
+            member=self._member,
             test=self._test,
         )
         write_private(config, json.dumps(settings, indent=1))

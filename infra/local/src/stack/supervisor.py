@@ -181,16 +181,17 @@ class Stack:
             )
             self._units.append(nats)
             await self._start(nats, report)
-            url, user, password = nats.url, MIGRATOR, passwords[MIGRATOR]
+            url, user, password, replicas = nats.url, MIGRATOR, passwords[MIGRATOR], 1
             logins = {name: {"NATS_USER": name, "NATS_PASSWORD": passwords[name]} for name in names}
         else:
             # The users of a server that is not ours are its operator's affair.
             url, user, password = addresses.split_nats(self._given.nats)
+            replicas = self._given.nats_replicas
             login = {"NATS_USER": user, "NATS_PASSWORD": password}
             logins = {name: {k: v for k, v in login.items() if v} for name in names}
         began = time.perf_counter()
         try:
-            await self._prepare_bus(url, user, password)
+            await self._prepare_bus(url, user, password, replicas)
         except Exception as error:
             raise StackError(f"The bus could not be prepared: {_words(error)}") from error
         report("streams in place", time.perf_counter() - began)

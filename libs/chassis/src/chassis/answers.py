@@ -34,7 +34,6 @@ class Answers:
     def __init__(self, settings: BusSettings, service: str) -> None:
         self._line = Line()
         options = connection_options(settings, service, self._line)
-        options["servers"] = [settings.nats_url]
         user, password = options.pop("user", None), options.pop("password", None)
         security = (
             SASLPlaintext(username=str(user), password=str(password), use_ssl=False)

@@ -5,6 +5,7 @@ acknowledged by its stream when the call returns.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from uuid import UUID
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import ConnectionClosedError, NoRespondersError
+from nats.errors import ConnectionClosedError, FlushTimeoutError, NoRespondersError
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeout
-from nats.js.errors import NoStreamResponseError
+from nats.js.errors import APIError, NoStreamResponseError
 from opentelemetry.trace import SpanKind
 
-from chassis.settings import BusSettings
+from chassis.settings import BusSettings, servers_of
 from chassis.telemetry import carry, log, tracer
 from contracts.envelope import envelop, from_body, to_body, to_headers
 from contracts.message import Answer, Command, Event, Part, Request
@@ -28,8 +29,14 @@ from contracts.streams import CMD, EVT, Stream, inbox_prefix
 
 REPLY = TypeVar("REPLY", bound=Part)
 
-OUTAGE = 8.0
-"""Seconds for which a publish is tried again while the server is away."""
+OUTAGE = 10.0
+"""Seconds for which a publish is tried again while the server is away: a cluster may take 9 to elect."""
+
+_TRY = 2.0
+"""Seconds for one try: while a cluster elects a stream's leader, what is published gets no answer."""
+
+_IN_PROCESS = 10158
+"""The server's code for a repeat of a message that it has not finished storing."""
 
 
 class Bus:
@@ -165,9 +172,13 @@ class Bus:
         deadline = asyncio.get_running_loop().time() + OUTAGE
         while True:
             try:
-                await self.jetstream.publish(subject, body, stream=stream.name, headers=headers)
+                await self.jetstream.publish(
+                    subject, body, timeout=_TRY, stream=stream.name, headers=headers
+                )
                 return
-            except (NatsTimeout, NoStreamResponseError) as error:
+            except (NatsTimeout, NoStreamResponseError, APIError) as error:
+                if isinstance(error, APIError) and not _passes(error):
+                    raise
                 if asyncio.get_running_loop().time() > deadline:
                     raise problem(
                         503,
@@ -186,7 +197,9 @@ class Bus:
         """
         said = await asyncio.gather(
             *(
-                self.jetstream.publish(subject, body, stream=stream.name, headers=headers)
+                self.jetstream.publish(
+                    subject, body, timeout=_TRY, stream=stream.name, headers=headers
+                )
                 for stream, subject, body, headers in messages
             ),
             return_exceptions=True,
@@ -205,14 +218,36 @@ class Bus:
         await self.connection.publish(f"tick.{org_id.hex}.{self.service}.{key.hex}", body)
 
 
+def _passes(error: APIError) -> bool:
+    """Whether it is a matter of time: no leader yet, no quorum, or the first try is at work."""
+    return (error.code or 0) >= 500 or error.err_code == _IN_PROCESS
+
+
+_SETTLED = 20
+"""Seconds for the answer to a flush; more than a silent server is waited for (`ping_interval`).
+
+An answer that came after its flush was given up would end nats-py's reading of the connection.
+"""
+
+
 async def settle(connection: Client) -> None:
-    """Return once the server knows every subscription made so far.
+    """Return once the server knows every subscription made so far, however long it is away.
 
     Twice, because nats-py writes a flush's PING ahead of the commands that its flusher still holds;
     by the answer to the first they are written, and the second goes behind them.
     """
-    await connection.flush()
-    await connection.flush()
+    while True:
+        before = connection.stats["reconnects"]
+        if connection.is_connected:
+            # A new connection makes the subscriptions again by itself; that must be waited for too.
+            with contextlib.suppress(OSError, FlushTimeoutError):
+                await connection.flush(_SETTLED)
+                await connection.flush(_SETTLED)
+                if connection.is_connected and connection.stats["reconnects"] == before:
+                    return
+        if connection.is_closed:
+            raise ConnectionClosedError
+        await asyncio.sleep(0.05)
 
 
 @dataclass
@@ -240,12 +275,15 @@ def connection_options(settings: BusSettings, service: str, line: Line) -> dict[
         line.on_reconnect()
 
     options: dict[str, Any] = {
-        "servers": [settings.nats_url],
+        "servers": servers_of(settings.nats_url),
         "name": service,
         "inbox_prefix": inbox_prefix(service),
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 0.2,
         "connect_timeout": 2,
+        # A server that is gone without a word is noticed within 15 s (the default takes minutes).
+        "ping_interval": 5,
+        "max_outstanding_pings": 2,
         "error_cb": on_error,
         "disconnected_cb": on_disconnect,
         "reconnected_cb": on_reconnect,

@@ -7,6 +7,7 @@ works (`app.org_id`, forced row-level security); work across organisations takes
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
@@ -18,6 +19,7 @@ import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
+from chassis.crash_points import reached
 from chassis.settings import ServiceSettings
 from chassis.telemetry import log
 
@@ -27,6 +29,8 @@ AWAY = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
+    # A session that the server ended just before: "cannot switch to state", until the line closes.
+    asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
@@ -37,6 +41,7 @@ AWAY = (
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
+    _watch_line(connection)
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(
             kind,
@@ -44,6 +49,20 @@ async def _prepare(connection: asyncpg.Connection) -> None:
             encoder=lambda value: orjson.dumps(value).decode(),
             decoder=json.loads,
         )
+
+
+def _watch_line(connection: asyncpg.Connection) -> None:
+    """Notice within a minute that a server is gone without a word, while an answer is waited for.
+
+    asyncpg has no setting for it: without this a lost line holds its task, and its message, for ever.
+    """
+    line = connection._transport.get_extra_info("socket")  # noqa: SLF001  no other way in
+    if line is None or line.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, seconds in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, name):  # not everywhere
+            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), seconds)
 
 
 async def _leave(_: asyncpg.Connection) -> None:
@@ -96,6 +115,8 @@ class Database:
         """A transaction that sees and writes the rows of one organisation only."""
         async with self._begun(f"BEGIN; SET LOCAL app.org_id = '{UUID(int=org_id.int)}'") as own:
             yield own
+            reached("transaction.before_commit")
+        reached("transaction.committed")
 
     @asynccontextmanager
     async def system(self) -> AsyncIterator[Connection]:

@@ -19,6 +19,7 @@ from nats.js.client import JetStreamContext
 from opentelemetry.trace import SpanKind
 
 from chassis.bus import Bus
+from chassis.crash_points import reached
 from chassis.database import AWAY, Database
 from chassis.errors import Reject, Retry
 from chassis.outbox import Outgoing
@@ -36,7 +37,8 @@ Handler = Callable[[M, Meta], Awaitable[Sequence[Outgoing]]]
 OnDead = Callable[[M, Meta, str], Awaitable[Sequence[Outgoing]]]
 """What to say when a message is given up (the failure of its step), with the reason."""
 
-_FETCH = 30.0
+_FETCH = 5.0
+"""Seconds; a request to pull dies with the server that leads the consumer, and nobody says so."""
 _ATTEMPTS = 12
 """Deliveries after which a message is given up; with the backoff below about five minutes."""
 
@@ -188,6 +190,7 @@ class Jobs:
 
     async def _work(self, message: Msg, consumer: Consumer) -> None:
         """One message from fetch to acknowledgement; never raises but when cancelled."""
+        reached("job.fetched")
         try:
             meta = from_headers(message.headers, message.subject)
             kind = lookup(meta.type)
@@ -210,6 +213,7 @@ class Jobs:
         try:
             await asyncio.shield(task)
             await message.ack_sync(timeout=5)
+            reached("job.acknowledged")
         except asyncio.CancelledError:
             if task in self._stopped:
                 # It has ended, but when the process shuts down at the same moment.
@@ -235,7 +239,9 @@ class Jobs:
 
     async def _outcome(self, registration: Registration[M], body: M, meta: Meta) -> None:
         said = await registration.handle(body, meta)
+        reached("job.committed")
         await self._say(said)
+        reached("job.said")
 
     async def _say(self, said: Sequence[Outgoing]) -> None:
         for outgoing in said:

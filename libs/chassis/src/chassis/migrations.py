@@ -39,6 +39,16 @@ END $$;
 """
 
 
+_OF_A_LOGIN = {
+    # A replica that hangs, or is gone without a word, is not to hold its locks (the relay's, a
+    # run's) for ever: others wait for them.
+    "idle_in_transaction_session_timeout": "5min",
+    "tcp_keepalives_idle": "30s",
+    "tcp_keepalives_interval": "10s",
+    "tcp_keepalives_count": "3",
+}
+
+
 @dataclass(frozen=True)
 class Target:
     """A schema to migrate; `password` of its login role, None for a schema without a login."""
@@ -74,6 +84,8 @@ async def _login(connection: asyncpg.Connection, name: str, password: str) -> No
                 await connection.execute(f'CREATE ROLE "{role}" NOLOGIN')
         quoted = await connection.fetchval("SELECT quote_literal($1)", password)
         await connection.execute(f'ALTER ROLE "{name}" LOGIN NOINHERIT PASSWORD {quoted}')
+        for setting, value in _OF_A_LOGIN.items():
+            await connection.execute(f"ALTER ROLE \"{name}\" SET {setting} = '{value}'")
         database = await connection.fetchval("SELECT quote_ident(current_database())")
         await connection.execute(f'GRANT CONNECT ON DATABASE {database} TO "{name}"')
         await connection.execute(f'GRANT "{name}_system" TO "{name}" WITH INHERIT FALSE, SET TRUE')

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chassis.bus import Bus
+from chassis.crash_points import reached
 from chassis.database import AWAY, Connection, Database
 from chassis.telemetry import carry, log
 from contracts.envelope import envelop, new_id, to_body, to_headers
@@ -118,16 +119,24 @@ class Relay:
 
     async def _batch(self) -> bool:
         """Publish one batch; True when there may be more."""
+        full = await self._publish()
+        if full is not None:
+            reached("outbox.marked")
+        return full is True
+
+    async def _publish(self) -> bool | None:
+        """Publish one batch; whether it was a full one, None when there was nothing to do."""
         async with self._database.transaction() as connection:
             rows = await connection.fetch(_NEXT, f"{self._database.name}.outbox", _BATCH)
             if not rows:
-                return False
+                return None
             await self._bus.store_all(
                 [
                     (_STREAMS[row["stream"]], row["subject"], row["body"], dict(row["headers"]))
                     for row in rows
                 ]
             )
+            reached("outbox.published")
             await connection.execute(
                 "UPDATE outbox SET published_at = now() WHERE seq = ANY($1)",
                 [row["seq"] for row in rows],

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from starlette.applications import Starlette
 
-from chassis import telemetry
+from chassis import crash_points, telemetry
 from chassis.answers import Answers
 from chassis.bus import Bus
 from chassis.database import Database
@@ -138,6 +138,7 @@ def main(name: str, settings: S, build: Build[S]) -> None:
     Exits with status 1 when a background loop of it has ended.
     """
     telemetry.configure(name, settings)
+    crash_points.arm()
 
     async def serve_all() -> bool:
         async with running(name, settings, build) as service:

@@ -3,7 +3,7 @@
 import sys
 from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 EXAMPLES = {
@@ -21,12 +21,20 @@ class BusSettings(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
     nats_url: str
+    """Of one server, or of several of a cluster, comma-separated."""
     nats_user: str | None = None
     nats_password: SecretStr | None = None
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otel_exporter_otlp_endpoint: str | None = None
+
+    @field_validator("nats_url")
+    @classmethod
+    def _names_a_server(cls, value: str) -> str:
+        if not servers_of(value):
+            raise ValueError("it names no server")
+        return value
 
 
 class ServiceSettings(BusSettings):
@@ -36,6 +44,11 @@ class ServiceSettings(BusSettings):
     database_pool_size: int = Field(default=4, ge=1, le=50)
     database_statement_cache: int = Field(default=100, ge=0)
     """0 behind a transaction pooler, which cannot keep prepared statements."""
+
+
+def servers_of(nats_url: str) -> list[str]:
+    """The servers that a comma-separated NATS_URL names."""
+    return [part for part in (each.strip() for each in nats_url.split(",")) if part]
 
 
 S = TypeVar("S", bound=BaseSettings)

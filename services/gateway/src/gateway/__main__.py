@@ -2,7 +2,7 @@
 
 import asyncio
 
-from chassis import telemetry
+from chassis import crash_points, telemetry
 from chassis.serving import serve
 from chassis.settings import load
 from gateway.app import running
@@ -20,6 +20,7 @@ def main() -> None:
     """Run the gateway as this process until SIGTERM or SIGINT."""
     settings = load(Settings)
     telemetry.configure("gateway", settings)
+    crash_points.arm()
     asyncio.run(_serve(settings))
 
 

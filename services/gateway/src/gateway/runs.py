@@ -10,6 +10,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Query, Response
 
+from chassis.crash_points import reached
 from contracts.envelope import derived_id
 from contracts.orchestrator import (
     CancelRun,
@@ -95,6 +96,7 @@ async def start_run(
     with edge.fanout.listen(caller.org_id, run_id) as listener:
         run = await _find(edge, caller, run_id) if options.key is not None else None
         if run is None:
+            reached("start.received")
             # Said twice under one id it is stored once; a run that exists ignores it anyway.
             await edge.bus.send(
                 command,
@@ -102,6 +104,7 @@ async def start_run(
                 actor=caller.actor,
                 id=derived_id("start_run", run_id),
             )
+            reached("start.stored")
             run = _told(await _hear(listener, FIRST_WORD, _tells_run))
         if options.wait:
             run = await _until_end(edge, caller, run_id, listener, options.wait, run)

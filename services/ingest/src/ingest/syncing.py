@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from chassis.bus import Bus
+from chassis.crash_points import reached
 from chassis.database import AWAY, Database
 from chassis.errors import Retry
 from chassis.jobs import Stopped
@@ -161,6 +162,7 @@ class Syncer:
     async def _commit(
         self, org_id: UUID, command: SyncSource, outcome: Outcome, meta: Meta
     ) -> Sequence[Outgoing]:
+        reached("sync.loaded")
         left = await self._steps.finish(org_id, command.source_id, outcome)
         if left is not None:
             for relation in left:

@@ -8,6 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from chassis.bus import Bus
+from chassis.crash_points import reached
 from chassis.database import AWAY
 from chassis.errors import Retry
 from chassis.telemetry import log
@@ -95,6 +96,7 @@ class Admission:
         state = await self._store.claim(run_id, org_id)
         if state is None:
             return
+        reached("run.claimed")
         try:
             message = await self.plan(state, org_id)
         except ProblemError as error:

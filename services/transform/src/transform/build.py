@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from chassis.crash_points import reached
 from chassis.database import Connection, Database, affected, queries
 from chassis.jobs import Stopped
 from chassis.outbox import Outgoing
@@ -205,6 +206,7 @@ class Builder:
                 bytes=size,
                 fingerprint=work.fingerprint,
             )
+            reached("build.written")
             built = _built(command, lease, version, work, warnings, unchanged=False)
             await _finish(connection, lease, built)
         taken = round(time.perf_counter() - began, 4)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
+from chassis.crash_points import reached
 from chassis.database import Connection, Database, affected, collect, queries
 from chassis.outbox import Outgoing
 from chassis.telemetry import log
@@ -103,6 +104,7 @@ class Publisher:
             table_ids=tuple(table.table_id for table in command.tables),
             attempt=command.attempt,
         )
+        reached("publish.begun")
         began = time.perf_counter()
         async with self._database.organization(org_id) as connection:
             await connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
@@ -120,6 +122,8 @@ class Publisher:
                     await replace_views(connection, org_id, changed)
             for _, version in changed:
                 await _record(connection, org_id, version)
+            reached("publish.moved")
+        reached("publish.committed")
         taken = round(time.perf_counter() - began, 4)
         log.info("run_published", run_id=str(command.run_id), tables=len(changed), seconds=taken)
         altered = [table.table_id for table, new in changed if table.columns != new.columns]

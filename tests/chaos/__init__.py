@@ -1,0 +1,1 @@
+"""Chaos: acknowledged runs against a nemesis, and what must hold afterwards."""
