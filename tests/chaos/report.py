@@ -65,14 +65,14 @@ def text(outcome: Outcome) -> str:
         "|---|---|",
         *(f"| {kind} | {number} |" for kind, number in sorted(outcome.nemesis.done.items())),
         "",
-        "| a process died at | of | times |",
-        "|---|---|---|",
-        *(
+    ]
+    if deaths.points:
+        lines += ["| a process died at | of | times |", "|---|---|---|"]
+        lines += [
             f"| `{point}` | {service} | {number} |"
             for (service, point), number in sorted(deaths.points.items())
-        ),
-        "",
-    ]
+        ]
+        lines.append("")
     if outcome.wanted and plan.servers == 1:
         missing = ", ".join(f"{point} of {service}" for service, point in outcome.wanted)
         lines += [f"No process died at {missing}.", ""]
