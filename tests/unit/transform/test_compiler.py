@@ -12,7 +12,6 @@ from recipe import Context, parse
 from transform.compiler import (
     Compiler,
     cycle_error,
-    fingerprint,
     live_tables,
     pinned_tables,
     recipe_tables,
@@ -149,20 +148,6 @@ def test_tables_are_read_where_they_are():
     newer = version(published.table_id)
     pinned = pinned_tables(ORG, [published, fresh], [newer])
     assert [one.relation for one in pinned.values()] == [newer.relation]
-
-
-async def test_fingerprints_tell_statements_and_inputs_apart(compiler):
-    people = table("People")
-    recipe = parse({"steps": [{"type": "source", "table": people.physical_name}]})
-    first, second = version(people.table_id), version(people.table_id)
-
-    async def of(given: TableVersion, recipe=recipe) -> str:
-        tables = pinned_tables(ORG, [people], [given])
-        return fingerprint(await compiler.compile(recipe, tables, NOON), [given])
-
-    shorter = parse({"steps": [*recipe.model_dump()["steps"], {"type": "limit", "count": 1}]})
-    assert await of(first) == await of(first)
-    assert len({await of(first), await of(second), await of(first, shorter)}) == 3
 
 
 def test_a_cycle_is_told_at_the_step_where_its_way_begins():

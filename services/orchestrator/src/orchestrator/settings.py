@@ -10,7 +10,7 @@ class Settings(ServiceSettings):
 
     max_active_runs_per_organization: int = Field(default=4, ge=1)
     """Runs of one organisation that may be under way at once; the rest wait in the queue."""
-    max_syncs_per_organization: int = Field(default=2, ge=1)
+    max_syncs_per_organization: int = Field(default=3, ge=1)
     """Syncs of one organisation that may be under way at once: as many as one ingest works on."""
     max_builds_per_organization: int = Field(default=2, ge=1)
     """Builds of one organisation that may be under way at once: as many as one transform works on."""

@@ -14,14 +14,15 @@ from contracts.envelope import Meta, derived_id, new_id
 from contracts.problem import Problem, ProblemError, problem
 from contracts.tables import Notice, TableVersion
 from contracts.transform import BuildTransformation, TransformationBuilt, TransformationFailed
-from recipe import Compiled, Context, parse
+from recipe import Context, parse
 from transform.catalogue import read_tables
 from transform.checks import run_checks
 from transform.column_names import ColumnNames
-from transform.compiler import Compiler, fingerprint, pinned_tables, tables_read
+from transform.compiler import Compiler, pinned_tables, tables_read
 from transform.domain import CatalogueTable, not_synced, organization_of
 from transform.refusals import REFUSALS, refusal
 from transform.session import Sessions
+from transform.statements import Statement, Statements, fingerprint
 from warehouse import versions
 from warehouse.access import as_org
 from warehouse.names import data_schema, qualified, version_relation
@@ -51,9 +52,8 @@ class Claimed:
 class _Work:
     """A statement that is ready to run."""
 
-    compiled: Compiled
+    statement: Statement
     fingerprint: str
-    sql: str
 
 
 class Builder:
@@ -68,7 +68,7 @@ class Builder:
     ) -> None:
         self._database = database
         self._sessions = sessions
-        self._compiler = compiler
+        self._statements = Statements(compiler)
         self._column_names = column_names
 
     async def build_transformation(
@@ -177,11 +177,8 @@ class Builder:
         pinned = pinned_tables(org_id, tables, command.inputs)
         context = Context(as_of=command.as_of, timezone=command.timezone)
         named = await self._column_names.read(org_id, recipe, pinned, context)
-        compiled = await self._compiler.compile(named.recipe, pinned, context)
-        checks = (check.sql for check in compiled.checks)
-        await self._compiler.vouch(org_id, compiled.sql, *checks)
-        readable = await self._compiler.readable(compiled)
-        return _Work(compiled, fingerprint(compiled, command.inputs), readable)
+        statement = await self._statements.over(org_id, named.recipe, pinned, context)
+        return _Work(statement, fingerprint(statement, command.inputs))
 
     async def _materialize(
         self, org_id: UUID, command: BuildTransformation, lease: int, work: _Work
@@ -193,15 +190,15 @@ class Builder:
         async with self._database.organization(org_id) as connection:
             await self._sessions.prepare(connection, org_id, command.timezone)
             async with as_org(connection, org_id):
-                made = await connection.execute(f"CREATE TABLE {target} AS\n{work.compiled.sql}")
+                made = await connection.execute(f"CREATE TABLE {target} AS\n{work.statement.sql}")
                 await versions.analyze(connection, org_id, relation)
                 size = await versions.size(connection, org_id, relation)
-                warnings = await run_checks(connection, work.compiled.checks)
+                warnings = await run_checks(connection, work.statement.checks)
             version = TableVersion(
                 table_id=command.transformation_id,
                 version_id=version_id,
                 relation=relation,
-                columns=work.compiled.columns,
+                columns=work.statement.columns,
                 rows=affected(made),
                 bytes=size,
                 fingerprint=work.fingerprint,
@@ -224,7 +221,7 @@ class Builder:
         work: _Work,
     ) -> Outcome:
         # What failed was never published; what was warned of still is as it was.
-        warning = [check for check in work.compiled.checks if check.severity == "warn"]
+        warning = [check for check in work.statement.checks if check.severity == "warn"]
         async with self._database.organization(org_id) as connection:
             warnings: tuple[Notice, ...] = ()
             if warning:
@@ -276,7 +273,7 @@ def _built(
         lease=lease,
         tables=(version,),
         unchanged=unchanged,
-        sql=work.sql,
+        sql=work.statement.readable,
         warnings=warnings,
     )
 

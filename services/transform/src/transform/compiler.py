@@ -1,7 +1,6 @@
 """Recipes on the catalogue's tables: names resolved, checked, compiled, one at a time."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -270,13 +269,6 @@ def final_columns(checked: Checked) -> tuple[Column, ...]:
         column.model_copy(update={"physical": name})
         for column, name in zip(columns, names, strict=True)
     )
-
-
-def fingerprint(compiled: Compiled, inputs: Sequence[TableVersion]) -> str:
-    """Equal when the same statement and checks run over the same versions (SHA-256, hex)."""
-    checks = [f"{check.severity} {check.sql}" for check in compiled.checks]
-    versions = sorted(version.version_id.hex for version in inputs)
-    return hashlib.sha256("\n".join([compiled.sql, *checks, *versions]).encode()).hexdigest()
 
 
 def cycle_error(
