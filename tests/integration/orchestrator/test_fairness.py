@@ -16,6 +16,7 @@ from orchestrator.room import Slots
 from orchestrator.store import RunStore
 
 RUNS, STEPS, SLOTS = 1000, 8, 2
+FEW = {"MAX_SYNCS_PER_ORGANIZATION": str(SLOTS), "MAX_BUILDS_PER_ORGANIZATION": str(SLOTS)}
 
 
 class Worker:
@@ -84,7 +85,7 @@ class Worker:
 async def flooder(start_service, neighbours):
     """An organisation with a thousand queued runs, of many sources or of many recipes each."""
     flooder = new_id()
-    service = await start_service("orchestrator")
+    service = await start_service("orchestrator", **FEW)
     sources = [neighbours.source(f"source {n}") for n in range(5 * STEPS)]
     recipes = [neighbours.recipe(f"recipe {n}") for n in range(5 * STEPS)]
     for first in range(0, RUNS, 50):
@@ -140,7 +141,7 @@ async def test_an_organisation_never_has_more_steps_under_way_than_slots(run_ser
         await neighbours.published(await neighbours.hear(PublishRun, run_id=run_id))
         await neighbours.hear(RunSucceeded, run_id=run_id)
 
-    many = {"MAX_ACTIVE_RUNS_PER_ORGANIZATION": "12"}
+    many = FEW | {"MAX_ACTIVE_RUNS_PER_ORGANIZATION": "12"}
     async with run_service("orchestrator", **many), run_service("orchestrator", **many):
         # All at once, so that they are admitted side by side.
         runs = await asyncio.gather(
@@ -154,7 +155,7 @@ async def test_an_organisation_never_has_more_steps_under_way_than_slots(run_ser
 
 
 async def test_runs_that_begin_at_the_same_moment_share_the_slots(start_service, silent):
-    service = await start_service("orchestrator")
+    service = await start_service("orchestrator", **FEW)
     sources = {await silent.start(source): source for source in map(silent.source, "abcdef")}
     for run_id in sources:
         await silent.hear(RunQueued, run_id=run_id)
@@ -189,7 +190,7 @@ async def test_runs_that_begin_at_the_same_moment_share_the_slots(start_service,
 
 
 async def test_a_run_leaves_the_next_slot_to_another_of_its_organisation(start_service, neighbours):
-    await start_service("orchestrator")
+    await start_service("orchestrator", **FEW)
     long = await neighbours.start(*(neighbours.source(f"table {n}") for n in range(6)))
     first = await neighbours.hear(SyncSource, run_id=long, count=1)
     await neighbours.hear(SyncSource, run_id=long, count=2)
@@ -206,7 +207,7 @@ async def test_a_run_leaves_the_next_slot_to_another_of_its_organisation(start_s
 
 
 async def test_a_cancel_gives_what_a_run_held_to_the_next(start_service, neighbours):
-    await start_service("orchestrator")
+    await start_service("orchestrator", **FEW)
     long = await neighbours.start(*(neighbours.source(f"table {n}") for n in range(6)))
     await neighbours.hear(SyncSource, run_id=long, count=2)
     short = await neighbours.start(*(neighbours.source(f"other {n}") for n in range(3)))
