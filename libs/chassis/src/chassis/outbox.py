@@ -1,9 +1,14 @@
-"""The outbox: messages written with the state they tell of, and relayed to the bus afterwards."""
+"""The outbox: messages written with the state they tell of, and sent to the bus afterwards.
+
+Whoever has committed hands its messages over, and they leave at once. What was not handed over, or
+not sent because its process died, is found in the table by a relay.
+"""
 
 import asyncio
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from chassis.bus import Bus
@@ -12,12 +17,16 @@ from chassis.database import AWAY, Connection, Database
 from chassis.telemetry import carry, log
 from contracts.envelope import envelop, new_id, to_body, to_headers
 from contracts.message import Command, Event
-from contracts.streams import CMD, EVT, STREAMS
+from contracts.problem import ProblemError
+from contracts.streams import CMD, EVT, STREAMS, Stream
 
 _BATCH = 200
 _IDLE = 1.0
 _KEEP = "24 hours"
+_AGAIN = 0.05
 _TIDY = 600.0
+_LEFT_BEHIND = 3.0
+"""Seconds after which a message that is not marked as sent was left behind by a process that died."""
 _STREAMS = {stream.name: stream for stream in STREAMS}
 
 _PUT = """
@@ -32,12 +41,14 @@ ON CONFLICT (id) DO NOTHING
 # behind a transaction pooler too.
 _NEXT = """
 WITH own AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(hashtext($1)) AS is_held)
-SELECT message.* FROM own CROSS JOIN LATERAL (
-    SELECT seq, stream, subject, headers, body FROM outbox
-    WHERE own.is_held AND published_at IS NULL ORDER BY seq LIMIT $2
-) message
+SELECT own.is_held, message.* FROM own LEFT JOIN LATERAL (
+    SELECT seq, id, stream, subject, headers, body FROM outbox
+    WHERE own.is_held AND published_at IS NULL AND created_at <= clock_timestamp() - $3::interval
+    ORDER BY seq LIMIT $2
+) message ON true
 ORDER BY seq
 """
+_MARK = "UPDATE outbox SET published_at = now() WHERE id = ANY($1) AND published_at IS NULL"
 
 
 @dataclass(frozen=True)
@@ -51,17 +62,25 @@ class Outgoing:
     time: datetime | None = None
 
 
+Row = tuple[UUID, str, str, dict[str, str], bytes]
+"""A message as the table holds it: id, stream, subject, headers, body."""
+
+
 class Outbox:
-    """Writes messages in the caller's transaction; `wake` tells the relay that it committed."""
+    """Writes messages in the caller's transaction; to be told when that has committed."""
 
     def __init__(self, service: str) -> None:
         self._service = service
         self.woken = asyncio.Event()
+        self.handed: list[Row] = []
+        """Committed, and to be sent by this process."""
+        self.is_due = False
+        """Whether more was committed, which is to be looked for."""
 
-    async def put(self, connection: Connection, messages: Iterable[Outgoing]) -> None:
-        """Keep messages for the relay; they leave if and only if the transaction commits."""
+    async def put(self, connection: Connection, messages: Iterable[Outgoing]) -> Sequence[Row]:
+        """Keep messages; they leave if and only if the transaction commits."""
         trace = carry()
-        rows: list[tuple[UUID, str, str, dict[str, str], bytes]] = []
+        rows: list[Row] = []
         for outgoing in messages:
             message = outgoing.message
             meta = envelop(
@@ -78,73 +97,124 @@ class Outbox:
             rows.append((meta.id, stream.name, subject, to_headers(meta) | trace, to_body(message)))
         if rows:
             await connection.execute(_PUT, *map(list, zip(*rows, strict=True)))
+        return rows
+
+    def hand_over(self, rows: Sequence[Row]) -> None:
+        """Send what was put, now that it is committed."""
+        self.handed += rows
+        self.woken.set()
 
     def wake(self) -> None:
-        """Call after the commit, so that the relay does not wait for its next look."""
+        """Look for what was committed and not handed over."""
+        self.is_due = True
         self.woken.set()
 
 
 class Relay:
-    """Publishes what the outbox holds, in order; one replica at a time does it."""
+    """Sends what the outbox holds.
+
+    What one process commits leaves in that order, and what is found in the table in the order of the
+    table, by one replica at a time. Two replicas that move one run at the same moment may be heard in
+    either order: whoever cares goes by the version that the messages bear.
+    """
 
     def __init__(self, database: Database, bus: Bus, outbox: Outbox) -> None:
         self._database = database
         self._bus = bus
         self._outbox = outbox
+        self._sent: list[UUID] = []
+        """Handed over and sent, but not marked yet: a mark for each would cost more than it saves."""
+        self._age = _LEFT_BEHIND
+        """How old a message must be to be looked for, in seconds."""
 
     async def run(self) -> None:
         """Relay until cancelled; a lost database or bus is waited for."""
         clock = asyncio.get_running_loop().time
-        tidy_at = clock()
-        while True:
-            try:
-                if clock() >= tidy_at:
-                    await self._forget()
-                    tidy_at = clock() + _TIDY
-                full = await self._batch()
-            except AWAY as error:
-                log.warning("relay_waits", error=str(error) or repr(error))
+        tidy_at = look_at = clock()
+        try:
+            while True:
                 full = False
-            except Exception:
-                log.exception("relay_failed")
-                full = False
-            if not full:
                 try:
-                    # Not wait_for: Python 3.11's loses a cancellation that meets a wake-up.
-                    async with asyncio.timeout(_IDLE):
-                        await self._outbox.woken.wait()
-                except TimeoutError:
+                    await self._send_handed()
+                    if self._outbox.is_due or clock() >= look_at:
+                        self._age = 0.0 if self._outbox.is_due else self._age
+                        self._outbox.is_due = False
+                        await self._mark()
+                        found = await self._batch()
+                        full = found == _BATCH
+                        if found is None and self._age == 0:
+                            # Another replica is at it, but began before the last commit, perhaps.
+                            look_at = clock() + _AGAIN
+                        else:
+                            self._age, look_at = _LEFT_BEHIND, clock() + _IDLE
+                    if clock() >= tidy_at:
+                        await self._forget()
+                        tidy_at = clock() + _TIDY
+                except (ProblemError, *AWAY) as error:
+                    # What was handed over stays in the table: the next look is for all of it.
+                    self._age = 0.0
+                    look_at = clock() + _IDLE
+                    log.warning("relay_waits", error=str(error) or repr(error))
+                except Exception:
+                    self._age = 0.0
+                    look_at = clock() + _IDLE
+                    log.exception("relay_failed")
+                if full:
+                    self._outbox.is_due = True
                     continue
-            self._outbox.woken.clear()
+                # Not wait_for: Python 3.11's loses a cancellation that meets a wake-up.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(max(0.0, look_at - clock())):
+                        await self._outbox.woken.wait()
+                self._outbox.woken.clear()
+        finally:
+            with contextlib.suppress(*AWAY):
+                await self._mark()
 
-    async def _batch(self) -> bool:
-        """Publish one batch; True when there may be more."""
-        full = await self._publish()
-        if full is not None:
-            reached("outbox.marked")
-        return full is True
+    async def _send_handed(self) -> None:
+        while self._outbox.handed:
+            rows, self._outbox.handed = self._outbox.handed[:_BATCH], self._outbox.handed[_BATCH:]
+            await self._bus.store_all([_placed(*row[1:]) for row in rows])
+            reached("outbox.published")
+            self._sent += [row[0] for row in rows]
 
-    async def _publish(self) -> bool | None:
-        """Publish one batch; whether it was a full one, None when there was nothing to do."""
+    async def _mark(self) -> None:
+        if not self._sent:
+            return
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(_NEXT, f"{self._database.name}.outbox", _BATCH)
-            if not rows:
+            await connection.execute(_MARK, self._sent)
+        self._sent = []
+        reached("outbox.marked")
+
+    async def _batch(self) -> int | None:
+        """Publish one batch; how many there were, None while another replica does this."""
+        async with self._database.transaction() as connection:
+            rows = await connection.fetch(
+                _NEXT, f"{self._database.name}.outbox", _BATCH, timedelta(seconds=self._age)
+            )
+            if not rows[0]["is_held"]:
                 return None
+            if rows[0]["seq"] is None:
+                return 0
             await self._bus.store_all(
                 [
-                    (_STREAMS[row["stream"]], row["subject"], row["body"], dict(row["headers"]))
+                    _placed(row["stream"], row["subject"], dict(row["headers"]), row["body"])
                     for row in rows
                 ]
             )
             reached("outbox.published")
-            await connection.execute(
-                "UPDATE outbox SET published_at = now() WHERE seq = ANY($1)",
-                [row["seq"] for row in rows],
-            )
-            return len(rows) == _BATCH
+            await connection.execute(_MARK, [row["id"] for row in rows])
+        reached("outbox.marked")
+        return len(rows)
 
     async def _forget(self) -> None:
         async with self._database.transaction() as connection:
             await connection.execute(
                 f"DELETE FROM outbox WHERE published_at < now() - interval '{_KEEP}'"
             )
+
+
+def _placed(
+    stream: str, subject: str, headers: dict[str, str], body: bytes
+) -> tuple[Stream, str, bytes, dict[str, str]]:
+    return _STREAMS[stream], subject, body, headers

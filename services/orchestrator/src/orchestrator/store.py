@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from chassis.database import Connection, Database, affected, collect, queries
 from chassis.errors import Reject, Retry
-from chassis.outbox import Outbox, Outgoing
+from chassis.outbox import Outbox, Outgoing, Row
 from chassis.paging import after, cursor
 from chassis.telemetry import log
 from contracts.envelope import derived_id
@@ -34,6 +34,10 @@ class _Applied:
 
     state: RunState
     room_is_left: bool
+    said: Sequence[Row]
+    """What leaves with the commit."""
+    set_off: bool
+    """Other runs were started in the same transaction."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,9 @@ class RunStore:
             )
         if applied is None:
             return None
-        self._outbox.wake()
+        self._outbox.hand_over(applied.said)
+        if applied.set_off:
+            self._outbox.wake()
         if applied.room_is_left:
             self.woken.set()
         return applied.state
@@ -164,11 +170,12 @@ class RunStore:
         else:
             raise Retry("the run was moved by another replica", after=0.05)
         revision = row["revision"] or 0
-        followers = await self._say(connection, org_id, old, result, at, actor, revision)
+        said, followers = await self._say(connection, org_id, old, result, at, actor, revision)
         _tell(old, result.state)
         if followers:
             await self.set_off(connection, org_id, followers, success(result.state), row["now"])
-        return _Applied(result.state, is_left(self._slots, others, result.state))
+        room_is_left = is_left(self._slots, others, result.state)
+        return _Applied(result.state, room_is_left, said, set_off=bool(followers))
 
     async def set_off(
         self,
@@ -249,8 +256,8 @@ class RunStore:
         at: datetime,
         actor: str,
         revision: int,
-    ) -> list[Follower]:
-        """Keep and send what moved says; gives the pipelines that it sets off."""
+    ) -> tuple[Sequence[Row], list[Follower]]:
+        """Keep what moved says; gives it, and the pipelines that it sets off."""
         state = moved.state
         events = [
             (version, message.token.rpartition(".")[0], message.model_dump(mode="json"))
@@ -273,8 +280,8 @@ class RunStore:
             followers = await end_run(connection, state)
         elif old is not None and old.has_ended:
             await _queries.stand_in_line(connection, run_id=state.run_id)
-        await self._outbox.put(connection, _outgoing(moved, org_id, at, actor, revision))
-        return followers
+        said = await self._outbox.put(connection, _outgoing(moved, org_id, at, actor, revision))
+        return said, followers
 
     async def claim(self, run_id: UUID, org_id: UUID) -> RunState | None:
         """Reserve the tables of a queued run; None when it may not start now.
