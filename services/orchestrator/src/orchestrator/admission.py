@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from uuid import UUID
@@ -15,7 +15,7 @@ from chassis.telemetry import log
 from contracts.envelope import derived_id, new_id
 from contracts.ingest import PlanSources
 from contracts.problem import ProblemError
-from contracts.transform import PlanTransformations
+from contracts.transform import PlanTransformations, TransformationsPlan
 from orchestrator.domain import Message, RoomFreed, RunPlanned, RunPlanRefused, RunState
 from orchestrator.retrying import require_intact
 from orchestrator.store import RunStore
@@ -122,17 +122,21 @@ class Admission:
 
         A run that was begun before keeps what it had pinned: 409 when that does not hold any more.
         """
-        timezone, sources = await asyncio.gather(
+        # Nearly all sources fill their own table alone, so that both can be asked at once.
+        timezone, sources, transformations = await asyncio.gather(
             self._zones.of(org_id),
             self._bus.ask(PlanSources(source_ids=state.source_ids), org_id=org_id),
+            self._plan_transformations(state, org_id, state.source_ids),
+            return_exceptions=True,
         )
-        transformations = await self._bus.ask(
-            PlanTransformations(
-                transformation_ids=state.transformation_ids,
-                source_table_ids=sources.table_ids,
-            ),
-            org_id=org_id,
-        )
+        if isinstance(timezone, BaseException):
+            raise timezone
+        if isinstance(sources, BaseException):
+            raise sources
+        if set(sources.table_ids) != set(state.source_ids):
+            transformations = await self._plan_transformations(state, org_id, sources.table_ids)
+        if isinstance(transformations, BaseException):
+            raise transformations
         if state.steps:
             await require_intact(self._bus, org_id, state, transformations.published)
         return RunPlanned(
@@ -141,4 +145,15 @@ class Admission:
             published=transformations.published,
             table_names=transformations.table_names,
             timezone=timezone,
+        )
+
+    async def _plan_transformations(
+        self, state: RunState, org_id: UUID, source_table_ids: Sequence[UUID]
+    ) -> TransformationsPlan:
+        return await self._bus.ask(
+            PlanTransformations(
+                transformation_ids=state.transformation_ids,
+                source_table_ids=tuple(source_table_ids),
+            ),
+            org_id=org_id,
         )

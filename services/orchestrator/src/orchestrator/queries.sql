@@ -22,17 +22,24 @@ FROM (SELECT) one LEFT JOIN received ON true LEFT JOIN run ON true LEFT JOIN LAT
 -- JetStream never repeats a message that is older than its stream.
 DELETE FROM inbox WHERE received_at < now() - interval '15 days';
 
--- name: insert_run(run_id, org_id, pipeline_id, status, writes, actor, created_at, state)!
--- Affects no row when there is such a run; else it stands in line for the tables that it writes.
+-- name: insert_run(run_id, org_id, pipeline_id, status, writes, actor, created_at, state, time, versions, types, data)$
+-- 0 when there is such a run; else it stands in line for the tables that it writes.
 WITH run AS (
     INSERT INTO runs (id, org_id, pipeline_id, status, writes, actor, created_at, state)
     VALUES (:run_id, :org_id, :pipeline_id, :status, :writes, :actor, :created_at, :state)
     ON CONFLICT (id) DO NOTHING
     RETURNING id, org_id, writes
+), in_line AS (
+    INSERT INTO run_claims (table_id, org_id, run_id)
+    SELECT table_id, org_id, id
+    FROM run, unnest(CASE WHEN writes = '{}' THEN ARRAY[id] ELSE writes END) AS table_id
+), told AS (
+    INSERT INTO run_events (org_id, run_id, version, type, time, data)
+    SELECT run.org_id, run.id, event.version, event.type, :time, event.data
+    FROM run, unnest(:versions::integer[], :types::text[], :data::jsonb[])
+        AS event (version, type, data)
 )
-INSERT INTO run_claims (table_id, org_id, run_id)
-SELECT table_id, org_id, id
-FROM run, unnest(CASE WHEN writes = '{}' THEN ARRAY[id] ELSE writes END) AS table_id;
+SELECT count(*) FROM run;
 
 -- name: stand_in_line(run_id)!
 -- Once more, for the tables that it writes.
@@ -41,19 +48,28 @@ SELECT table_id, org_id, id
 FROM runs, unnest(CASE WHEN writes = '{}' THEN ARRAY[id] ELSE writes END) AS table_id
 WHERE id = :run_id;
 
--- name: update_run(run_id, revision, status, state, look_at, repeats, syncs, builds, is_waiting, has_begun, waits_outside, takes, max_syncs, max_builds)!
--- Affects no row when it was moved meanwhile, or takes more slots than its organisation has left.
--- Who has just begun a step waits from now on, behind the other runs that wait.
-UPDATE runs SET status = :status, state = :state, revision = revision + 1,
-    look_at = :look_at, repeats = :repeats, syncs = :syncs, builds = :builds,
-    waits_since = CASE WHEN :is_waiting::boolean THEN
-        CASE WHEN :has_begun::boolean THEN now() ELSE coalesce(waits_since, now()) END
-    END,
-    waits_outside = :waits_outside
-WHERE id = :run_id AND revision = :revision AND (
-    NOT :takes::boolean
-    OR has_room(org_id, id, :syncs::integer, :builds::integer, :max_syncs, :max_builds)
-);
+-- name: update_run(run_id, revision, status, state, look_at, repeats, syncs, builds, is_waiting, has_begun, waits_outside, takes, max_syncs, max_builds, time, versions, types, data)$
+-- 0 when it was moved meanwhile, or takes more slots than its organisation has left. Who has just
+-- begun a step waits from now on, behind the other runs that wait.
+WITH moved AS (
+    UPDATE runs SET status = :status, state = :state, revision = revision + 1,
+        look_at = :look_at, repeats = :repeats, syncs = :syncs, builds = :builds,
+        waits_since = CASE WHEN :is_waiting::boolean THEN
+            CASE WHEN :has_begun::boolean THEN now() ELSE coalesce(waits_since, now()) END
+        END,
+        waits_outside = :waits_outside
+    WHERE id = :run_id AND revision = :revision AND (
+        NOT :takes::boolean
+        OR has_room(org_id, id, :syncs::integer, :builds::integer, :max_syncs, :max_builds)
+    )
+    RETURNING org_id, id
+), told AS (
+    INSERT INTO run_events (org_id, run_id, version, type, time, data)
+    SELECT moved.org_id, moved.id, event.version, event.type, :time, event.data
+    FROM moved, unnest(:versions::integer[], :types::text[], :data::jsonb[])
+        AS event (version, type, data)
+)
+SELECT count(*) FROM moved;
 
 -- name: runs_with_room(max_syncs, max_builds, batch)
 -- Of each organisation with a free slot the run whose turn it is: of those that wait the one that
@@ -84,11 +100,6 @@ FOR UPDATE SKIP LOCKED;
 
 -- name: look_later(run_id, look_at)!
 UPDATE runs SET look_at = :look_at WHERE id = :run_id;
-
--- name: insert_run_events(org_id, run_id, time, versions, types, data)!
-INSERT INTO run_events (org_id, run_id, version, type, time, data)
-SELECT :org_id, :run_id, event.version, event.type, :time, event.data
-FROM unnest(:versions::integer[], :types::text[], :data::jsonb[]) AS event (version, type, data);
 
 -- name: release_claims(run_id)!
 DELETE FROM run_claims WHERE run_id = :run_id;

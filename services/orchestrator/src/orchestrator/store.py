@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from asyncpg import Record, UniqueViolationError
 from pydantic import TypeAdapter
 
-from chassis.database import Connection, Database, affected, collect, queries
+from chassis.database import Connection, Database, collect, queries
 from chassis.errors import Reject, Retry
 from chassis.outbox import Outbox, Outgoing, Row
 from chassis.paging import after, cursor
@@ -161,10 +162,10 @@ class RunStore:
                 log.debug("message_ignored", run_id=str(run_id), reason=result.reason)
                 return None
             if old is None:
-                kept = await self._insert(connection, org_id, result.state, actor)
+                kept = await self._insert(connection, org_id, result, at, actor)
             else:
                 result = replace(result, state=self._deadlines.set(result.state, now or row["now"]))
-                kept = await self._update(connection, old, row, result, now, repeats)
+                kept = await self._update(connection, old, row, result, at, now, repeats)
             if kept:
                 break
         else:
@@ -203,9 +204,10 @@ class RunStore:
         return started
 
     async def _insert(
-        self, connection: Connection, org_id: UUID, state: RunState, actor: str
+        self, connection: Connection, org_id: UUID, moved: Moved, at: datetime, actor: str
     ) -> bool:
-        status = await _queries.insert_run(
+        state = moved.state
+        count = await _queries.insert_run(
             connection,
             run_id=state.run_id,
             org_id=org_id,
@@ -215,8 +217,10 @@ class RunStore:
             actor=actor,
             created_at=state.created_at,
             state=_STATE.dump_python(state, mode="json"),
+            time=at,
+            **_told(moved),
         )
-        return affected(status) > 0
+        return count == 1
 
     async def _update(
         self,
@@ -224,11 +228,12 @@ class RunStore:
         old: RunState,
         row: Record,
         moved: Moved,
+        at: datetime,
         now: datetime | None,
         repeats: int,
     ) -> bool:
         state, before, after = moved.state, held(old), held(moved.state)
-        status = await _queries.update_run(
+        count = await _queries.update_run(
             connection,
             run_id=state.run_id,
             revision=row["revision"],
@@ -244,8 +249,10 @@ class RunStore:
             takes=after.syncs > before.syncs or after.builds > before.builds,
             max_syncs=self._slots.syncs,
             max_builds=self._slots.builds,
+            time=at,
+            **_told(moved),
         )
-        return affected(status) == 1
+        return count == 1
 
     async def _say(
         self,
@@ -259,22 +266,6 @@ class RunStore:
     ) -> tuple[Sequence[Row], list[Follower]]:
         """Keep what moved says; gives it, and the pipelines that it sets off."""
         state = moved.state
-        events = [
-            (version, message.token.rpartition(".")[0], message.model_dump(mode="json"))
-            for message in moved.messages
-            if isinstance(message, Event) and (version := getattr(message, "version", None))
-        ]
-        if events:
-            versions, types, data = map(list, zip(*events, strict=True))
-            await _queries.insert_run_events(
-                connection,
-                org_id=org_id,
-                run_id=state.run_id,
-                time=at,
-                versions=versions,
-                types=types,
-                data=data,
-            )
         followers: list[Follower] = []
         if state.has_ended:
             followers = await end_run(connection, state)
@@ -374,6 +365,17 @@ def _others(row: Record) -> Others:
         held=Slots(row["syncs"], row["builds"]),
         waiting=Slots(row["syncs_wait"], row["builds_wait"]),
     )
+
+
+def _told(moved: Moved) -> dict[str, list[Any]]:
+    """The run events of a move, by column."""
+    events = [
+        (version, message.token.rpartition(".")[0], message.model_dump(mode="json"))
+        for message in moved.messages
+        if isinstance(message, Event) and (version := getattr(message, "version", None))
+    ]
+    versions, types, data = zip(*events, strict=True) if events else ((), (), ())
+    return {"versions": list(versions), "types": list(types), "data": list(data)}
 
 
 def _outgoing(
