@@ -280,7 +280,7 @@ class RunStore:
         Claims are kept until the run ends, so repeating this after a crash is harmless.
         """
         try:
-            async with self._database.organization(org_id) as connection:
+            async with self._database.organization(org_id, awaits_disk=False) as connection:
                 row = await _queries.claim_run(connection, run_id=run_id)
         except UniqueViolationError:
             return None
@@ -381,8 +381,11 @@ def _told(moved: Moved) -> dict[str, list[Any]]:
 def _outgoing(
     moved: Moved, org_id: UUID, at: datetime, actor: str, revision: int
 ) -> list[Outgoing]:
-    """The machine's messages with ids that follow from the move, never from chance."""
-    return [
+    """The machine's messages with ids that follow from the move, never from chance.
+
+    Commands go first: work begins while the news of it is on its way.
+    """
+    said = [
         Outgoing(
             message,
             org_id,
@@ -392,6 +395,7 @@ def _outgoing(
         )
         for index, message in enumerate(moved.messages)
     ]
+    return sorted(said, key=lambda outgoing: isinstance(outgoing.message, Event))
 
 
 def _tell(old: RunState | None, new: RunState) -> None:

@@ -126,7 +126,9 @@ class Builder:
         `holder`: id of the command's message. None: it was asked for again, and another holds it.
         Raises Stopped when this attempt of the run was called off.
         """
-        async with self._database.organization(org_id) as connection:
+        # Should it be forgotten and the step be claimed under the same lease once more: only one
+        # holder's outcome is kept all the same.
+        async with self._database.organization(org_id, awaits_disk=False) as connection:
             row = await _queries.claim_step(
                 connection,
                 step_id=command.step_id,
