@@ -198,6 +198,7 @@ SERVICES = (
             orchestrator.GetRun,
             orchestrator.ListRuns,
             orchestrator.ListRunEvents,
+            orchestrator.GetRunTimeline,
             orchestrator.CheckRetry,
         ),
         sends=(orchestrator.StartRun, orchestrator.CancelRun, orchestrator.RetryRun),

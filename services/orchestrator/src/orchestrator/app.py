@@ -11,6 +11,7 @@ from contracts.orchestrator import (
     FindPipelineUsers,
     GetPipeline,
     GetRun,
+    GetRunTimeline,
     ListFirings,
     ListPipelines,
     ListRunEvents,
@@ -21,6 +22,7 @@ from contracts.orchestrator import (
 from orchestrator.admission import Admission
 from orchestrator.deadlines import Deadlines
 from orchestrator.handlers import Handlers, RunMessage
+from orchestrator.history import History
 from orchestrator.pipelines import PipelineStore
 from orchestrator.scheduler import Clock, Scheduler, database_clock
 from orchestrator.schedules import Schedules
@@ -56,7 +58,8 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
         service.settings.watch_every,
     )
     pipelines = PipelineStore(service.database)
-    handlers = Handlers(runs, pipelines, schedules, admission, scheduler, clock)
+    history = History(service.database)
+    handlers = Handlers(runs, history, pipelines, schedules, admission, scheduler, clock)
 
     answer = service.answers.answer
     answer(GetRun, handlers.get_run)
@@ -64,6 +67,7 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     answer(ListRuns, handlers.list_runs)
     answer(FindOldestRun, handlers.find_oldest_run)
     answer(ListRunEvents, handlers.list_run_events)
+    answer(GetRunTimeline, handlers.get_run_timeline)
     answer(CreatePipeline, handlers.create_pipeline)
     answer(GetPipeline, handlers.get_pipeline)
     answer(ListPipelines, handlers.list_pipelines)
