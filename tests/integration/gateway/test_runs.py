@@ -201,7 +201,7 @@ async def test_runs_are_listed_by_filters_and_an_unknown_one_is_refused(client, 
     assert await ids("created_before=2020-01-01T00:00:00Z") == []
     first = await client.get("/runs?kind=sync&limit=1")
     assert [one["id"] for one in first.json()] == [other["id"]]
-    rest = await client.get(first.links["next"]["url"])
+    rest = await client.get(first.links["next"]["url"].removeprefix("/api/v1"))
     assert [one["id"] for one in rest.json()] == [run["id"]]
 
     for query, field in [
