@@ -78,6 +78,8 @@ OTHERS = {
     "services/orchestrator/migrations/0004_drain.sql": "Whether runs may start.",
     "services/orchestrator/migrations/0002_schedules.sql": "Tables of schedules, and of what came of"
     " each time.",
+    "services/transform/migrations/0009_forgotten_runs.sql": "Finds what is kept of a run.",
+    "services/ingest/migrations/0011_forgotten_runs.sql": "Finds what is kept of a run.",
     "services/orchestrator/migrations/0007_history.sql": "What lists of runs are filtered by.",
     "services/orchestrator/migrations/0003_watched_runs.sql": "When to look after a run next.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",

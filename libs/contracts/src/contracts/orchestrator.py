@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from contracts.envelope import derived_id
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
 
@@ -329,6 +330,16 @@ class StartRun(Command):
     trigger: Trigger
     force: bool = False
 
+    @property
+    def message_id(self) -> UUID:
+        """The id under which a person's start is said: it is the same run however often."""
+        return start_id(self.run_id)
+
+
+def start_id(run_id: UUID) -> UUID:
+    """The `message_id` of the command that a person started a run with."""
+    return derived_id("start_run", run_id)
+
 
 class CancelRun(Command):
     """Stop a run, unless it has ended."""
@@ -348,6 +359,12 @@ class RetryRun(Command):
     run_id: UUID
     attempt: int
     """The one that is to begin: said twice, it begins once."""
+
+
+class RunsForgotten(Event):
+    """These runs are history no more: what others keep of them can go as well."""
+
+    run_ids: tuple[UUID, ...]
 
 
 class RunQueued(Event):

@@ -89,12 +89,17 @@ SERVICES = (
             transform.ProvisionLoader,
             transform.CloseLoader,
             transform.DropLoader,
+            transform.FindMissingVersions,
             orchestrator.FindPipelineUsers,
         ),
         # To itself: a sync that waited is taken up again.
         sends=(ingest.SyncSource,),
         handles=(ingest.SyncSource,),
-        follows=(orchestrator.RunCancelRequested, transform.RunPublished),
+        follows=(
+            orchestrator.RunCancelRequested,
+            orchestrator.RunsForgotten,
+            transform.RunPublished,
+        ),
         watches=(orchestrator.RunCancelRequested.pattern(),),
         hears=(outside.SourceSynced,),
     ),
@@ -110,7 +115,7 @@ SERVICES = (
             transform.PublishRun,
             transform.AbortPublish,
         ),
-        follows=(auth.OrganizationCreated,),
+        follows=(auth.OrganizationCreated, orchestrator.RunsForgotten),
         watches=(orchestrator.RunCancelRequested.pattern(),),
     ),
     Service(

@@ -93,7 +93,7 @@ async def start_run(
                 command,
                 org_id=caller.org_id,
                 actor=caller.actor,
-                id=derived_id("start_run", run_id),
+                id=command.message_id,
             )
             await _hear(listener, FIRST_WORD, lambda _: True)
         if options.wait:

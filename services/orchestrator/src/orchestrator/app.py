@@ -24,6 +24,7 @@ from orchestrator.deadlines import Deadlines
 from orchestrator.handlers import Handlers, RunMessage
 from orchestrator.history import History
 from orchestrator.pipelines import PipelineStore
+from orchestrator.retention import Retention
 from orchestrator.scheduler import Clock, Scheduler, database_clock
 from orchestrator.schedules import Schedules
 from orchestrator.settings import Settings
@@ -82,3 +83,10 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     service.background("admission", admission.run)
     service.background("scheduler", scheduler.run)
     service.background("watch", watch.run)
+    retention = Retention(
+        service.database,
+        service.outbox,
+        days=service.settings.keep_runs_days,
+        kept=service.settings.keep_runs_per_organization,
+    )
+    service.background("retention", retention.run)

@@ -208,3 +208,32 @@ SELECT drained_since,
     (SELECT count(*) FROM runs WHERE status IN ('syncing', 'transforming', 'publishing')) AS running,
     (SELECT count(*) FROM runs WHERE status = 'queued') AS queued
 FROM admission;
+
+-- name: crowded_organizations(days, kept)
+-- Of all organisations (runs in the role orchestrator_system).
+SELECT org_id FROM runs WHERE ended_at IS NOT NULL GROUP BY org_id
+HAVING count(*) > :kept OR min(ended_at) < now() - make_interval(days => :days);
+
+-- name: forget_runs(days, kept, batch)
+-- The oldest of one organisation: neither open ones, nor those of the last day, nor the last of a
+-- pipeline. What another replica is about to forget is left to it.
+WITH old AS (
+    SELECT id FROM runs run
+    WHERE ended_at <= greatest(
+            now() - make_interval(days => :days),
+            (SELECT ended_at FROM runs WHERE ended_at IS NOT NULL
+             ORDER BY ended_at DESC OFFSET :kept LIMIT 1))
+      AND ended_at < now() - interval '1 day'
+      AND (NOT EXISTS (SELECT 1 FROM pipelines WHERE id = run.pipeline_id)
+           OR EXISTS (SELECT 1 FROM runs later WHERE later.pipeline_id = run.pipeline_id
+                      AND later.created_at > run.created_at))
+    ORDER BY ended_at
+    LIMIT :batch
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM runs USING old WHERE runs.id = old.id RETURNING runs.id;
+
+-- name: receive_anew(message_ids)!
+-- As if they had come just now: a repeat is one for as long again.
+INSERT INTO inbox (message_id) SELECT unnest(:message_ids::uuid[])
+ON CONFLICT (message_id) DO UPDATE SET received_at = now();
