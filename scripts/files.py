@@ -81,6 +81,9 @@ OTHERS = {
     " each time.",
     "services/orchestrator/migrations/0005_triggers.sql": "What sets pipelines off, and what came of"
     " each cause.",
+    "services/transform/migrations/0009_forgotten_runs.sql": "Finds what is kept of a run.",
+    "services/ingest/migrations/0011_forgotten_runs.sql": "Finds what is kept of a run.",
+    "services/orchestrator/migrations/0007_history.sql": "What lists of runs are filtered by.",
     "services/orchestrator/migrations/0003_watched_runs.sql": "When to look after a run next.",
     "services/orchestrator/migrations/0006_room.sql": "The slots that runs hold and wait for; claims on"
     " tables as lines in which runs stand.",

@@ -183,12 +183,58 @@ async def test_a_pipeline_is_kept_run_and_found_by_its_runs(client, ingest):
     assert stale.status_code == 412
 
 
+async def test_runs_are_listed_by_filters_and_an_unknown_one_is_refused(client, ingest):
+    run = await start(client)
+    await ingest.fail_next()
+    await asyncio.wait_for(follow(client, run["id"]), 10)
+    other = await start(client)
+
+    async def ids(query: str) -> list[str]:
+        response = await client.get(f"/runs?{query}")
+        assert response.status_code == 200, response.text
+        return [one["id"] for one in response.json()]
+
+    assert await ids("kind=sync&trigger=manual") == [other["id"], run["id"]]
+    assert await ids("status=failed&status=cancelled") == [run["id"]]
+    shown = (await client.get(f"/runs/{run['id']}")).json()
+    assert await ids(f"source_id={shown['steps'][0]['source_id']}") == [run["id"]]
+    assert await ids("created_before=2020-01-01T00:00:00Z") == []
+    first = await client.get("/runs?kind=sync&limit=1")
+    assert [one["id"] for one in first.json()] == [other["id"]]
+    rest = await client.get(first.links["next"]["url"].removeprefix("/api/v1"))
+    assert [one["id"] for one in rest.json()] == [run["id"]]
+
+    for query, field in [
+        ("status=done", "status"),
+        ("kind=sink", "kind"),
+        ("statuses=failed", "statuses"),
+        ("created_after=2026-01-01T00:00:00", "created_after"),
+        ("limit=0", "limit"),
+    ]:
+        refused = await client.get(f"/runs?{query}")
+        assert refused.status_code == 422, query
+        assert field in refused.json()["errors"][0]["field"], refused.text
+
+
+async def test_a_runs_timeline_tells_its_steps(client, ingest):
+    run = await start(client)
+    await ingest.fail_next()
+    await asyncio.wait_for(follow(client, run["id"]), 10)
+    told = (await client.get(f"/runs/{run['id']}/timeline")).json()
+    (attempt,) = told["attempts"]
+    assert (attempt["number"], attempt["status"]) == (1, "failed")
+    assert [step["status"] for step in attempt["steps"]] == ["failed", "cancelled"]
+    assert attempt["steps"][0]["took_ms"] >= 0
+    assert (await client.get(f"/runs/{new_id()}/timeline")).status_code == 404
+
+
 async def test_what_is_another_organisations_does_not_exist(client, sign_up, gateway, ingest):
     run = await start(client)
     stranger = (await sign_up(gateway)).client
     for method, path in [
         ("GET", f"/runs/{run['id']}"),
         ("GET", f"/runs/{run['id']}/events"),
+        ("GET", f"/runs/{run['id']}/timeline"),
         ("POST", f"/runs/{run['id']}/cancel"),
         ("POST", f"/runs/{run['id']}/retry"),
         ("POST", f"/sources/{new_id()}/sync"),

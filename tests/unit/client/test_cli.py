@@ -501,12 +501,56 @@ def test_runs_are_listed_up_to_a_limit_over_pages(gateway, answer, dalgo):
     ]
 
 
-def test_a_run_is_shown_with_the_problem_of_its_step(gateway, answer, dalgo):
+def test_runs_are_listed_by_filters(gateway, answer, dalgo):
+    gateway.on("GET /runs", answer(json=[]))
+    gateway.on("GET /pipelines", answer(json=[PIPELINE]))
+    chosen = ("--status", "failed", "--trigger", "schedule", "--since", "2026-03-01T12:00:00")
+    assert dalgo("runs", "ls", "--pipeline", "Monthly", *chosen).exit_code == 0
+    (asked,) = gateway.requests("GET /runs")
+    since = datetime.fromisoformat(asked.query.pop("created_after"))
+    assert since == datetime(2026, 3, 1, 12).astimezone()
+    assert asked.query == {
+        "pipeline_id": str(PIPELINE_ID),
+        "status": "failed",
+        "trigger": "schedule",
+        "limit": "20",
+    }
+
+
+def test_a_run_is_shown_with_what_each_attempt_did(gateway, answer, dalgo):
     failed = {**STEP, "status": "failed", "rows": None, "error": BROKEN}
-    gateway.on(f"GET /runs/{RUN_ID}", answer(json=run("failed", failed, error=BROKEN)))
-    result = dalgo("runs", "show", str(RUN_ID))
-    assert f"Run {RUN_ID} (pipeline) is failed." in result.stdout
-    assert "1.50  'Donations' is not a CSV file" in result.stdout
+    later = {**STEP, "id": str(new_id()), "kind": "publish", "name": "Publish", "attempt": 2}
+    first = {
+        "number": 1,
+        "status": "failed",
+        "queued_at": NOW,
+        "waited_ms": 250,
+        "took_ms": 2000,
+        "error": BROKEN,
+        "steps": [{**failed, "waited_ms": 0, "took_ms": 1500}],
+    }
+    second = {
+        "number": 2,
+        "status": "succeeded",
+        "queued_at": NOW,
+        "waited_ms": 10,
+        "took_ms": 1000,
+        "steps": [{**later, "waited_ms": 500, "took_ms": 500}],
+    }
+    gateway.on(f"GET /runs/{RUN_ID}", answer(json=run("succeeded", STEP, attempt=2)))
+    gateway.on(
+        f"GET /runs/{RUN_ID}/timeline",
+        answer(json={"run_id": str(RUN_ID), "attempts": [first, second]}),
+    )
+    shown = dalgo("runs", "show", str(RUN_ID)).stdout
+    assert f"Run {RUN_ID} (pipeline) is succeeded." in shown
+    assert f"Attempt 1 is failed, 0.25 s in the queue, 2.00 s at work: {BROKEN['detail']}" in shown
+    assert f"1.50  {'█' * 24}" in shown
+    assert "'Donations' is not a CSV file" in shown
+    assert "Attempt 2 is succeeded, 0.01 s in the queue, 1.00 s at work." in shown
+    assert f"0.50  0.50  {'·' * 16}{'█' * 16}" in re.sub(r" {2,}", "  ", shown)
+    told = json.loads(dalgo("runs", "show", str(RUN_ID), "--json").stdout)
+    assert (told["status"], len(told["attempts"])) == ("succeeded", 2)
 
 
 def test_a_recipe_that_does_not_fit_exits_1_and_names_the_step(gateway, answer, dalgo, home):

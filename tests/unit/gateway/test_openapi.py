@@ -136,6 +136,7 @@ def test_every_route_of_the_issue_is_there(document):
         ("POST", "/runs/{run_id}/cancel"),
         ("POST", "/runs/{run_id}/retry"),
         ("GET", "/runs/{run_id}/events"),
+        ("GET", "/runs/{run_id}/timeline"),
         ("GET", "/events/stream"),
         ("GET", "/warehouse/lineage"),
         ("GET", "/warehouse/storage"),

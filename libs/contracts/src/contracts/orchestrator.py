@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from contracts.envelope import derived_id
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
 
@@ -15,6 +16,7 @@ RunStatus = Literal[
 ]
 StepKind = Literal["sync", "transform", "publish"]
 StepStatus = Literal["pending", "running", "succeeded", "failed", "skipped", "cancelled"]
+TriggerType = Literal["manual", "schedule", "event", "api"]
 
 
 Frequency = Literal["manual", "hourly", "daily", "weekly", "cron"]
@@ -223,7 +225,7 @@ class FindPipelineUsers(Request[PipelineUsers]):
 class Trigger(Part):
     """Why a run was started, and by whom."""
 
-    type: Literal["manual", "schedule", "event", "api"]
+    type: TriggerType
     actor: str
     scheduled_for: datetime | None = None
     caused_by: Cause | None = None
@@ -263,6 +265,7 @@ class Run(Part):
     trigger: Trigger
     created_at: datetime
     started_at: datetime | None = None
+    """When its first attempt began: what TODAY means in all of them follows from it."""
     finished_at: datetime | None = None
     error: Problem | None = None
     steps: tuple[Step, ...] = ()
@@ -286,10 +289,22 @@ class GetRun(Request[Run]):
 
 
 class ListRuns(Request[RunList]):
-    """The organisation's runs, all or those of one pipeline."""
+    """The organisation's runs that fit everything that is said; of several values, any will do.
+
+    A page ends early when its runs have so many steps that it would be too large an answer.
+    """
 
     pipeline_id: UUID | None = None
     status: RunStatus | None = None
+    statuses: tuple[RunStatus, ...] = ()
+    kinds: tuple[RunKind, ...] = ()
+    triggers: tuple[TriggerType, ...] = ()
+    source_id: UUID | None = None
+    """Runs that sync it, alone or with others."""
+    transformation_id: UUID | None = None
+    created_after: datetime | None = None
+    """At this time or later."""
+    created_before: datetime | None = None
     limit: int = 50
     cursor: str | None = None
 
@@ -331,6 +346,8 @@ class RunEvents(Part):
     """A stretch of a run's history."""
 
     events: tuple[RunEvent, ...]
+    more: bool = False
+    """There are later ones: ask again after the last."""
 
 
 class ListRunEvents(Request[RunEvents]):
@@ -338,6 +355,44 @@ class ListRunEvents(Request[RunEvents]):
 
     run_id: UUID
     after_version: int = 0
+
+
+class TimedStep(Step):
+    """A step in one attempt of a run; milliseconds, None while it has not come to that."""
+
+    waited_ms: int | None = None
+    """From the beginning of the attempt to its own: what it reads had to be there first."""
+    took_ms: int | None = None
+    """Until its end, with its wait for a worker."""
+
+
+class RunAttempt(Part):
+    """One time that a run was begun, with the steps that were done in it."""
+
+    number: int
+    status: RunStatus
+    queued_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    waited_ms: int | None = None
+    """In the queue."""
+    took_ms: int | None = None
+    error: Problem | None = None
+    steps: tuple[TimedStep, ...] = ()
+    """What an earlier attempt did well stands there: it is not done again."""
+
+
+class RunTimeline(Part):
+    """How a run went, attempt by attempt."""
+
+    run_id: UUID
+    attempts: tuple[RunAttempt, ...]
+
+
+class GetRunTimeline(Request[RunTimeline]):
+    """How a run went, attempt by attempt."""
+
+    run_id: UUID
 
 
 class StartRun(Command):
@@ -350,6 +405,16 @@ class StartRun(Command):
     transformation_ids: tuple[UUID, ...]
     trigger: Trigger
     force: bool = False
+
+    @property
+    def message_id(self) -> UUID:
+        """The id under which a person's start is said: it is the same run however often."""
+        return start_id(self.run_id)
+
+
+def start_id(run_id: UUID) -> UUID:
+    """The `message_id` of the command that a person started a run with."""
+    return derived_id("start_run", run_id)
 
 
 class CancelRun(Command):
@@ -370,6 +435,12 @@ class RetryRun(Command):
     run_id: UUID
     attempt: int
     """The one that is to begin: said twice, it begins once."""
+
+
+class RunsForgotten(Event):
+    """These runs are history no more: what others keep of them can go as well."""
+
+    run_ids: tuple[UUID, ...]
 
 
 class RunQueued(Event):

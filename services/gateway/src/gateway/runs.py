@@ -102,7 +102,7 @@ async def start_run(
                 command,
                 org_id=caller.org_id,
                 actor=caller.actor,
-                id=derived_id("start_run", run_id),
+                id=command.message_id,
             )
             reached("start.stored")
             run = _told(await _hear(listener, FIRST_WORD, _tells_run))

@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi.sse import format_sse_event
 from starlette.responses import StreamingResponse
 
-from contracts.orchestrator import GetRun, ListRunEvents, RunEvent
+from contracts.orchestrator import GetRun, ListRunEvents, RunEvent, RunEvents
 from contracts.problem import ProblemError
 from gateway.auth import Caller
 from gateway.edge import Edge
@@ -54,12 +54,14 @@ async def _run_events(edge: Edge, caller: Caller, run_id: UUID, seen: int) -> As
         missing = True
         while True:
             if missing:
-                events = await _history(edge, caller, run_id, seen)
-                for event in events:
+                told = await _history(edge, caller, run_id, seen)
+                for event in told.events:
                     seen = event.version
                     yield _encode(event, id=str(seen))
+                if told.more:
+                    continue
                 # One that ended and was retried since goes on.
-                if events and events[-1].type in _LAST:
+                if told.events and told.events[-1].type in _LAST:
                     return
             if (left := _left(caller)) <= 0:
                 return
@@ -94,13 +96,12 @@ async def _organization_events(edge: Edge, caller: Caller) -> AsyncIterator[byte
             yield _heartbeat() if heard is None else _encode(heard)
 
 
-async def _history(edge: Edge, caller: Caller, run_id: UUID, seen: int) -> tuple[RunEvent, ...]:
+async def _history(edge: Edge, caller: Caller, run_id: UUID, seen: int) -> RunEvents:
     try:
-        answer = await edge.ask(caller, ListRunEvents(run_id=run_id, after_version=seen))
+        return await edge.ask(caller, ListRunEvents(run_id=run_id, after_version=seen))
     except ProblemError:
         # The owner is away for a moment; asked again after the next event or heartbeat.
-        return ()
-    return answer.events
+        return RunEvents(events=())
 
 
 async def _nothing_more() -> AsyncIterator[bytes]:

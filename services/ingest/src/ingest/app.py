@@ -27,7 +27,7 @@ from contracts.ingest import (
     SyncSource,
     UpdateSource,
 )
-from contracts.orchestrator import RunCancelRequested
+from contracts.orchestrator import RunCancelRequested, RunsForgotten
 from contracts.transform import RunPublished
 from ingest.catalogue import Catalogue
 from ingest.changes import Changes
@@ -37,6 +37,7 @@ from ingest.deciding import Deciding
 from ingest.external.announcements import Announcements
 from ingest.external.landing import Landing
 from ingest.external.waiting import Waiting
+from ingest.forgetting import Forgetting
 from ingest.form_handlers import FormHandlers
 from ingest.guarding import Guard
 from ingest.handlers import Handlers
@@ -148,4 +149,5 @@ async def build(service: Service[Settings]) -> None:
     service.jobs.handle(outside.SourceSynced, announcements.source_synced)
     service.jobs.handle(RunPublished, letting_go.run_published)
     service.jobs.handle(RunCancelRequested, handlers.run_cancel_requested)
+    service.jobs.handle(RunsForgotten, Forgetting(service.database, service.bus).runs_forgotten)
     await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_heard)

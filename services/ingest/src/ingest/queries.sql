@@ -252,3 +252,13 @@ WHERE source_id = :source_id AND outcome = 'synced' AND NOT (event -> 'unchanged
         jsonb_build_object('version_id', :version_id::uuid::text))
 ORDER BY ended_at DESC
 LIMIT 1;
+
+-- name: outcomes_of_runs(run_ids)
+-- The versions that syncs of these runs made.
+SELECT step_id, event -> 'tables' AS tables FROM sync_runs
+WHERE run_id = ANY (:run_ids::uuid[])
+    AND outcome = 'synced' AND NOT (event -> 'unchanged')::boolean;
+
+-- name: forget_runs(run_ids, kept)!
+WITH cancelled AS (DELETE FROM cancelled_runs WHERE run_id = ANY (:run_ids::uuid[]))
+DELETE FROM sync_runs WHERE run_id = ANY (:run_ids::uuid[]) AND step_id <> ALL (:kept::uuid[]);

@@ -13,6 +13,7 @@ from contracts.orchestrator import (
     FindPipelineUsers,
     GetPipeline,
     GetRun,
+    GetRunTimeline,
     ListFirings,
     ListPipelines,
     ListRunEvents,
@@ -25,7 +26,9 @@ from contracts.outside import PipelineRun
 from orchestrator.admission import Admission
 from orchestrator.deadlines import Deadlines
 from orchestrator.handlers import Handlers, RunMessage
+from orchestrator.history import History
 from orchestrator.pipelines import PipelineStore
+from orchestrator.retention import Retention
 from orchestrator.room import Slots
 from orchestrator.scheduler import Clock, Scheduler, database_clock
 from orchestrator.schedules import Schedules
@@ -66,7 +69,8 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     )
     pipelines = PipelineStore(service.database)
     triggers = Triggers(service.database, runs, service.outbox)
-    handlers = Handlers(runs, pipelines, schedules, triggers, admission, scheduler, clock)
+    history = History(service.database)
+    handlers = Handlers(runs, history, pipelines, schedules, triggers, admission, scheduler, clock)
 
     answer = service.answers.answer
     answer(GetRun, handlers.get_run)
@@ -75,6 +79,7 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     answer(FindOldestRun, handlers.find_oldest_run)
     answer(FindPinnedVersions, handlers.find_pinned_versions)
     answer(ListRunEvents, handlers.list_run_events)
+    answer(GetRunTimeline, handlers.get_run_timeline)
     answer(CreatePipeline, handlers.create_pipeline)
     answer(GetPipeline, handlers.get_pipeline)
     answer(ListPipelines, handlers.list_pipelines)
@@ -92,3 +97,10 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     service.background("admission", admission.run)
     service.background("scheduler", scheduler.run)
     service.background("watch", watch.run)
+    retention = Retention(
+        service.database,
+        service.outbox,
+        days=service.settings.keep_runs_days,
+        kept=service.settings.keep_runs_per_organization,
+    )
+    service.background("retention", retention.run)

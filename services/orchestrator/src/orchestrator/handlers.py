@@ -19,6 +19,7 @@ from contracts.orchestrator import (
     Firings,
     GetPipeline,
     GetRun,
+    GetRunTimeline,
     ListFirings,
     ListPipelines,
     ListRunEvents,
@@ -32,6 +33,7 @@ from contracts.orchestrator import (
     Run,
     RunEvents,
     RunList,
+    RunTimeline,
     Schedule,
     SetSchedule,
     SetTriggers,
@@ -48,6 +50,7 @@ from contracts.transform import (
 )
 from orchestrator.admission import Admission
 from orchestrator.domain import view
+from orchestrator.history import History
 from orchestrator.pipelines import PipelineStore
 from orchestrator.retrying import require_ended
 from orchestrator.scheduler import Clock, Scheduler
@@ -82,6 +85,7 @@ class Handlers:
     def __init__(
         self,
         runs: RunStore,
+        history: History,
         pipelines: PipelineStore,
         schedules: Schedules,
         triggers: Triggers,
@@ -90,6 +94,7 @@ class Handlers:
         clock: Clock,
     ) -> None:
         self._runs = runs
+        self._history = history
         self._pipelines = pipelines
         self._schedules = schedules
         self._triggers = triggers
@@ -147,14 +152,17 @@ class Handlers:
 
     async def list_runs(self, request: ListRuns, meta: Meta) -> RunList:
         """ListRuns."""
-        return await self._runs.list(organization_of(meta), request)
+        return await self._history.list(organization_of(meta), request)
 
     async def list_run_events(self, request: ListRunEvents, meta: Meta) -> RunEvents:
         """ListRunEvents."""
-        events = await self._runs.events(
+        return await self._history.events(
             organization_of(meta), request.run_id, request.after_version
         )
-        return RunEvents(events=events)
+
+    async def get_run_timeline(self, request: GetRunTimeline, meta: Meta) -> RunTimeline:
+        """GetRunTimeline."""
+        return await self._history.timeline(organization_of(meta), request.run_id)
 
     async def create_pipeline(self, request: CreatePipeline, meta: Meta) -> Pipeline:
         """CreatePipeline."""

@@ -29,6 +29,9 @@ WITH run AS (
     VALUES (:run_id, :org_id, :pipeline_id, :status, :writes, :actor, :created_at, :state)
     ON CONFLICT (id) DO NOTHING
     RETURNING id, org_id, writes
+), aims AS (
+    INSERT INTO run_targets (run_id, target_id, org_id)
+    SELECT id, target_id, org_id FROM run, unnest(writes) AS target_id
 ), in_line AS (
     INSERT INTO run_claims (table_id, org_id, run_id)
     SELECT table_id, org_id, id
@@ -57,7 +60,8 @@ WITH moved AS (
         waits_since = CASE WHEN :is_waiting::boolean THEN
             CASE WHEN :has_begun::boolean THEN now() ELSE coalesce(waits_since, now()) END
         END,
-        waits_outside = :waits_outside
+        waits_outside = :waits_outside,
+        ended_at = CASE WHEN :status IN ('succeeded', 'failed', 'cancelled') THEN now() END
     WHERE id = :run_id AND revision = :revision AND (
         NOT :takes::boolean
         OR has_room(org_id, id, :syncs::integer, :builds::integer, :max_syncs, :max_builds)
@@ -185,19 +189,37 @@ SELECT least(
     (SELECT min(created_at) FROM runs WHERE status IN ('syncing', 'transforming', 'publishing'))
 );
 
--- name: list_runs(pipeline_id, status, before_time, before_id, page)
-SELECT id, created_at, state FROM runs
+-- name: plan_each_time()$
+-- For the filters that are there, until the transaction ends.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true);
+
+-- name: list_runs(pipeline_id, statuses, kinds, triggers, source_id, transformation_id, created_after, created_before, before_time, before_id, page)
+-- Without what only the machine needs: versions and their columns are most of a state.
+SELECT id, created_at, state - '{published,steps}'::text[] || jsonb_build_object(
+    'id', id, 'steps', jsonb_path_query_array(state, '$.steps[*].view')) AS run
+FROM runs
 WHERE (:pipeline_id::uuid IS NULL OR pipeline_id = :pipeline_id)
-  AND (:status::text IS NULL OR status = :status)
+  AND (:statuses::text[] IS NULL OR status = ANY (:statuses))
+  AND (:kinds::text[] IS NULL OR kind = ANY (:kinds))
+  AND (:triggers::text[] IS NULL OR trigger_type = ANY (:triggers))
+  AND (:source_id::uuid IS NULL
+       OR id IN (SELECT run_id FROM run_targets WHERE target_id = :source_id))
+  AND (:transformation_id::uuid IS NULL
+       OR id IN (SELECT run_id FROM run_targets WHERE target_id = :transformation_id))
+  AND (:created_after::timestamptz IS NULL OR created_at >= :created_after)
+  AND (:created_before::timestamptz IS NULL OR created_at < :created_before)
   AND (:before_time::timestamptz IS NULL OR (created_at, id) < (:before_time, :before_id::uuid))
 ORDER BY created_at DESC, id DESC
 LIMIT :page;
 
--- name: list_run_events(run_id, after_version)
+-- name: status_of_run(run_id)$
+SELECT status FROM runs WHERE id = :run_id;
+
+-- name: list_run_events(run_id, after_version, page)
 SELECT run_id, version, type, time, data FROM run_events
 WHERE run_id = :run_id AND version > :after_version
 ORDER BY version
-LIMIT 1000;
+LIMIT :page;
 
 -- name: insert_pipeline(pipeline_id, org_id, name, name_key, source_ids, transformation_ids, digest)^
 INSERT INTO pipelines (id, org_id, name, name_key, source_ids, transformation_ids, digest)
@@ -356,3 +378,32 @@ SELECT drained_since,
     (SELECT count(*) FROM runs WHERE status IN ('syncing', 'transforming', 'publishing')) AS running,
     (SELECT count(*) FROM runs WHERE status = 'queued') AS queued
 FROM admission;
+
+-- name: crowded_organizations(days, kept)
+-- Of all organisations (runs in the role orchestrator_system).
+SELECT org_id FROM runs WHERE ended_at IS NOT NULL GROUP BY org_id
+HAVING count(*) > :kept OR min(ended_at) < now() - make_interval(days => :days);
+
+-- name: forget_runs(days, kept, batch)
+-- The oldest of one organisation: neither open ones, nor those of the last day, nor the last of a
+-- pipeline. What another replica is about to forget is left to it.
+WITH old AS (
+    SELECT id FROM runs run
+    WHERE ended_at <= greatest(
+            now() - make_interval(days => :days),
+            (SELECT ended_at FROM runs WHERE ended_at IS NOT NULL
+             ORDER BY ended_at DESC OFFSET :kept LIMIT 1))
+      AND ended_at < now() - interval '1 day'
+      AND (NOT EXISTS (SELECT 1 FROM pipelines WHERE id = run.pipeline_id)
+           OR EXISTS (SELECT 1 FROM runs later WHERE later.pipeline_id = run.pipeline_id
+                      AND later.created_at > run.created_at))
+    ORDER BY ended_at
+    LIMIT :batch
+    FOR UPDATE SKIP LOCKED
+)
+DELETE FROM runs USING old WHERE runs.id = old.id RETURNING runs.id;
+
+-- name: receive_anew(message_ids)!
+-- As if they had come just now: a repeat is one for as long again.
+INSERT INTO inbox (message_id) SELECT unnest(:message_ids::uuid[])
+ON CONFLICT (message_id) DO UPDATE SET received_at = now();

@@ -1,4 +1,4 @@
-"""Settings of the orchestrator: runs and steps under way, looks for schedules, deadlines of steps."""
+"""Settings of the orchestrator: runs and steps under way, schedules, deadlines, how much history is kept."""
 
 from pydantic import Field
 
@@ -25,5 +25,9 @@ class Settings(ServiceSettings):
     """Seconds that a publish may take; longer than transform waits for locks by itself."""
     ask_again_after: float = Field(default=120.0, gt=0)
     """Seconds of silence after which whoever works on a run is asked again."""
+    keep_runs_days: int = Field(default=90, ge=1)
+    """Days for which runs that have ended are kept."""
+    keep_runs_per_organization: int = Field(default=10_000, ge=1)
+    """Runs of one organisation that have ended: the oldest go, but none on its last day."""
     watch_every: float = Field(default=5.0, gt=0)
     """Seconds between two looks for runs that are silent or late."""

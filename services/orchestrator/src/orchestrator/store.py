@@ -13,11 +13,10 @@ from pydantic import TypeAdapter
 from chassis.database import Connection, Database, collect, queries
 from chassis.errors import Reject, Retry
 from chassis.outbox import Outbox, Outgoing, Row
-from chassis.paging import after, cursor
 from chassis.telemetry import log
 from contracts.envelope import derived_id
 from contracts.message import Event
-from contracts.orchestrator import ListRuns, OldestRun, Run, RunEvent, RunList, StepStarted
+from contracts.orchestrator import OldestRun, Run, StepStarted
 from contracts.problem import not_found
 from orchestrator.deadlines import Deadlines
 from orchestrator.domain import Message, RoomFreed, RunPlanned, RunState, view
@@ -326,37 +325,6 @@ class RunStore:
         """When the oldest of the runs that have not ended was created."""
         async with self._database.organization(org_id) as connection:
             return OldestRun(created_at=await _queries.oldest_open_run(connection))
-
-    async def list(self, org_id: UUID, request: ListRuns) -> RunList:
-        """A page of runs, newest first."""
-        before_time, before_id = after(request.cursor, 2)
-        async with self._database.organization(org_id) as connection:
-            rows = await collect(
-                _queries.list_runs(
-                    connection,
-                    pipeline_id=request.pipeline_id,
-                    status=request.status,
-                    before_time=datetime.fromisoformat(before_time) if before_time else None,
-                    before_id=before_id,
-                    page=request.limit + 1,
-                )
-            )
-        page = rows[: request.limit]
-        last = page[-1] if len(rows) > request.limit else None
-        return RunList(
-            runs=tuple(view(state_of(row)) for row in page),
-            next_cursor=cursor(last["created_at"].isoformat(), last["id"]) if last else None,
-        )
-
-    async def events(self, org_id: UUID, run_id: UUID, after_version: int) -> tuple[RunEvent, ...]:
-        """What happened to a run after a version; raises a 404 problem."""
-        async with self._database.organization(org_id) as connection:
-            if await _queries.get_run(connection, run_id=run_id) is None:
-                raise not_found("run", run_id)
-            rows = await collect(
-                _queries.list_run_events(connection, run_id=run_id, after_version=after_version)
-            )
-        return tuple(RunEvent.model_validate(dict(row)) for row in rows)
 
 
 def _others(row: Record) -> Others:

@@ -2,7 +2,7 @@
 
 from chassis.service import Service
 from contracts.auth import OrganizationCreated
-from contracts.orchestrator import RunCancelRequested
+from contracts.orchestrator import RunCancelRequested, RunsForgotten
 from contracts.transform import (
     AbortPublish,
     BuildTransformation,
@@ -43,6 +43,7 @@ from transform.build import Builder
 from transform.catalogue import Catalogue
 from transform.column_names import ColumnNames
 from transform.compiler import Compiler
+from transform.forgetting import Forgetting
 from transform.handlers import Handlers
 from transform.history import History
 from transform.lineage import Lineage
@@ -144,4 +145,5 @@ async def build(service: Service[Settings]) -> None:
     )
     jobs.handle(PublishRun, publisher.publish_run, on_dead=publisher.give_up)
     jobs.handle(AbortPublish, publisher.abort_publish, on_dead=publisher.give_up)
+    jobs.handle(RunsForgotten, Forgetting(database).runs_forgotten)
     await service.bus.watch(RunCancelRequested.pattern(), handlers.run_cancel_requested)

@@ -266,6 +266,11 @@ ON CONFLICT (run_id) DO UPDATE SET attempt = greatest(run.attempt, excluded.atte
 -- name: is_cancelled(run_id, attempt)$
 SELECT EXISTS (SELECT FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt);
 
+-- name: forget_runs(run_ids)!
+WITH published AS (DELETE FROM publications WHERE run_id = ANY (:run_ids::uuid[])),
+    cancelled AS (DELETE FROM cancelled_runs WHERE run_id = ANY (:run_ids::uuid[]))
+DELETE FROM transformation_runs WHERE run_id = ANY (:run_ids::uuid[]);
+
 
 -- Views on live views: read in the role of an organisation, under an empty search path
 

@@ -1,16 +1,17 @@
 """`dalgo runs ...`."""
 
+from datetime import datetime
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Any, cast, get_args
 from uuid import UUID
 
 import typer
 
-from contracts.orchestrator import Run, Step
-from dalgo.cli import output
+from contracts.orchestrator import Run, RunKind, RunStatus, TriggerType
+from dalgo.cli import output, sources, timeline
 from dalgo.cli.follow import duration, finish
 from dalgo.cli.follow import follow as follow_run
-from dalgo.cli.naming import pipeline_named
+from dalgo.cli.naming import pipeline_named, recipe_named
 from dalgo.cli.options import Json, connect
 from dalgo.tail import has_ended
 
@@ -19,25 +20,63 @@ app = typer.Typer(no_args_is_help=True, help="What ran, and what runs.")
 RunId = Annotated[UUID, typer.Argument(metavar="RUN", help="Its id.")]
 
 
+def _any(choice: Any) -> str:
+    """The values of a Literal, for a help text."""
+    return ", ".join(get_args(choice))
+
+
 @app.command()
 def ls(
     ctx: typer.Context,
     pipeline: Annotated[str | None, typer.Option(help="Name or id of a pipeline.")] = None,
+    source: Annotated[str | None, typer.Option("--source", "-s", help="Name or id.")] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", "-r", help="Name or id.")] = None,
+    status: Annotated[
+        list[str] | None, typer.Option(help=f"{_any(RunStatus)}; may be repeated.")
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help=f"{_any(RunKind)}; may be repeated.")
+    ] = None,
+    trigger: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Why it began: {_any(TriggerType)}; may be repeated."),
+    ] = None,
+    since: Annotated[datetime | None, typer.Option(help="Begun or queued then or later.")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Earlier than that.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1)] = 20,
     as_json: Json = False,
 ) -> None:
-    """List the newest runs."""
+    """List the newest runs, or of those the ones that fit every option."""
     with connect(ctx) as dalgo:
-        chosen = pipeline_named(dalgo, pipeline).id if pipeline else None
-        found = dalgo.runs.list(pipeline_id=chosen, limit=min(limit, 100))
+        found = dalgo.runs.list(
+            pipeline_id=pipeline_named(dalgo, pipeline).id if pipeline else None,
+            source_id=sources.named(dalgo, source).id if source else None,
+            transformation_id=recipe_named(dalgo, recipe).id if recipe else None,
+            # The server says which values there are.
+            status=cast("list[RunStatus] | None", status),
+            kind=cast("list[RunKind] | None", kind),
+            trigger=cast("list[TriggerType] | None", trigger),
+            created_after=since,
+            created_before=until,
+            limit=min(limit, 100),
+        )
         runs = list(islice(found, limit))
     if as_json:
         output.as_json(runs)
         return
     output.table(
-        ("id", "kind", "status", "started", "seconds", "steps"),
+        ("id", "kind", "status", "began by", "started", "seconds", "attempts", "steps"),
         [
-            (run.id, run.kind, run.status, run.started_at, _seconds(run), len(run.steps))
+            (
+                run.id,
+                run.kind,
+                run.status,
+                run.trigger.type,
+                run.started_at,
+                _seconds(run),
+                run.attempt,
+                len(run.steps),
+            )
             for run in runs
         ],
     )
@@ -45,31 +84,19 @@ def ls(
 
 @app.command()
 def show(ctx: typer.Context, run_id: RunId, as_json: Json = False) -> None:
-    """Show a run and its steps."""
+    """Show how a run went: its attempts, and where the time of each went."""
     with connect(ctx) as dalgo:
         run = dalgo.runs.get(run_id)
+        told = dalgo.runs.timeline(run_id)
     if as_json:
-        output.as_json(run)
+        output.as_json(run.model_dump(mode="json") | told.model_dump(mode="json"))
         return
     typer.echo(f"Run {run.id} ({run.kind}) is {run.status}.")
     if run.error:
         typer.echo(f"{run.error.detail}")
         for line in output.field_lines(run.error):
             typer.echo(f"  {line}")
-    output.table(
-        ("step", "name", "status", "rows", "seconds", "note"),
-        [
-            (
-                step.kind,
-                step.name,
-                step.status,
-                output.count(step.rows),
-                _seconds(step),
-                step.error.detail if step.error else step.reason,
-            )
-            for step in run.steps
-        ],
-    )
+    timeline.show(told.attempts)
 
 
 @app.command()
@@ -113,6 +140,6 @@ def follow(ctx: typer.Context, run_id: RunId, as_json: Json = False) -> None:
         finish(follow_run(dalgo, dalgo.runs.get(run_id), as_json=as_json), quiet=as_json)
 
 
-def _seconds(timed: Run | Step) -> str | None:
+def _seconds(timed: Run) -> str | None:
     taken = duration(timed)
     return None if taken is None else f"{taken:.2f}"

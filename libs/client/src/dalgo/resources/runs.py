@@ -1,15 +1,16 @@
 """Runs: everything that changes data, and how it goes."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from uuid import UUID
 
 import httpx
 from httpx_sse import EventSource, SSEError
 
 from contracts.ingest import SyncProgress
-from contracts.orchestrator import Run, RunEvent, RunStatus
-from dalgo.call import Call, Listing, listing, model, present
+from contracts.orchestrator import Run, RunEvent, RunKind, RunStatus, RunTimeline, TriggerType
+from dalgo.call import Call, Listing, Parameter, listing, model, present
 from dalgo.driver import AsyncDriver, SyncDriver
 from dalgo.errors import DalgoError
 from dalgo.resource import D, Resource, endpoint, listed
@@ -22,10 +23,32 @@ class Runs(Resource[D]):
     @listed
     @staticmethod
     def list(
-        *, pipeline_id: UUID | None = None, status: RunStatus | None = None, limit: int = 100
+        *,
+        pipeline_id: UUID | None = None,
+        source_id: UUID | None = None,
+        transformation_id: UUID | None = None,
+        status: RunStatus | Sequence[RunStatus] | None = None,
+        kind: RunKind | Sequence[RunKind] | None = None,
+        trigger: TriggerType | Sequence[TriggerType] | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        limit: int = 100,
     ) -> Listing[Run]:
-        """Runs, newest first: all, of one pipeline, or of one status."""
-        chosen = present(pipeline_id=str(pipeline_id) if pipeline_id else None, status=status)
+        """Runs that fit every filter, newest first; of several values of one, any will do.
+
+        Times are taken for those of this machine when they name no zone; `limit` is the size of
+        a page.
+        """
+        chosen: dict[str, Parameter] = {
+            **present(
+                pipeline_id=_text(pipeline_id),
+                source_id=_text(source_id),
+                transformation_id=_text(transformation_id),
+                created_after=_time(created_after),
+                created_before=_time(created_before),
+            ),
+            **present(status=status, kind=kind, trigger=trigger),
+        }
         return listing("/runs", Run, params={"limit": limit, **chosen})
 
     @endpoint
@@ -33,6 +56,12 @@ class Runs(Resource[D]):
     def get(run_id: UUID) -> Call[Run]:
         """One run with its steps."""
         return _get(run_id)
+
+    @endpoint
+    @staticmethod
+    def timeline(run_id: UUID) -> Call[RunTimeline]:
+        """How the run went: its attempts, their steps, how long each of them waited and took."""
+        return Call("GET", f"/runs/{run_id}/timeline", model(RunTimeline))
 
     @endpoint
     @staticmethod
@@ -137,3 +166,11 @@ class AsyncRuns(Runs[AsyncDriver]):
 
 def _get(run_id: UUID) -> Call[Run]:
     return Call("GET", f"/runs/{run_id}", model(Run))
+
+
+def _text(id: UUID | None) -> str | None:
+    return str(id) if id else None
+
+
+def _time(time: datetime | None) -> str | None:
+    return time.astimezone().isoformat() if time else None

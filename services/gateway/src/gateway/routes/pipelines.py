@@ -11,7 +11,6 @@ from contracts.orchestrator import (
     DeletePipeline,
     GetPipeline,
     ListPipelines,
-    ListRuns,
     Pipeline,
     Run,
     UpdatePipeline,
@@ -29,6 +28,7 @@ from gateway.conventions import (
 )
 from gateway.edge import EdgeDep, Editor, Reader, Runner
 from gateway.members import check_members, still_there
+from gateway.run_filters import PipelineRunsFilters, asked_of
 from gateway.runs import Starting, start_run
 
 router = APIRouter(prefix="/pipelines", tags=["pipelines"])
@@ -178,11 +178,9 @@ async def runs(
     response: Response,
     edge: EdgeDep,
     caller: Reader,
-    limit: Limit = 50,
-    cursor: Cursor = None,
+    filters: PipelineRunsFilters,
 ) -> list[Run]:
-    """The pipeline's runs, newest first."""
-    asked = ListRuns(pipeline_id=pipeline_id, limit=limit, cursor=cursor)
-    page = await edge.ask(caller, asked)
+    """The pipeline's runs, newest first: those that fit every filter."""
+    page = await edge.ask(caller, asked_of(filters, pipeline_id))
     link_next(request, response, page.next_cursor)
     return list(page.runs)

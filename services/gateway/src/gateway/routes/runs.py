@@ -5,9 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
 
-from contracts.orchestrator import GetRun, ListRuns, Run, RunStatus
-from gateway.conventions import Cursor, Limit, link_next, tag
+from contracts.orchestrator import GetRun, GetRunTimeline, Run, RunTimeline
+from gateway.conventions import link_next, tag
 from gateway.edge import EdgeDep, Reader, Runner
+from gateway.run_filters import RunsFilters, asked_of
 from gateway.runs import cancel_run, retry_run
 from gateway.stream import EventStream, follow_organization, follow_run
 
@@ -20,18 +21,10 @@ LastEventId = Annotated[
 
 @router.get("/runs")
 async def index(
-    request: Request,
-    response: Response,
-    edge: EdgeDep,
-    caller: Reader,
-    pipeline_id: UUID | None = None,
-    status: RunStatus | None = None,
-    limit: Limit = 50,
-    cursor: Cursor = None,
+    request: Request, response: Response, edge: EdgeDep, caller: Reader, filters: RunsFilters
 ) -> list[Run]:
-    """The organisation's runs, newest first; all, or those of a pipeline or status."""
-    asked = ListRuns(pipeline_id=pipeline_id, status=status, limit=limit, cursor=cursor)
-    page = await edge.ask(caller, asked)
+    """The organisation's runs, newest first: those that fit every filter."""
+    page = await edge.ask(caller, asked_of(filters))
     link_next(request, response, page.next_cursor)
     return list(page.runs)
 
@@ -42,6 +35,12 @@ async def show(run_id: UUID, response: Response, edge: EdgeDep, caller: Reader) 
     run = await edge.ask(caller, GetRun(run_id=run_id))
     tag(response, run.version)
     return run
+
+
+@router.get("/runs/{run_id}/timeline")
+async def timeline(run_id: UUID, edge: EdgeDep, caller: Reader) -> RunTimeline:
+    """How the run went: its attempts, their steps, and how long each of them waited and took."""
+    return await edge.ask(caller, GetRunTimeline(run_id=run_id))
 
 
 @router.post("/runs/{run_id}/cancel", responses={202: {"model": Run}})
