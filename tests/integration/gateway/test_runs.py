@@ -251,11 +251,12 @@ async def test_the_organisations_stream_tells_of_its_runs_and_of_no_other(
     stranger = await sign_up(gateway)
     ingest.org_ids.add(stranger.org_id)
     async with client.stream("GET", "/events/stream") as response:
-        sents = response.aiter_text()
-        assert (await anext(sents)).startswith(":")
+        sents = EventSource(response).aiter_sse()
+        first = await anext(sents)
+        assert (first.event, first.json()) == ("listening", {"complete": True})
         await start(stranger.client)
         run = await start(client)
-        event = RunEvent.model_validate_json((await anext(sents)).partition("data: ")[2])
+        event = RunEvent.model_validate_json((await anext(sents)).data)
     assert str(event.run_id) == run["id"]
 
 

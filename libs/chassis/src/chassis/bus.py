@@ -47,6 +47,7 @@ class Bus:
         self.service = service
         self.jetstream = connection.jetstream(timeout=5)
         self._scopes: set[asyncio.Timeout] = set()
+        self._on_reconnect: list[Callable[[], None]] = []
         self._line = Line(on_reconnect=self._reconnected)
 
     @classmethod
@@ -96,6 +97,12 @@ class Bus:
     def _reconnected(self) -> None:
         for scope in self._scopes:
             scope.reschedule(0)
+        for tell in self._on_reconnect:
+            tell()
+
+    def when_reconnected(self, tell: Callable[[], None]) -> None:
+        """Call this each time that the connection is a new one: what was said between is lost."""
+        self._on_reconnect.append(tell)
 
     async def ask(
         self,

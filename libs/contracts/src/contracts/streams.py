@@ -57,6 +57,8 @@ class Service:
     """Events consumed durably, each once over all replicas."""
     watches: tuple[str, ...] = ()
     """Subjects that every replica hears now or never (core NATS)."""
+    replays: tuple[str, ...] = ()
+    """Subjects of the stream EVT that it reads again from any position on."""
     hears: tuple[type[Outside], ...] = ()
     """What other systems tell, consumed durably, each once over all replicas."""
     takes_in: tuple[str, ...] = ()
@@ -213,6 +215,7 @@ SERVICES = (
         ),
         sends=(orchestrator.StartRun, orchestrator.CancelRun, orchestrator.RetryRun),
         watches=("evt.*.orchestrator.>", "tick.>"),
+        replays=("evt.*.orchestrator.>",),
         takes_in=("ext.>",),
     ),
 )
@@ -248,6 +251,10 @@ def rights(entry: Service) -> Rights:
             f"$JS.API.CONSUMER.INFO.{address}",
             f"$JS.ACK.{address}.>",
         }
+    for subject in entry.replays:
+        # The filter stands in the subject of the call: no other consumer can be made with it.
+        publish.add(f"$JS.API.CONSUMER.CREATE.{EVT.name}.*.{subject}")
+        publish.add(f"$JS.API.STREAM.INFO.{EVT.name}")
     subscribe = {f"req.{entry.name}.>", f"stop.{entry.name}.>", *entry.watches}
     subscribe.add(f"{inbox_prefix(entry.name)}.>")
     return Rights(tuple(sorted(publish)), tuple(sorted(subscribe)))

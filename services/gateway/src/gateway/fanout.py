@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -27,7 +27,20 @@ class Tick:
     data: object
 
 
-Heard = RunEvent | Tick
+@dataclass(frozen=True)
+class Gap:
+    """The line to the bus was cut: events may have been missed."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An event, and its position in the stream: grows from event to event, with gaps."""
+
+    position: int
+    event: RunEvent
+
+
+Heard = RunEvent | Tick | Gap | Placed
 
 
 class Closed(Exception):
@@ -56,13 +69,16 @@ class Listener:
 
     def offer(self, heard: Heard) -> None:
         """Take an event, if it is for this listener and there is room."""
-        run_id = heard.run_id if isinstance(heard, RunEvent) else heard.key
-        if self._run_id is not None and run_id != self._run_id:
+        if self._run_id not in (None, _run_of(heard)) and not isinstance(heard, Gap):
             return
         try:
             self._queue.put_nowait(heard)
         except asyncio.QueueFull:
             self.has_lost = True
+
+    async def put(self, heard: Heard) -> None:
+        """Take an event once there is room."""
+        await self._queue.put(heard)
 
     def close(self) -> None:
         """Wake the listener for the last time; what it has not read yet is dropped."""
@@ -79,6 +95,7 @@ class Fanout:
 
     async def start(self, bus: Bus) -> None:
         """Subscribe, once for the process."""
+        bus.when_reconnected(self._tell_gap)
         await bus.watch("evt.*.orchestrator.>", self._hear_event)
         await bus.watch("tick.>", self._hear_tick)
 
@@ -105,30 +122,14 @@ class Fanout:
         for listener in self._listeners.get(org_id, ()):
             listener.offer(heard)
 
+    def _tell_gap(self) -> None:
+        for org_id in self._listeners:
+            self.hand_out(org_id, Gap())
+
     async def _hear_event(self, message: Msg) -> None:
-        try:
-            meta = from_headers(message.headers, message.subject)
-            kind = lookup(meta.type)
-            if kind is None or not issubclass(kind, Event) or meta.org_id is None:
-                return
-            if meta.org_id not in self._listeners:
-                return
-            body = from_body(kind, message.data).model_dump(mode="json")
-        except MalformedMessage as error:
-            log.warning("event_not_understood", subject=message.subject, error=str(error))
-            return
-        if "run_id" not in body or "version" not in body:
-            return
-        event = RunEvent.model_validate(
-            {
-                "run_id": body["run_id"],
-                "version": body["version"],
-                "type": kind.token.rpartition(".")[0],
-                "time": meta.time,
-                "data": body,
-            }
-        )
-        self.hand_out(meta.org_id, event)
+        heard = run_event_of(message, only=self._listeners)
+        if heard is not None:
+            self.hand_out(*heard)
 
     async def _hear_tick(self, message: Msg) -> None:
         try:
@@ -141,3 +142,39 @@ class Fanout:
             log.warning("tick_not_understood", subject=message.subject)
             return
         self.hand_out(org_id, tick)
+
+
+def _run_of(heard: Heard) -> UUID | None:
+    if isinstance(heard, RunEvent):
+        return heard.run_id
+    return heard.key if isinstance(heard, Tick) else None
+
+
+def run_event_of(message: Msg, only: Container[UUID] | None = None) -> tuple[UUID, RunEvent] | None:
+    """The organisation and the run event that a message tells, unless it tells something else.
+
+    `only`: the organisations whose events are wanted; others are not read.
+    """
+    try:
+        meta = from_headers(message.headers, message.subject)
+        kind = lookup(meta.type)
+        if kind is None or not issubclass(kind, Event) or meta.org_id is None:
+            return None
+        if only is not None and meta.org_id not in only:
+            return None
+        body = from_body(kind, message.data).model_dump(mode="json")
+    except MalformedMessage as error:
+        log.warning("event_not_understood", subject=message.subject, error=str(error))
+        return None
+    if "run_id" not in body or "version" not in body:
+        return None
+    event = RunEvent.model_validate(
+        {
+            "run_id": body["run_id"],
+            "version": body["version"],
+            "type": kind.token.rpartition(".")[0],
+            "time": meta.time,
+            "data": body,
+        }
+    )
+    return meta.org_id, event

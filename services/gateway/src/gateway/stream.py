@@ -1,18 +1,23 @@
-"""Server-sent events: a run from any version on to its end, or a whole organisation from now on."""
+"""Server-sent events: of a run from any version on to its end, or of a whole organisation."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime
 from uuid import UUID
 
 from fastapi.sse import format_sse_event
+from nats.errors import Error as NatsError
 from starlette.responses import StreamingResponse
 
+from chassis.telemetry import log
 from contracts.orchestrator import GetRun, ListRunEvents, RunEvent, RunEvents
-from contracts.problem import ProblemError
+from contracts.problem import ProblemError, problem
 from gateway.auth import Caller
 from gateway.edge import Edge
-from gateway.fanout import Closed, Heard
+from gateway.fanout import Closed, Gap, Listener, Placed, Tick
+from gateway.replay import Bounds, bounds, replay
 
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
 """A run's status after which nothing more happens to it, unless it is retried."""
@@ -43,9 +48,18 @@ async def follow_run(edge: Edge, caller: Caller, run_id: UUID, after: int) -> Ev
     return EventStream(_run_events(edge, caller, run_id, after))
 
 
-def follow_organization(edge: Edge, caller: Caller) -> EventStream:
-    """Everything that happens to the organisation's runs from now on."""
-    return EventStream(_organization_events(edge, caller))
+async def follow_organization(edge: Edge, caller: Caller, seen: int | None) -> EventStream:
+    """Everything that happens to the organisation's runs after a position, or from now on.
+
+    Raises ProblemError 503 while the bus is away.
+    """
+    try:
+        begin = await bounds(edge.bus, seen)
+    except (NatsError, TimeoutError) as error:
+        raise problem(
+            503, "bus_unavailable", "The message bus does not answer. Try again shortly."
+        ) from error
+    return EventStream(_organization_events(edge, caller, begin))
 
 
 async def _run_events(edge: Edge, caller: Caller, run_id: UUID, seen: int) -> AsyncIterator[bytes]:
@@ -70,11 +84,13 @@ async def _run_events(edge: Edge, caller: Caller, run_id: UUID, seen: int) -> As
             except Closed:
                 return
             # Silence is looked into as well: the bus may have dropped an event on a reconnect.
-            missing = heard is None
+            missing = heard is None or isinstance(heard, Gap)
             if heard is None:
                 yield _heartbeat()
-            elif not isinstance(heard, RunEvent):
+            elif isinstance(heard, Tick):
                 yield _encode(heard)
+            elif not isinstance(heard, RunEvent):
+                continue
             elif heard.version == seen + 1:
                 seen = heard.version
                 yield _encode(heard, id=str(seen))
@@ -84,16 +100,44 @@ async def _run_events(edge: Edge, caller: Caller, run_id: UUID, seen: int) -> As
                 missing = heard.version > seen
 
 
-async def _organization_events(edge: Edge, caller: Caller) -> AsyncIterator[bytes]:
-    """Ends when it has lost something: the reader comes back and reads what is there."""
+async def _organization_events(edge: Edge, caller: Caller, begin: Bounds) -> AsyncIterator[bytes]:
+    """Events come from the stream, where each has its position; only progress is heard live."""
     with edge.fanout.listen(caller.org_id) as listener:
-        yield _heartbeat()
-        while not listener.has_lost and (left := _left(caller)) > 0:
-            try:
-                heard = await listener.next(min(_HEARTBEAT, left))
-            except Closed:
-                return
-            yield _heartbeat() if heard is None else _encode(heard)
+        told = json.dumps({"complete": begin.is_complete})
+        yield format_sse_event(data_str=told, event="listening", id=str(begin.after))
+        with _replayed(edge, caller, begin, listener):
+            while (left := _left(caller)) > 0:
+                try:
+                    heard = await listener.next(min(_HEARTBEAT, left))
+                except Closed:
+                    return
+                if heard is None:
+                    yield _heartbeat()
+                elif isinstance(heard, Placed):
+                    yield _encode(heard.event, id=str(heard.position))
+                elif isinstance(heard, Tick):
+                    yield _encode(heard)
+
+
+@contextmanager
+def _replayed(edge: Edge, caller: Caller, begin: Bounds, listener: Listener) -> Iterator[None]:
+    """Give a listener the events as it has room for them, while the context lasts."""
+
+    async def pass_on() -> None:
+        try:
+            async with aclosing(replay(edge.bus, caller.org_id, begin.after)) as events:
+                async for event in events:
+                    await listener.put(event)
+        except Exception:
+            log.exception("replay_failed")
+        # The reader comes back, and goes on where it is.
+        listener.close()
+
+    passing = asyncio.create_task(pass_on())
+    try:
+        yield
+    finally:
+        passing.cancel()
 
 
 async def _history(edge: Edge, caller: Caller, run_id: UUID, seen: int) -> RunEvents:
@@ -113,7 +157,7 @@ def _left(caller: Caller) -> float:
     return (caller.expires_at - datetime.now(UTC)).total_seconds()
 
 
-def _encode(heard: Heard, id: str | None = None) -> bytes:
+def _encode(heard: RunEvent | Tick, id: str | None = None) -> bytes:
     if isinstance(heard, RunEvent):
         return format_sse_event(data_str=heard.model_dump_json(), event=heard.type, id=id)
     data = json.dumps({"run_id": str(heard.key), "data": heard.data})

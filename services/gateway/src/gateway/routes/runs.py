@@ -19,6 +19,11 @@ LastEventId = Annotated[
 ]
 
 
+Position = Annotated[
+    int | None, Header(alias="Last-Event-ID", ge=0, description="The `id` of the last event seen.")
+]
+
+
 @router.get("/runs")
 async def index(
     request: Request, response: Response, edge: EdgeDep, caller: Reader, filters: RunsFilters
@@ -71,6 +76,14 @@ async def events(
 
 
 @router.get("/events/stream", response_class=EventStream)
-async def organization_events(edge: EdgeDep, caller: Reader) -> EventStream:
-    """What happens to all of the organisation's runs from now on."""
-    return follow_organization(edge, caller)
+async def organization_events(
+    edge: EdgeDep, caller: Reader, last_event_id: Position = None
+) -> EventStream:
+    """What happens to all of the organisation's runs: after the last event seen, or from now on.
+
+    Each event comes once and in order, also after a lost connection: its `id` is a position, to
+    be given back as it is. First comes `listening` with `complete`: false when the position is too
+    old (14 days), so that events are missing and the lists must be read anew. `progress` has no id
+    and is not repeated. The stream ends with the access token.
+    """
+    return await follow_organization(edge, caller, last_event_id)
