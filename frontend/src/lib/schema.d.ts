@@ -483,7 +483,7 @@ export interface paths {
         };
         /**
          * Runs
-         * @description The pipeline's runs, newest first.
+         * @description The pipeline's runs, newest first: those that fit every filter.
          */
         get: operations["pipelines_runs"];
         put?: never;
@@ -523,10 +523,30 @@ export interface paths {
         };
         /**
          * Firings
-         * @description The last times at which the pipeline was due, and what came of each, newest first.
+         * @description The last times at which it was due or set off, and what came of each, newest first.
          */
         get: operations["pipelines_firings"];
         put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pipelines/{pipeline_id}/triggers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Set Triggers
+         * @description Say what sets the pipeline off; 422 tells the way of pipelines that would never end.
+         */
+        put: operations["pipelines_set_triggers"];
         post?: never;
         delete?: never;
         options?: never;
@@ -543,7 +563,7 @@ export interface paths {
         };
         /**
          * Index
-         * @description The organisation's runs, newest first; all, or those of a pipeline or status.
+         * @description The organisation's runs, newest first: those that fit every filter.
          */
         get: operations["runs_index"];
         put?: never;
@@ -566,6 +586,26 @@ export interface paths {
          * @description One run with its steps.
          */
         get: operations["runs_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run_id}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Timeline
+         * @description How the run went: its attempts, their steps, and how long each of them waited and took.
+         */
+        get: operations["runs_timeline"];
         put?: never;
         post?: never;
         delete?: never;
@@ -648,7 +688,12 @@ export interface paths {
         };
         /**
          * Organization Events
-         * @description What happens to all of the organisation's runs from now on.
+         * @description What happens to all of the organisation's runs: after the last event seen, or from now on.
+         *
+         *     Each event comes once and in order, also after a lost connection: its `id` is a position, to
+         *     be given back as it is. First comes `listening` with `complete`: false when the position is too
+         *     old (14 days), so that events are missing and the lists must be read anew. `progress` has no id
+         *     and is not repeated. The stream ends with the access token.
          */
         get: operations["runs_organization_events"];
         put?: never;
@@ -673,8 +718,9 @@ export interface paths {
          * @description Tell one event or several; all of them are taken in, or none.
          *
          *     They are the organisation's of the token. `source.synced` {table, rows?} tells that another
-         *     system has filled a table of an external source. An event that was told before (same `source`
-         *     and `id`) counts once.
+         *     system has filled a table of an external source, `pipeline.run` {pipeline_id} starts a
+         *     pipeline; 422 names one that is not there. An event that was told before (same `source` and
+         *     `id`) counts once.
          */
         post: operations["events_tell"];
         delete?: never;
@@ -795,6 +841,26 @@ export interface paths {
          * @description One table; `name` is its id, physical name or display name.
          */
         get: operations["warehouse_show"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/warehouse/storage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Storage
+         * @description How much room the tables take, and how much former versions may take; the largest first.
+         */
+        get: operations["warehouse_storage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1243,6 +1309,70 @@ export interface components {
             replace: boolean;
         };
         /**
+         * AfterPipeline
+         * @description Run when another pipeline has succeeded.
+         */
+        AfterPipeline: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "pipeline";
+            /**
+             * Pipeline Id
+             * Format: uuid
+             */
+            pipeline_id: string;
+            /**
+             * Only If Changed
+             * @default false
+             */
+            only_if_changed: boolean;
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active: boolean;
+            /**
+             * Overlap
+             * @default queue
+             * @enum {string}
+             */
+            overlap: "skip" | "queue";
+        };
+        /**
+         * AfterPipelineBody
+         * @description When another pipeline has succeeded, also when it found nothing new.
+         */
+        AfterPipelineBody: {
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active: boolean;
+            /**
+             * Overlap
+             * @default queue
+             * @enum {string}
+             */
+            overlap: "skip" | "queue";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "pipeline";
+            /**
+             * Pipeline Id
+             * Format: uuid
+             */
+            pipeline_id: string;
+            /**
+             * Only If Changed
+             * @default false
+             */
+            only_if_changed: boolean;
+        };
+        /**
          * Aggregate
          * @description One number (or text, or date) for each group.
          *
@@ -1574,6 +1704,29 @@ export interface components {
              * @default false
              */
             replace: boolean;
+        };
+        /**
+         * Cause
+         * @description What set a pipeline off: a run that succeeded, a new upload, an event from outside.
+         */
+        Cause: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "pipeline" | "upload" | "event";
+            /** Pipeline Id */
+            pipeline_id?: string | null;
+            /** Run Id */
+            run_id?: string | null;
+            /** Source Id */
+            source_id?: string | null;
+            /** Upload Id */
+            upload_id?: string | null;
+            /** Event Id */
+            event_id?: string | null;
+            /** Event Source */
+            event_source?: string | null;
         };
         /**
          * Clean
@@ -2489,6 +2642,7 @@ export interface components {
              * Format: date-time
              */
             at: string;
+            cause?: components["schemas"]["Cause"] | null;
         };
         /**
          * FlattenJson
@@ -3096,6 +3250,54 @@ export interface components {
             message: string;
         };
         /**
+         * OnUpload
+         * @description Run when a source of the pipeline got a new file.
+         */
+        OnUpload: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "upload";
+            /** Source Id */
+            source_id?: string | null;
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active: boolean;
+            /**
+             * Overlap
+             * @default queue
+             * @enum {string}
+             */
+            overlap: "skip" | "queue";
+        };
+        /**
+         * OnUploadBody
+         * @description When a source of the pipeline got a new file.
+         */
+        OnUploadBody: {
+            /**
+             * Is Active
+             * @default true
+             */
+            is_active: boolean;
+            /**
+             * Overlap
+             * @default queue
+             * @enum {string}
+             */
+            overlap: "skip" | "queue";
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "upload";
+            /** Source Id */
+            source_id?: string | null;
+        };
+        /**
          * Operand
          * @description An operand that says what it is: a column, or a number.
          */
@@ -3170,6 +3372,11 @@ export interface components {
             /** Transformation Ids */
             transformation_ids: string[];
             schedule?: components["schemas"]["Schedule"] | null;
+            /**
+             * Triggers
+             * @default []
+             */
+            triggers: (components["schemas"]["AfterPipeline"] | components["schemas"]["OnUpload"])[];
             /** Revision */
             revision: number;
             /** Last Run At */
@@ -3727,6 +3934,51 @@ export interface components {
             attempt: number;
             /** Version */
             version: number;
+        };
+        /**
+         * RunAttempt
+         * @description One time that a run was begun, with the steps that were done in it.
+         */
+        RunAttempt: {
+            /** Number */
+            number: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "syncing" | "transforming" | "publishing" | "succeeded" | "failed" | "cancelled";
+            /**
+             * Queued At
+             * Format: date-time
+             */
+            queued_at: string;
+            /** Started At */
+            started_at?: string | null;
+            /** Finished At */
+            finished_at?: string | null;
+            /** Waited Ms */
+            waited_ms?: number | null;
+            /** Took Ms */
+            took_ms?: number | null;
+            error?: components["schemas"]["Problem"] | null;
+            /**
+             * Steps
+             * @default []
+             */
+            steps: components["schemas"]["TimedStep"][];
+        };
+        /**
+         * RunTimeline
+         * @description How a run went, attempt by attempt.
+         */
+        RunTimeline: {
+            /**
+             * Run Id
+             * Format: uuid
+             */
+            run_id: string;
+            /** Attempts */
+            attempts: components["schemas"]["RunAttempt"][];
         };
         /**
          * Sample
@@ -4490,6 +4742,30 @@ export interface components {
             elapsed_ms: number;
         };
         /**
+         * TableStorage
+         * @description The room that one table takes.
+         */
+        TableStorage: {
+            /**
+             * Table Id
+             * Format: uuid
+             */
+            table_id: string;
+            /** Name */
+            name: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "source" | "transform";
+            /** Published Bytes */
+            published_bytes: number;
+            /** Former Bytes */
+            former_bytes: number;
+            /** Former Versions */
+            former_versions: number;
+        };
+        /**
          * TakenIn
          * @description An event that is kept for whoever follows its type.
          */
@@ -4500,6 +4776,54 @@ export interface components {
             type: string;
             /** Is Followed */
             is_followed: boolean;
+        };
+        /**
+         * TimedStep
+         * @description A step in one attempt of a run; milliseconds, None while it has not come to that.
+         */
+        TimedStep: {
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "sync" | "transform" | "publish";
+            /** Source Id */
+            source_id?: string | null;
+            /** Transformation Id */
+            transformation_id?: string | null;
+            /** Name */
+            name: string;
+            /** Table */
+            table?: string | null;
+            /** Recipe Version */
+            recipe_version?: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "running" | "succeeded" | "failed" | "skipped" | "cancelled";
+            /** Attempt */
+            attempt: number;
+            /** Rows */
+            rows?: number | null;
+            /** Bytes */
+            bytes?: number | null;
+            /** Started At */
+            started_at?: string | null;
+            /** Finished At */
+            finished_at?: string | null;
+            error?: components["schemas"]["Problem"] | null;
+            /** Reason */
+            reason?: string | null;
+            /** Waited Ms */
+            waited_ms?: number | null;
+            /** Took Ms */
+            took_ms?: number | null;
         };
         /**
          * Top
@@ -4690,6 +5014,15 @@ export interface components {
             actor: string;
             /** Scheduled For */
             scheduled_for?: string | null;
+            caused_by?: components["schemas"]["Cause"] | null;
+        };
+        /**
+         * TriggersBody
+         * @description All of them: what does not stand here is no trigger any more.
+         */
+        TriggersBody: {
+            /** Triggers */
+            triggers: (components["schemas"]["AfterPipelineBody"] | components["schemas"]["OnUploadBody"])[];
         };
         /**
          * Union
@@ -4869,6 +5202,24 @@ export interface components {
         WarehouseLineage: {
             /** Tables */
             tables: components["schemas"]["TracedTable"][];
+        };
+        /**
+         * WarehouseStorage
+         * @description The room that an organisation's tables take, in bytes on disk.
+         */
+        WarehouseStorage: {
+            /** Published Bytes */
+            published_bytes: number;
+            /** Former Bytes */
+            former_bytes: number;
+            /** Unpublished Bytes */
+            unpublished_bytes: number;
+            /** Former Budget Bytes */
+            former_budget_bytes: number;
+            /** Former Versions */
+            former_versions: number;
+            /** Tables */
+            tables: components["schemas"]["TableStorage"][];
         };
         /**
          * WarehouseTable
@@ -5468,7 +5819,10 @@ export interface operations {
     };
     sources_sync: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Load and build anew what has not changed since the last run, too. */
+                force?: boolean;
+            };
             header?: {
                 /** @description The same key makes a repeated request the same request. */
                 "idempotency-key"?: string | null;
@@ -5936,7 +6290,10 @@ export interface operations {
     };
     pipelines_run: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Load and build anew what has not changed since the last run, too. */
+                force?: boolean;
+            };
             header?: {
                 /** @description The same key makes a repeated request the same request. */
                 "idempotency-key"?: string | null;
@@ -5973,7 +6330,14 @@ export interface operations {
     pipelines_runs: {
         parameters: {
             query?: {
-                /** @description Entries a page. */
+                /** @description May be repeated. */
+                status?: ("queued" | "syncing" | "transforming" | "publishing" | "succeeded" | "failed" | "cancelled")[];
+                /** @description Why it began. May be repeated. */
+                trigger?: ("manual" | "schedule" | "event" | "api")[];
+                /** @description At this time or later: 2026-03-01T00:00:00Z. */
+                created_after?: string | null;
+                created_before?: string | null;
+                /** @description Entries a page, at most. */
                 limit?: number;
                 /** @description From the `Link` header of the page before. */
                 cursor?: string | null;
@@ -6075,15 +6439,65 @@ export interface operations {
             };
         };
     };
+    pipelines_set_triggers: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `ETag` that was read; 412 when it is not so any more. */
+                "if-match"?: string | null;
+            };
+            path: {
+                pipeline_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TriggersBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pipeline"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     runs_index: {
         parameters: {
             query?: {
-                pipeline_id?: string | null;
-                status?: ("queued" | "syncing" | "transforming" | "publishing" | "succeeded" | "failed" | "cancelled") | null;
-                /** @description Entries a page. */
+                /** @description May be repeated. */
+                status?: ("queued" | "syncing" | "transforming" | "publishing" | "succeeded" | "failed" | "cancelled")[];
+                /** @description Why it began. May be repeated. */
+                trigger?: ("manual" | "schedule" | "event" | "api")[];
+                /** @description At this time or later: 2026-03-01T00:00:00Z. */
+                created_after?: string | null;
+                created_before?: string | null;
+                /** @description Entries a page, at most. */
                 limit?: number;
                 /** @description From the `Link` header of the page before. */
                 cursor?: string | null;
+                /** @description May be repeated. */
+                kind?: ("sync" | "transform" | "pipeline")[];
+                pipeline_id?: string | null;
+                /** @description Runs that sync it. */
+                source_id?: string | null;
+                /** @description Runs that build it. */
+                transformation_id?: string | null;
             };
             header?: never;
             path?: never;
@@ -6129,6 +6543,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    runs_timeline: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunTimeline"];
                 };
             };
             /** @description A problem (RFC 9457); `detail` says what to do. */
@@ -6250,7 +6695,10 @@ export interface operations {
     runs_organization_events: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The `id` of the last event seen. */
+                "Last-Event-ID"?: number | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -6541,6 +6989,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WarehouseTable"];
+                };
+            };
+            /** @description A problem (RFC 9457); `detail` says what to do. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    warehouse_storage: {
+        parameters: {
+            query?: {
+                /** @description So many tables are listed; all are counted. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WarehouseStorage"];
                 };
             };
             /** @description A problem (RFC 9457); `detail` says what to do. */
@@ -7129,7 +7609,10 @@ export interface operations {
     };
     transformations_execute: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Load and build anew what has not changed since the last run, too. */
+                force?: boolean;
+            };
             header?: {
                 /** @description The same key makes a repeated request the same request. */
                 "idempotency-key"?: string | null;
