@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from pydantic import TypeAdapter
 
@@ -177,7 +178,7 @@ MANY = 20_000
 
 
 @pytest.fixture
-async def crowded(orchestrator, org_id):
+async def crowded(orchestrator, org_id, ground):
     """An organisation with many runs, each of one of a hundred sources, three in a thousand failed."""
     sources, pipelines = [new_id() for _ in range(100)], [new_id() for _ in range(50)]
     state = RunState(
@@ -213,6 +214,10 @@ async def crowded(orchestrator, org_id):
             "INSERT INTO run_targets SELECT id, writes[1], org_id FROM runs WHERE org_id = $1",
             org_id,
         )
+    # As the server does by itself, sooner or later.
+    owner = await asyncpg.connect(ground.migrator_url)
+    await owner.execute("ANALYZE orchestrator.runs, orchestrator.run_targets")
+    await owner.close()
     yield database, sources, pipelines
     async with database.system() as connection:
         await connection.execute("DELETE FROM runs WHERE org_id = $1", org_id)

@@ -46,6 +46,11 @@ class Changes:
         """
         source_id = command.source_id
         async with self._database.organization(org_id) as connection:
+            if not findings:
+                await _queries.settle_all(
+                    connection, source_id=source_id, step_id=command.step_id, shape=shape
+                )
+                return ()
             await _queries.note_shape(connection, step_id=command.step_id, shape=shape)
             newest = await _queries.lock_changes(connection, source_id=source_id)
             if newest is None:

@@ -42,6 +42,16 @@ SELECT EXISTS (SELECT FROM sources
     OR EXISTS (SELECT FROM source_uploads
         WHERE source_id <> :source_id AND upload_id = :upload_id);
 
+-- name: files_of(source_id, upload_id)
+-- The upload, and all that the source has besides; `former` is null for the first.
+SELECT id AS upload_id, filename, size_bytes, sha256, NULL::boolean AS former, 0 AS place
+FROM uploads WHERE id = :upload_id
+UNION ALL
+SELECT upload.id, filename, size_bytes, sha256, former, position
+FROM source_uploads AS held JOIN uploads AS upload ON upload.id = held.upload_id
+WHERE source_id = :source_id
+ORDER BY place;
+
 -- name: source_uploads(source_id)
 SELECT upload.id AS upload_id, filename, size_bytes, sha256, former
 FROM source_uploads AS held JOIN uploads AS upload ON upload.id = held.upload_id
@@ -221,6 +231,13 @@ WHERE source_id = :source_id AND number = :number;
 UPDATE schema_changes SET is_open = false,
     status = CASE WHEN status IN ('pending', 'rejected') THEN 'superseded' ELSE status END
 WHERE source_id = :source_id AND is_open AND number <> ALL (:still::integer[]);
+
+-- name: settle_all(source_id, step_id, shape)!
+-- The source is as it is published; `shape` is that of the version which the step loads.
+WITH noted AS (UPDATE sync_runs SET shape = :shape WHERE step_id = :step_id)
+UPDATE schema_changes SET is_open = false,
+    status = CASE WHEN status IN ('pending', 'rejected') THEN 'superseded' ELSE status END
+WHERE source_id = :source_id AND is_open;
 
 -- name: list_changes(source_id, before, page)
 SELECT * FROM schema_changes

@@ -5,10 +5,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+from asyncpg import Record
+
 from chassis.database import Connection, Database, collect, queries
 from chassis.outbox import Outbox, Outgoing
 from contracts.ingest import CsvConfig, Source, Upload, UploadAdded
-from contracts.problem import problem
+from contracts.problem import not_found, problem
 from contracts.tables import Notice
 
 _queries = queries("ingest")
@@ -29,6 +31,17 @@ class Files:
         return frozenset(upload.upload_id for upload in (*self.further, *self.former))
 
 
+def _upload(row: Record) -> Upload:
+    return Upload.model_validate({name: row[name] for name in Upload.model_fields})
+
+
+def _files(rows: Sequence[Record]) -> Files:
+    return Files(
+        further=tuple(_upload(row) for row in rows if not row["former"]),
+        former=tuple(_upload(row) for row in rows if row["former"]),
+    )
+
+
 class SourceFiles:
     """Remembers which uploads belong to a source."""
 
@@ -40,11 +53,19 @@ class SourceFiles:
         """All that a source has besides its config's."""
         async with self._database.organization(org_id) as connection:
             rows = await collect(_queries.source_uploads(connection, source_id=source_id))
-        found = [(row["former"], Upload.model_validate(dict(row))) for row in rows]
-        return Files(
-            further=tuple(upload for is_former, upload in found if not is_former),
-            former=tuple(upload for is_former, upload in found if is_former),
-        )
+        return _files(rows)
+
+    async def with_first(
+        self, org_id: UUID, source_id: UUID, upload_id: UUID
+    ) -> tuple[Upload, Files]:
+        """The upload of its config, and all that a source has besides; raises a 404 problem."""
+        async with self._database.organization(org_id) as connection:
+            rows = await collect(
+                _queries.files_of(connection, source_id=source_id, upload_id=upload_id)
+            )
+        if not rows or rows[0]["former"] is not None:
+            raise not_found("upload", upload_id)
+        return _upload(rows[0]), _files(rows[1:])
 
     @asynccontextmanager
     async def adding(

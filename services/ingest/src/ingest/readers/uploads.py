@@ -100,9 +100,8 @@ class UploadReader:
         Nothing is remembered between syncs: the published fingerprint tells which files it holds.
         """
         asked, config = sync.asked, sync.asked.config
-        first, held = await asyncio.gather(
-            self._store.upload(asked.org_id, config.upload_id),
-            self._source_files.of(asked.org_id, asked.source_id),
+        first, held = await self._source_files.with_first(
+            asked.org_id, asked.source_id, config.upload_id
         )
         uploads = (first,) if config.mode == "replace" else (first, *held.further)
         mask_key = self._mask_keys(asked.org_id)

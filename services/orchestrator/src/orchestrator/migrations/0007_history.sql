@@ -16,12 +16,15 @@ CREATE TABLE run_targets (
 CREATE INDEX run_targets_by_target ON run_targets (target_id);
 SELECT chassis.organization_table('run_targets');
 
-SET LOCAL ROLE orchestrator_system;
+-- Row-level security hides all rows from the migrator unless it is lifted off the owner.
+ALTER TABLE runs NO FORCE ROW LEVEL SECURITY;
+ALTER TABLE run_targets NO FORCE ROW LEVEL SECURITY;
 UPDATE runs SET ended_at = coalesce((state ->> 'finished_at')::timestamptz, created_at)
 WHERE status IN ('succeeded', 'failed', 'cancelled');
 INSERT INTO run_targets (run_id, target_id, org_id)
 SELECT DISTINCT id, target_id, org_id FROM runs, unnest(writes) AS target_id;
-RESET ROLE;
+ALTER TABLE run_targets FORCE ROW LEVEL SECURITY;
+ALTER TABLE runs FORCE ROW LEVEL SECURITY;
 
 CREATE INDEX runs_ended ON runs (org_id, ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX runs_unwell ON runs (org_id, created_at DESC, id DESC)
