@@ -18,7 +18,7 @@ _LIMIT = 30 * 60.0
 
 async def _both(runs: int, seed: int) -> list[Outcome]:
     async with asyncio.timeout(_LIMIT):
-        outcomes = [await play(Plan(runs=runs, organizations=10, seed=seed))]
+        outcomes = [await play(Plan(runs=runs, organizations=10, seed=seed, every_point=True))]
         print("# Everything dies\n", report.text(outcomes[0]), sep="\n", flush=True)
         cluster = Plan(
             runs=max(runs // 6, 20), organizations=4, seed=seed, servers=3, pause=(6.0, 12.0)

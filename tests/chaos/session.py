@@ -13,7 +13,7 @@ from .ground import PASSWORD, TWO_OF_EACH, Ground, running
 from .nemesis import Nemesis
 from .organization import Organization
 from .reader import Reader, Seen
-from .workload import Budget, History, Workload
+from .workload import ROUND, Budget, History, Workload
 
 _SETTINGS = {
     # A run of which nothing is heard is looked after in seconds, not in minutes.
@@ -38,6 +38,8 @@ class Plan:
     pause: tuple[float, float] = (1.0, 4.5)
     to_the_end: bool = False
     """Whether the harm has an end, which is waited for."""
+    every_point: bool = False
+    """Whether runs go on, to four times as many, until a process has died at every crash point."""
     patience: float = 240.0
     """Seconds that a round, and afterwards what is left, may take."""
 
@@ -101,6 +103,14 @@ async def play(plan: Plan, harm: Harm = harm_everything) -> Outcome:
                 async with _background(harm(ground, nemesis)) as (harming,):
                     budget = Budget(plan.runs - len(history.acknowledged))
                     await asyncio.gather(*(load.run(budget) for load in loads))
+                    while (
+                        plan.every_point
+                        and nemesis.wanted()
+                        and (len(history.acknowledged) < 4 * plan.runs)
+                    ):
+                        # The runs were faster than the harm.
+                        budget = Budget(len(loads) * len(ROUND))
+                        await asyncio.gather(*(load.run(budget) for load in loads))
                     if plan.to_the_end:
                         await harming
                 wanted, kills = nemesis.wanted(), _kills(ground, nemesis)

@@ -13,7 +13,7 @@ from .organization import Organization
 from .truth import PIPELINES, STRICT
 
 ENDED = frozenset({"succeeded", "failed", "cancelled"})
-_ROUND = (*("homes",) * 3, *("visits",) * 3, *("values",) * 2, *("visits alone",) * 2)
+ROUND = (*("homes",) * 3, *("visits",) * 3, *("values",) * 2, *("visits alone",) * 2)
 _CANCELLED = 0.15
 _TRIED_AGAIN = 0.6
 _BROKEN = 0.35
@@ -81,7 +81,7 @@ class Workload:
 
     async def run(self, budget: Budget) -> None:
         """Rounds until the budget is spent."""
-        while size := budget.take(len(_ROUND)):
+        while size := budget.take(len(ROUND)):
             try:
                 await self._round(size)
             except NotAnswered as error:
@@ -91,7 +91,7 @@ class Workload:
         broken = STRICT if self._chance.random() < _BROKEN else None
         await self._own.edit(broken=broken)
         self._history.told["edits"] += 1
-        chosen = list(_ROUND)[:size]
+        chosen = list(ROUND)[:size]
         self._chance.shuffle(chosen)
         starts = (self._start(pipeline, self._chance.uniform(0, 1.5)) for pipeline in chosen)
         ids = [run_id for run_id in await asyncio.gather(*starts) if run_id]
