@@ -37,6 +37,8 @@ class Neighbours:
     def __init__(self, gateway: Bus, ingest: Bus, transform: Bus, org_id: UUID) -> None:
         self.gateway, self.ingest, self.transform = gateway, ingest, transform
         self.org_id = org_id
+        self.organizations = {str(org_id)}
+        """Whose messages are heard: runs of an earlier test may still be open, and move."""
         self.sources: dict[UUID, str] = {}
         self.recipes: dict[UUID, PlannedTransformation] = {}
         self.patience: dict[UUID, timedelta] = {}
@@ -83,6 +85,7 @@ class Neighbours:
             transformation_ids=recipes,
             trigger=Trigger(type="manual", actor="tester"),
         )
+        self.organizations.add(str(org_id or self.org_id))
         await self.gateway.send(command, org_id=org_id or self.org_id, actor="tester")
         return run_id
 
@@ -163,8 +166,11 @@ class Neighbours:
         return (await self.run(run_id)).status
 
     async def listen(self, message: Msg) -> None:
-        """Keep what was said to or by the orchestrator."""
-        kind = lookup(message.header["ce-type"] if message.header else "")
+        """Keep what was said to or by the orchestrator about this test's organisations."""
+        headers = message.header or {}
+        if headers.get("ce-orgid") not in self.organizations:
+            return
+        kind = lookup(headers["ce-type"])
         if kind is not None and issubclass(kind, Command | Event):
             async with self._news:
                 self.heard.append(from_body(kind, message.data))
