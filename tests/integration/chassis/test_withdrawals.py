@@ -94,7 +94,7 @@ async def test_an_asker_that_waits_no_longer_ends_the_work(start, connect_bus, o
     gateway = await connect_bus("gateway")
     with pytest.raises(ProblemError) as raised:
         await gateway.ask(QUESTION, org_id=org_id, timeout=0.2)
-    assert raised.value.problem.status == 503
+    assert (raised.value.problem.status, raised.value.problem.code) == (504, "no_answer")
     await replica.has_ended("cancelled")
 
 

@@ -67,6 +67,16 @@ def test_a_request_is_withdrawn_by_those_who_ask_and_to_its_owner_alone(
     ]
 
 
+@pytest.mark.parametrize("kind", REQUESTS, ids=lambda kind: kind.__name__)
+def test_a_requests_owner_alone_tells_those_who_ask_that_it_is_at_work(kind: type[Request]) -> None:
+    assert [e.name for e in SERVICES if _may(rights(e).publish, kind.sign_of_life())] == [
+        kind.owner
+    ]
+    told = [e.name for e in SERVICES if _may(rights(e).subscribe, kind.sign_of_life())]
+    others = {e.name for e in SERVICES if {asked.owner for asked in e.asks} & {kind.owner}}
+    assert set(told) == others
+
+
 @each_service
 def test_a_service_asks_and_follows_others_only_and_nothing_twice(entry: Service) -> None:
     for kinds in (entry.asks, entry.sends, entry.handles, entry.follows):

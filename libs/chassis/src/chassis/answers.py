@@ -1,5 +1,6 @@
 """Answering `req.*`: FastStream subscribers that turn problems into answers."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -13,6 +14,7 @@ from chassis.bus import Line, connection_options, settle
 from chassis.database import AWAY
 from chassis.health import REQUESTS
 from chassis.settings import BusSettings
+from chassis.signs_of_life import AtWork
 from chassis.telemetry import log, received, trace_id
 from chassis.withdrawals import Withdrawals
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, to_body
@@ -32,7 +34,8 @@ class Answers:
     """The requests that one service answers, over its own connection."""
 
     def __init__(self, settings: BusSettings, service: str) -> None:
-        self._line = Line()
+        self._at_work = AtWork()
+        self._line = Line(on_reconnect=self._at_work.forget)
         options = connection_options(settings, service, self._line)
         user, password = options.pop("user", None), options.pop("password", None)
         security = (
@@ -42,6 +45,7 @@ class Answers:
         )
         self._service = service
         self._withdrawals = Withdrawals()
+        self._telling: asyncio.Task[None] | None = None
         # A message is passed on as it is: solving dependencies would take a thread for each.
         self.broker = NatsBroker(
             **options, security=security, logger=None, apply_types=False, decoder=_as_it_is
@@ -53,11 +57,15 @@ class Answers:
         connection = await self.broker.connect()
         await connection.subscribe(f"stop.{self._service}.>", cb=self._withdrawals.hear)
         await settle(connection)
+        telling = self._at_work.tell(connection, f"alive.{self._service}")
+        self._telling = asyncio.create_task(telling)
 
     async def stop(self) -> None:
         """Finish the answers that were begun, then leave."""
         self._line.leaving = True
         await self.broker.stop()
+        if self._telling:
+            self._telling.cancel()
 
     def answer(
         self, kind: type[REQUEST], handler: Callable[[REQUEST, Meta], Awaitable[Part]]
@@ -92,10 +100,11 @@ class Answers:
             meta = from_headers(message.headers, kind.subject())
             request = from_body(kind, message.body)
             begin = partial(handler, request, meta)
-            if kind.withdrawable:
-                result = await self._withdrawals.watch(meta.id, begin)
-            else:
-                result = await begin()
+            with self._at_work.on(str(meta.id)):
+                if kind.withdrawable:
+                    result = await self._withdrawals.watch(meta.id, begin)
+                else:
+                    result = await begin()
             return Answer(result=result)
         except ProblemError as error:
             return Answer(problem=error.problem)

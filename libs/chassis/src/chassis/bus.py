@@ -21,6 +21,7 @@ from nats.js.errors import APIError, NoStreamResponseError
 from opentelemetry.trace import SpanKind
 
 from chassis.settings import BusSettings, servers_of
+from chassis.signs_of_life import Patience
 from chassis.telemetry import carry, log, tracer
 from contracts.envelope import envelop, from_body, to_body, to_headers
 from contracts.message import Answer, Command, Event, Part, Request
@@ -48,6 +49,7 @@ class Bus:
         self.jetstream = connection.jetstream(timeout=5)
         self._scopes: set[asyncio.Timeout] = set()
         self._on_reconnect: list[Callable[[], None]] = []
+        self._patience = Patience(connection)
         self._line = Line(on_reconnect=self._reconnected)
 
     @classmethod
@@ -114,15 +116,18 @@ class Bus:
     ) -> REPLY:
         """Ask the owner and wait for the answer, at most `timeout` seconds.
 
-        Raises ProblemError: the owner's own problem, or 503 when nobody answers.
+        Raises ProblemError: the owner's own problem, 503 when it does not run, and 504 when there
+        is no answer, and after a few seconds no sign of one: whether it was done is not known.
         """
         meta = envelop(request, source=self.service, org_id=org_id, actor=actor)
         with tracer.start_as_current_span(meta.type, kind=SpanKind.CLIENT):
             headers = to_headers(meta) | carry()
+            began = asyncio.get_running_loop().time()
             try:
-                reply = await self.connection.request(
-                    request.subject(), to_body(request), timeout=timeout, headers=headers
-                )
+                async with self._patience.until_silence(str(meta.id), request.sign_of_life()):
+                    reply = await self.connection.request(
+                        request.subject(), to_body(request), timeout=timeout, headers=headers
+                    )
             except NoRespondersError as error:
                 raise problem(
                     503,
@@ -132,13 +137,14 @@ class Bus:
             except asyncio.CancelledError:
                 await self._withdraw(request, meta.id)
                 raise
-            except (NatsTimeout, ConnectionClosedError) as error:
+            except (TimeoutError, ConnectionClosedError) as error:
                 await self._withdraw(request, meta.id)
+                waited = asyncio.get_running_loop().time() - began
                 raise problem(
-                    503,
-                    "service_unavailable",
-                    f"The service '{request.owner}' did not answer in {timeout:.0f} s. "
-                    "Try again shortly.",
+                    504,
+                    "no_answer",
+                    f"The service '{request.owner}' did not answer in {waited:.0f} s. "
+                    "See whether it was done, or try again shortly.",
                 ) from error
         return open_answer(type(request), reply.data)
 

@@ -155,6 +155,11 @@ class Request(Message, Generic[R]):
         return f"stop.{cls.owner}.{cls.token}"
 
     @classmethod
+    def sign_of_life(cls) -> str:
+        """Where the owner's replicas say, by their ids, which requests they still work on."""
+        return f"alive.{cls.owner}"
+
+    @classmethod
     def reply_type(cls) -> type[Part]:
         """The class between the brackets of `Request[...]`."""
         for base in cls.__mro__:

@@ -243,7 +243,7 @@ def rights(entry: Service) -> Rights:
     publish |= {request.withdrawal() for request in entry.asks if request.withdrawable}
     publish |= {command.subject() for command in entry.sends}
     publish |= set(entry.takes_in)
-    publish |= {f"evt.*.{entry.name}.>", f"tick.*.{entry.name}.>"}
+    publish |= {f"evt.*.{entry.name}.>", f"tick.*.{entry.name}.>", f"alive.{entry.name}"}
     for consumer in entry.consumers():
         address = f"{consumer.stream.name}.{consumer.name}"
         publish |= {
@@ -256,6 +256,7 @@ def rights(entry: Service) -> Rights:
         publish.add(f"$JS.API.CONSUMER.CREATE.{EVT.name}.*.{subject}")
         publish.add(f"$JS.API.STREAM.INFO.{EVT.name}")
     subscribe = {f"req.{entry.name}.>", f"stop.{entry.name}.>", *entry.watches}
+    subscribe |= {request.sign_of_life() for request in entry.asks}
     subscribe.add(f"{inbox_prefix(entry.name)}.>")
     return Rights(tuple(sorted(publish)), tuple(sorted(subscribe)))
 

@@ -37,7 +37,7 @@ class Edge:
     objects: Objects
 
     async def ask(self, caller: Caller, request: Message[REPLY], timeout: float = 10.0) -> REPLY:
-        """Ask an owner in the caller's name; raises the owner's ProblemError, or 503."""
+        """Ask an owner in the caller's name; raises the owner's ProblemError, 503 or 504 (`Bus.ask`)."""
         return await self.bus.ask(
             request, org_id=caller.org_id, actor=caller.actor, timeout=timeout
         )

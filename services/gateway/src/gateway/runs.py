@@ -200,7 +200,7 @@ async def _find(edge: Edge, caller: Caller, run_id: UUID) -> Run | None:
         return await edge.ask(caller, GetRun(run_id=run_id))
     except ProblemError as error:
         # Stored in the stream it will run, even while the orchestrator is away.
-        if error.problem.status in {404, 503}:
+        if error.problem.status in {404, 503, 504}:
             return None
         raise
 
