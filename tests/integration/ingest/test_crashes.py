@@ -12,7 +12,7 @@ import pytest_asyncio
 from chassis.testing import eventually
 from contracts.envelope import new_id
 from contracts.ingest import SourceSynced, SourceSyncFailed
-from ingest.steps import Steps
+from ingest.steps import Claimed, Steps
 
 from .stand import PEOPLE, STAGES, only_worker, workers
 
@@ -208,7 +208,9 @@ async def test_an_older_lease_never_commits(stand, grown, run_ingest):
     async with run_ingest() as service:
         async with stand.stopped(source, "copied", published=shown, force=True) as (command, _):
             # Another replica claims the step, and dies with it.
-            assert await Steps(service.database).claim(stand.org_id, command, new_id()) == 2
+            claimed = await Steps(service.database).claim(stand.org_id, command, new_id())
+            assert isinstance(claimed, Claimed)
+            assert claimed.lease == 2
         await stand.idle()
         assert stand.heard(SourceSynced, SourceSyncFailed, step_id=command.step_id) == []
         assert await stand.versions() == {shown.relation}

@@ -6,7 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from glob import glob
 from pathlib import Path
 
@@ -65,11 +64,9 @@ async def test_a_cancelled_job_is_a_killed_process(endless):
         task = await started(pool, endless)
         (worker,) = workers()
         folder = worker.cwd()
-        begun = time.monotonic()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert time.monotonic() - begun < 2
         assert not worker.is_running()
         assert folder not in await asyncio.to_thread(glob, f"{folder}*")
 

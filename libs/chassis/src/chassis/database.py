@@ -39,6 +39,8 @@ AWAY = (
 )
 """What asyncpg raises when the server is gone or going: worth another try."""
 
+_NOT_AWAITED = "; SET LOCAL synchronous_commit = off"
+
 
 async def _prepare(connection: asyncpg.Connection) -> None:
     _watch_line(connection)
@@ -121,17 +123,16 @@ class Database:
         anew.
         """
         begin = f"BEGIN; SET LOCAL app.org_id = '{UUID(int=org_id.int)}'"
-        if not awaits_disk:
-            begin += "; SET LOCAL synchronous_commit = off"
-        async with self._begun(begin) as own:
+        async with self._begun(begin if awaits_disk else begin + _NOT_AWAITED) as own:
             yield own
             reached("transaction.before_commit")
         reached("transaction.committed")
 
     @asynccontextmanager
-    async def system(self) -> AsyncIterator[Connection]:
+    async def system(self, *, awaits_disk: bool = True) -> AsyncIterator[Connection]:
         """A transaction over all organisations, for background work; keep its queries few."""
-        async with self._begun(f'BEGIN; SET LOCAL ROLE "{self.name}_system"') as own:
+        begin = f'BEGIN; SET LOCAL ROLE "{self.name}_system"'
+        async with self._begun(begin if awaits_disk else begin + _NOT_AWAITED) as own:
             yield own
 
     @asynccontextmanager

@@ -79,6 +79,13 @@ class Outbox:
 
     async def put(self, connection: Connection, messages: Iterable[Outgoing]) -> Sequence[Row]:
         """Keep messages; they leave if and only if the transaction commits."""
+        rows = self.rows(messages)
+        if rows:
+            await connection.execute(_PUT, *map(list, zip(*rows, strict=True)))
+        return rows
+
+    def rows(self, messages: Iterable[Outgoing]) -> Sequence[Row]:
+        """Messages as the table holds them, for whoever puts them there with a query of their own."""
         trace = carry()
         rows: list[Row] = []
         for outgoing in messages:
@@ -95,8 +102,6 @@ class Outbox:
             subject = message.subject(outgoing.org_id) if event else message.subject()
             stream = EVT if event else CMD
             rows.append((meta.id, stream.name, subject, to_headers(meta) | trace, to_body(message)))
-        if rows:
-            await connection.execute(_PUT, *map(list, zip(*rows, strict=True)))
         return rows
 
     def hand_over(self, rows: Sequence[Row]) -> None:

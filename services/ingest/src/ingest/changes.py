@@ -28,7 +28,8 @@ class Changes:
 
     async def settle(self, org_id: UUID, source_id: UUID) -> None:
         """What the source gives is what is published: no change stands any more."""
-        async with self._database.organization(org_id) as connection:
+        # The step's outcome, which awaits the disk, comes after: until then all is done again.
+        async with self._database.organization(org_id, awaits_disk=False) as connection:
             await _queries.settle_changes(connection, source_id=source_id, still=[])
 
     async def keep(
@@ -45,7 +46,7 @@ class Changes:
         `shape` is remembered for the version that the step loads. None for a source that is gone.
         """
         source_id = command.source_id
-        async with self._database.organization(org_id) as connection:
+        async with self._database.organization(org_id, awaits_disk=False) as connection:
             if not findings:
                 await _queries.settle_all(
                     connection, source_id=source_id, step_id=command.step_id, shape=shape

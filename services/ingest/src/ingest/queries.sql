@@ -135,7 +135,7 @@ DELETE FROM sources WHERE id = :source_id;
 -- name: claim_step(step_id, org_id, run_id, attempt, source_id, holder, repeated)^
 -- The lease under which the step is worked on. None: the attempt of the run was called off, the
 -- outcome is known, or it is asked for again while another message holds the step: that one comes
--- back until it is answered.
+-- back until it is answered. With the source, as `get_source` gives it.
 WITH run AS (
     SELECT EXISTS (
         SELECT FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt
@@ -148,7 +148,11 @@ WITH run AS (
     WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder)
     RETURNING lease
 )
-SELECT run.is_cancelled, claimed.lease FROM run LEFT JOIN claimed ON true;
+SELECT run.is_cancelled, claimed.lease, source.*,
+    (SELECT count(*) FROM schema_changes
+     WHERE source_id = source.id AND status = 'pending') AS pending_changes
+FROM run LEFT JOIN claimed ON true
+LEFT JOIN sources source ON claimed.lease IS NOT NULL AND source.id = :source_id;
 
 -- name: step(step_id)^
 SELECT outcome, event FROM sync_runs WHERE step_id = :step_id;

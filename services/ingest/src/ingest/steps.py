@@ -1,7 +1,10 @@
 """The syncs of runs in PostgreSQL: who holds a step, what it has begun, what came of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
+
+from asyncpg import Record
 
 from chassis.database import Database, queries
 from chassis.jobs import Stopped
@@ -12,13 +15,24 @@ _OUTCOMES = {"synced": SourceSynced, "failed": SourceSyncFailed}
 _queries = queries("ingest")
 
 
+@dataclass(frozen=True)
+class Claimed:
+    """A step that is ours under a lease, and what its work begins with."""
+
+    lease: int
+    source: Record | None
+    """Its row; None: it is not there any more."""
+
+
 class Steps:
     """What ingest remembers of syncs."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def claim(self, org_id: UUID, command: SyncSource, holder: UUID) -> int | Outcome | None:
+    async def claim(
+        self, org_id: UUID, command: SyncSource, holder: UUID
+    ) -> Claimed | Outcome | None:
         """A new lease on the step, which outdates all others; or the outcome that it has.
 
         `holder`: id of the command's message. None: it was asked for again, and another holds it.
@@ -40,7 +54,7 @@ class Steps:
             if row["is_cancelled"]:
                 raise Stopped
             if row["lease"] is not None:
-                return row["lease"]
+                return Claimed(row["lease"], row if row["id"] else None)
             row = await _queries.step(connection, step_id=command.step_id)
         outcome = row["outcome"]
         return None if outcome is None else _OUTCOMES[outcome].model_validate(row["event"])
@@ -67,7 +81,8 @@ class Steps:
 
     async def begin_version(self, org_id: UUID, step_id: UUID, relation: str) -> None:
         """Remember the table that a step is about to write."""
-        async with self._database.organization(org_id) as connection:
+        # The disk has this before it has the table, whose transaction awaits it.
+        async with self._database.organization(org_id, awaits_disk=False) as connection:
             await _queries.begin_version(connection, step_id=step_id, relation=relation)
 
     async def begun_versions(self, org_id: UUID, step_id: UUID) -> Sequence[str]:

@@ -146,6 +146,10 @@ class Store:
         """One source with its secrets, closed; raises a 404 problem."""
         async with self._database.organization(org_id) as connection:
             row = await _queries.get_source(connection, source_id=source_id)
+        return self.kept_in(row, org_id, source_id)
+
+    def kept_in(self, row: asyncpg.Record | None, org_id: UUID, source_id: UUID) -> Kept:
+        """As `kept`, of a row that was read already."""
         if row is None or row["status"] == "creating":
             raise not_found("source", source_id)
         return Kept(_source(row), org_id, row["secrets"], self._sealing)

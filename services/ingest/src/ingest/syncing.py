@@ -25,7 +25,7 @@ from ingest.guarding import Guard, Verdict
 from ingest.jobs import Schema
 from ingest.readers import Asked, Loaded, Readers, Stays, Sync
 from ingest.settings import Settings
-from ingest.steps import Outcome, Steps, written
+from ingest.steps import Claimed, Outcome, Steps, written
 from ingest.store import Store
 from ingest.telling import Teller
 from warehouse import versions
@@ -68,7 +68,7 @@ class Syncer:
             raise
         if claimed is None:
             return ()
-        if not isinstance(claimed, int):
+        if not isinstance(claimed, Claimed):
             await self._sweep(org_id, command)
             return [_said(claimed, org_id, meta)]
         try:
@@ -76,10 +76,10 @@ class Syncer:
         except ProblemError as error:
             if error.problem.status >= 500:
                 raise
-            outcome = _failed(command, claimed, error.problem)
+            outcome = _failed(command, claimed.lease, error.problem)
         except BadSource as error:
             why = problem(422, error.code, error.message).problem
-            outcome = _failed(command, claimed, why)
+            outcome = _failed(command, claimed.lease, why)
         except Unavailable as error:
             raise Retry(error.message) from error
         return await self._commit(org_id, command, outcome, meta)
@@ -93,10 +93,10 @@ class Syncer:
             return ()
         if claimed is None:
             return ()
-        if not isinstance(claimed, int):
+        if not isinstance(claimed, Claimed):
             return [_said(claimed, org_id, meta)]
         why = problem(500, "sync_gave_up", f"The sync did not succeed: {reason}").problem
-        return await self._commit(org_id, command, _failed(command, claimed, why), meta)
+        return await self._commit(org_id, command, _failed(command, claimed.lease, why), meta)
 
     async def is_cancelled(self, command: SyncSource, meta: Meta) -> bool:
         """Whether the run was called off."""
@@ -104,9 +104,10 @@ class Syncer:
         return await self._steps.is_cancelled(org_id, command.run_id, command.attempt)
 
     async def _synced(
-        self, org_id: UUID, command: SyncSource, lease: int, meta: Meta
+        self, org_id: UUID, command: SyncSource, claimed: Claimed, meta: Meta
     ) -> SourceSynced:
-        kept = await self._store.kept(org_id, command.source_id)
+        lease = claimed.lease
+        kept = self._store.kept_in(claimed.source, org_id, command.source_id)
         published = {table.table_id: table for table in _published(command)}
         begun: list[UUID] = []
 

@@ -1,7 +1,6 @@
 """Admission: which queued run starts next and on what exactly, and whose steps begin when room is."""
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -47,6 +46,7 @@ class Admission:
         """Admit until cancelled. Replicas may do so side by side: claims and the inbox decide."""
         clock = asyncio.get_running_loop().time
         tidy_at = clock()
+        self._store.is_room_left = True
         async with asyncio.TaskGroup() as group:
             while True:
                 self._store.woken.clear()
@@ -59,16 +59,20 @@ class Admission:
                     log.warning("admission_waits", error=str(error) or repr(error))
                 except Exception:
                     log.exception("admission_failed")
-                with contextlib.suppress(TimeoutError):
+                try:
                     async with asyncio.timeout(_IDLE):
                         await self._store.woken.wait()
+                except TimeoutError:
+                    # Another replica may have made room.
+                    self._store.is_room_left = True
 
     async def _look(self, group: asyncio.TaskGroup) -> None:
-        waiting = await self._store.look(self._cap, _BATCH)
-        for run_id, org_id, actor in waiting.for_room:
-            self._begin(group, run_id, partial(self._give_room, run_id, org_id, actor))
-        for run_id, org_id in waiting.queued:
-            self._begin(group, run_id, partial(self._admit, run_id, org_id))
+        for state, org_id in await self._store.claim(self._cap, _BATCH):
+            self._begin(group, state.run_id, partial(self._admit, state, org_id))
+        if self._store.is_room_left:
+            self._store.is_room_left = False
+            for run_id, org_id, actor in await self._store.with_room(_BATCH):
+                self._begin(group, run_id, partial(self._give_room, run_id, org_id, actor))
 
     def _begin(
         self, group: asyncio.TaskGroup, run_id: UUID, work: Callable[[], Awaitable[None]]
@@ -92,10 +96,8 @@ class Admission:
     async def _give_room(self, run_id: UUID, org_id: UUID, actor: str) -> None:
         await self._apply(run_id, org_id, RoomFreed(), new_id(), actor)
 
-    async def _admit(self, run_id: UUID, org_id: UUID) -> None:
-        state = await self._store.claim(run_id, org_id)
-        if state is None:
-            return
+    async def _admit(self, state: RunState, org_id: UUID) -> None:
+        run_id = state.run_id
         reached("run.claimed")
         try:
             message = await self.plan(state, org_id)

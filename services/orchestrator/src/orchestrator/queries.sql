@@ -22,7 +22,7 @@ FROM (SELECT) one LEFT JOIN received ON true LEFT JOIN run ON true LEFT JOIN LAT
 -- JetStream never repeats a message that is older than its stream.
 DELETE FROM inbox WHERE received_at < now() - interval '15 days';
 
--- name: insert_run(run_id, org_id, pipeline_id, status, writes, actor, created_at, state, time, versions, types, data)$
+-- name: insert_run(run_id, org_id, pipeline_id, status, writes, actor, created_at, state, time, versions, types, data, ids, streams, subjects, headers, bodies)$
 -- 0 when there is such a run; else it stands in line for the tables that it writes.
 WITH run AS (
     INSERT INTO runs (id, org_id, pipeline_id, status, writes, actor, created_at, state)
@@ -41,6 +41,14 @@ WITH run AS (
     SELECT run.org_id, run.id, event.version, event.type, :time, event.data
     FROM run, unnest(:versions::integer[], :types::text[], :data::jsonb[])
         AS event (version, type, data)
+), put AS (
+    -- As the outbox puts them, in one round trip with what they tell of.
+    INSERT INTO outbox (id, stream, subject, headers, body)
+    SELECT message.id, message.stream, message.subject, message.headers, message.body
+    FROM run, unnest(:ids::uuid[], :streams::text[], :subjects::text[], :headers::jsonb[], :bodies::bytea[])
+        WITH ORDINALITY AS message (id, stream, subject, headers, body, place)
+    ORDER BY message.place
+    ON CONFLICT (id) DO NOTHING
 )
 SELECT count(*) FROM run;
 
@@ -51,7 +59,7 @@ SELECT table_id, org_id, id
 FROM runs, unnest(CASE WHEN writes = '{}' THEN ARRAY[id] ELSE writes END) AS table_id
 WHERE id = :run_id;
 
--- name: update_run(run_id, revision, status, state, look_at, repeats, syncs, builds, is_waiting, has_begun, waits_outside, takes, max_syncs, max_builds, time, versions, types, data)$
+-- name: update_run(run_id, revision, status, state, look_at, repeats, syncs, builds, is_waiting, has_begun, waits_outside, takes, max_syncs, max_builds, time, versions, types, data, ids, streams, subjects, headers, bodies)$
 -- 0 when it was moved meanwhile, or takes more slots than its organisation has left. Who has just
 -- begun a step waits from now on, behind the other runs that wait.
 WITH moved AS (
@@ -72,6 +80,14 @@ WITH moved AS (
     SELECT moved.org_id, moved.id, event.version, event.type, :time, event.data
     FROM moved, unnest(:versions::integer[], :types::text[], :data::jsonb[])
         AS event (version, type, data)
+), put AS (
+    -- As the outbox puts them, in one round trip with what they tell of.
+    INSERT INTO outbox (id, stream, subject, headers, body)
+    SELECT message.id, message.stream, message.subject, message.headers, message.body
+    FROM moved, unnest(:ids::uuid[], :streams::text[], :subjects::text[], :headers::jsonb[], :bodies::bytea[])
+        WITH ORDINALITY AS message (id, stream, subject, headers, body, place)
+    ORDER BY message.place
+    ON CONFLICT (id) DO NOTHING
 )
 SELECT count(*) FROM moved;
 
@@ -120,19 +136,12 @@ WHERE trigger.after_pipeline_id = :pipeline_id::uuid AND trigger.is_active
 ORDER BY follower.id
 FOR NO KEY UPDATE OF follower;
 
--- name: claim_run(run_id)^
--- A queued run whose tables are all its own now; fails (unique) when another run holds one of them.
-WITH run AS (
-    SELECT id, state FROM runs WHERE id = :run_id AND status = 'queued' FOR UPDATE
-), claimed AS (
-    UPDATE run_claims SET is_held = true FROM run WHERE run_id = run.id AND NOT is_held
-)
-SELECT state FROM run;
-
--- name: admissible_runs(cap, batch)
+-- name: claim_runs(cap, batch)
 -- Queued runs that are the first in line for all their tables, of organisations below the cap, who
--- has fewest under way first (runs in the role orchestrator_system). Looks at organisations and
--- tables, not at runs: the recursions take one probe of an index for each.
+-- has fewest under way first; their tables are their own from now on (runs in the role
+-- orchestrator_system). Fails (unique) when another run took one of them meanwhile; a run that
+-- another replica moves at this moment is left to it. Looks at organisations and tables, not at runs:
+-- the recursions take one probe of an index for each.
 WITH RECURSIVE queueing AS (
     (SELECT org_id FROM runs WHERE status = 'queued' ORDER BY org_id LIMIT 1)
     UNION ALL
@@ -146,32 +155,42 @@ WITH RECURSIVE queueing AS (
         AND run.status IN ('syncing', 'transforming', 'publishing') AND NOT run.waits_outside
     WHERE queueing.org_id IS NOT NULL AND EXISTS (SELECT FROM admission WHERE drained_since IS NULL)
     GROUP BY queueing.org_id HAVING count(run.id) < :cap
-)
-SELECT waiting.run_id AS id, active.org_id
-FROM active CROSS JOIN LATERAL (
-    WITH RECURSIVE first AS (
-        (
-            SELECT table_id, run_id, since FROM run_claims WHERE org_id = active.org_id
-            ORDER BY table_id, is_held DESC, since, run_id LIMIT 1
+), turns AS (
+    SELECT waiting.*
+    FROM active CROSS JOIN LATERAL (
+        WITH RECURSIVE first AS (
+            (
+                SELECT table_id, run_id, since FROM run_claims WHERE org_id = active.org_id
+                ORDER BY table_id, is_held DESC, since, run_id LIMIT 1
+            )
+            UNION ALL
+            SELECT later.* FROM first CROSS JOIN LATERAL (
+                SELECT table_id, run_id, since FROM run_claims
+                WHERE org_id = active.org_id AND table_id > first.table_id
+                ORDER BY table_id, is_held DESC, since, run_id LIMIT 1
+            ) later
         )
-        UNION ALL
-        SELECT later.* FROM first CROSS JOIN LATERAL (
-            SELECT table_id, run_id, since FROM run_claims
-            WHERE org_id = active.org_id AND table_id > first.table_id
-            ORDER BY table_id, is_held DESC, since, run_id LIMIT 1
-        ) later
-    )
-    SELECT first.run_id, first.since,
-        active.runs + row_number() OVER (ORDER BY first.since, first.run_id) AS turn
-    FROM first
-    GROUP BY first.run_id, first.since
-    -- No join: the planner cannot know how few there are and would read all runs.
-    HAVING (SELECT status FROM runs WHERE id = first.run_id) = 'queued'
-       AND count(*) = (SELECT count(*) FROM run_claims own WHERE own.run_id = first.run_id)
-) waiting
-WHERE waiting.turn <= :cap
-ORDER BY waiting.turn, waiting.since
-LIMIT :batch;
+        SELECT first.run_id, first.since,
+            active.runs + row_number() OVER (ORDER BY first.since, first.run_id) AS turn
+        FROM first
+        GROUP BY first.run_id, first.since
+        -- No join: the planner cannot know how few there are and would read all runs.
+        HAVING (SELECT status FROM runs WHERE id = first.run_id) = 'queued'
+           AND count(*) = (SELECT count(*) FROM run_claims own WHERE own.run_id = first.run_id)
+    ) waiting
+    WHERE waiting.turn <= :cap
+    ORDER BY waiting.turn, waiting.since
+    LIMIT :batch
+), run AS MATERIALIZED (
+    SELECT run.*, turns.turn, turns.since FROM turns CROSS JOIN LATERAL (
+        SELECT id, org_id, state FROM runs WHERE id = turns.run_id AND status = 'queued'
+        FOR UPDATE SKIP LOCKED
+    ) run
+), claimed AS (
+    UPDATE run_claims SET is_held = true
+    WHERE run_id = ANY (SELECT id FROM run) AND NOT is_held
+)
+SELECT id, org_id, state FROM run ORDER BY turn, since;
 
 -- name: get_run(run_id)^
 SELECT state FROM runs WHERE id = :run_id;

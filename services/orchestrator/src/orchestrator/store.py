@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from asyncpg import Record, UniqueViolationError
+from asyncpg import DeadlockDetectedError, Record, UniqueViolationError
 from pydantic import TypeAdapter
 
 from chassis.database import Connection, Database, collect, queries
@@ -40,14 +40,6 @@ class _Applied:
     """Other runs were started in the same transaction."""
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """What could go on, the fairest first; (run id, organisation id), the run's actor last."""
-
-    queued: Sequence[tuple[UUID, UUID]]
-    for_room: Sequence[tuple[UUID, UUID, str]]
-
-
 def state_of(row: Record) -> RunState:
     """The run in a row of `runs`."""
     return _STATE.validate_python(row["state"])
@@ -66,6 +58,8 @@ class RunStore:
         self._slots = slots
         self.woken = asyncio.Event()
         """Set when a queued run or a step that waits may begin."""
+        self.is_room_left = False
+        """Whether a step may: what the runs of an organisation hold has become less."""
 
     async def apply(
         self,
@@ -93,6 +87,7 @@ class RunStore:
         if applied.set_off:
             self._outbox.wake()
         if applied.room_is_left:
+            self.is_room_left = True
             self.woken.set()
         return applied.state
 
@@ -148,6 +143,7 @@ class RunStore:
             log.debug("message_repeated", run_id=str(run_id), id=str(message_id))
             return None
         old = state_of(row) if row["state"] else None
+        revision = row["revision"] or 0
         own = held(old) if old else Slots()
         others = _others(row) if old else Others()
         has_turn = isinstance(message, RoomFreed)
@@ -160,18 +156,22 @@ class RunStore:
             if isinstance(result, Ignored):
                 log.debug("message_ignored", run_id=str(run_id), reason=result.reason)
                 return None
+            said = self._outbox.rows(_outgoing(result, org_id, at, actor, revision))
             if old is None:
-                kept = await self._insert(connection, org_id, result, at, actor)
+                kept = await self._insert(connection, org_id, result, at, actor, said)
             else:
                 result = replace(result, state=self._deadlines.set(result.state, now or row["now"]))
-                kept = await self._update(connection, old, row, result, at, now, repeats)
+                kept = await self._update(connection, old, row, result, at, now, repeats, said)
             if kept:
                 break
         else:
             raise Retry("the run was moved by another replica", after=0.05)
-        revision = row["revision"] or 0
-        said, followers = await self._say(connection, org_id, old, result, at, actor, revision)
         _tell(old, result.state)
+        followers: list[Follower] = []
+        if result.state.has_ended:
+            followers = await end_run(connection, result.state)
+        elif old is not None and old.has_ended:
+            await _queries.stand_in_line(connection, run_id=run_id)
         if followers:
             await self.set_off(connection, org_id, followers, success(result.state), row["now"])
         room_is_left = is_left(self._slots, others, result.state)
@@ -203,7 +203,13 @@ class RunStore:
         return started
 
     async def _insert(
-        self, connection: Connection, org_id: UUID, moved: Moved, at: datetime, actor: str
+        self,
+        connection: Connection,
+        org_id: UUID,
+        moved: Moved,
+        at: datetime,
+        actor: str,
+        said: Sequence[Row],
     ) -> bool:
         state = moved.state
         count = await _queries.insert_run(
@@ -218,6 +224,7 @@ class RunStore:
             state=_STATE.dump_python(state, mode="json"),
             time=at,
             **_told(moved),
+            **_put(said),
         )
         return count == 1
 
@@ -230,6 +237,7 @@ class RunStore:
         at: datetime,
         now: datetime | None,
         repeats: int,
+        said: Sequence[Row],
     ) -> bool:
         state, before, after = moved.state, held(old), held(moved.state)
         count = await _queries.update_run(
@@ -250,54 +258,31 @@ class RunStore:
             max_builds=self._slots.builds,
             time=at,
             **_told(moved),
+            **_put(said),
         )
         return count == 1
 
-    async def _say(
-        self,
-        connection: Connection,
-        org_id: UUID,
-        old: RunState | None,
-        moved: Moved,
-        at: datetime,
-        actor: str,
-        revision: int,
-    ) -> tuple[Sequence[Row], list[Follower]]:
-        """Keep what moved says; gives it, and the pipelines that it sets off."""
-        state = moved.state
-        followers: list[Follower] = []
-        if state.has_ended:
-            followers = await end_run(connection, state)
-        elif old is not None and old.has_ended:
-            await _queries.stand_in_line(connection, run_id=state.run_id)
-        said = await self._outbox.put(connection, _outgoing(moved, org_id, at, actor, revision))
-        return said, followers
+    async def claim(self, cap: int, batch: int) -> Sequence[tuple[RunState, UUID]]:
+        """Queued runs that may start now, the fairest first, each with its organisation's id.
 
-    async def claim(self, run_id: UUID, org_id: UUID) -> RunState | None:
-        """Reserve the tables of a queued run; None when it may not start now.
-
-        Claims are kept until the run ends, so repeating this after a crash is harmless.
+        `cap`: runs of one organisation that may be under way at once. Their tables are reserved for
+        them until they end, so repeating this after a crash is harmless.
         """
         try:
-            async with self._database.organization(org_id, awaits_disk=False) as connection:
-                row = await _queries.claim_run(connection, run_id=run_id)
-        except UniqueViolationError:
-            return None
-        return state_of(row) if row else None
+            async with self._database.system(awaits_disk=False) as connection:
+                rows = await collect(_queries.claim_runs(connection, cap=cap, batch=batch))
+        except (UniqueViolationError, DeadlockDetectedError):
+            # Another replica saw another run first in line.
+            self.woken.set()
+            return ()
+        return [(state_of(row), row["org_id"]) for row in rows]
 
-    async def look(self, cap: int, batch: int) -> Waiting:
-        """Runs that could go on: queued ones, and those with steps for which there is room now.
-
-        `cap`: runs of one organisation that may be under way at once.
-        """
+    async def with_room(self, batch: int) -> Sequence[tuple[UUID, UUID, str]]:
+        """Runs with steps for which there is room now: id, organisation's id, actor."""
         most = {"max_syncs": self._slots.syncs, "max_builds": self._slots.builds}
         async with self._database.system() as connection:
-            queued = await collect(_queries.admissible_runs(connection, cap=cap, batch=batch))
-            for_room = await collect(_queries.runs_with_room(connection, batch=batch, **most))
-        return Waiting(
-            tuple((row["id"], row["org_id"]) for row in queued),
-            tuple((row["id"], row["org_id"], row["actor"]) for row in for_room),
-        )
+            rows = await collect(_queries.runs_with_room(connection, batch=batch, **most))
+        return [(row["id"], row["org_id"], row["actor"]) for row in rows]
 
     async def forget_received(self) -> None:
         """Drop inbox rows that no repeat can refer to any more."""
@@ -344,6 +329,18 @@ def _told(moved: Moved) -> dict[str, list[Any]]:
     ]
     versions, types, data = zip(*events, strict=True) if events else ((), (), ())
     return {"versions": list(versions), "types": list(types), "data": list(data)}
+
+
+def _put(said: Sequence[Row]) -> dict[str, list[Any]]:
+    """What a move says, by column of the outbox."""
+    ids, streams, subjects, headers, bodies = zip(*said, strict=True) if said else ((),) * 5
+    return {
+        "ids": list(ids),
+        "streams": list(streams),
+        "subjects": list(subjects),
+        "headers": list(headers),
+        "bodies": list(bodies),
+    }
 
 
 def _outgoing(
