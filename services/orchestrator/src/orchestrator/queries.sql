@@ -1,15 +1,13 @@
--- name: receive(message_id, run_id)^
--- Whether the message is new, and the run that it is about, which is locked then; `now` by the
--- database's clock. With what the organisation's other runs hold and wait for: a guess, `update_run`
--- knows for certain.
-WITH received AS (
-    INSERT INTO inbox (message_id) VALUES (:message_id) ON CONFLICT DO NOTHING
-    RETURNING true AS is_new
-), run AS MATERIALIZED (
+-- name: read_run(message_id, run_id)^
+-- Whether the message has moved a run before, and the run that it is about, which is locked then;
+-- `now` by the database's clock. With what the organisation's other runs hold and wait for: a guess,
+-- `update_run` knows for certain.
+WITH run AS MATERIALIZED (
     SELECT id, org_id, state, revision FROM runs WHERE id = :run_id FOR UPDATE
 )
-SELECT received.is_new, run.state, run.revision, now() AS now, other.*
-FROM (SELECT) one LEFT JOIN received ON true LEFT JOIN run ON true LEFT JOIN LATERAL (
+SELECT EXISTS (SELECT FROM inbox WHERE message_id = :message_id) AS is_repeated,
+    run.state, run.revision, now() AS now, other.*
+FROM (SELECT) one LEFT JOIN run ON true LEFT JOIN LATERAL (
     SELECT coalesce(sum(syncs), 0)::integer AS syncs, coalesce(sum(builds), 0)::integer AS builds,
         count(*) FILTER (WHERE waits_since IS NOT NULL AND status = 'syncing') AS syncs_wait,
         count(*) FILTER (WHERE waits_since IS NOT NULL AND status = 'transforming') AS builds_wait
@@ -22,13 +20,17 @@ FROM (SELECT) one LEFT JOIN received ON true LEFT JOIN run ON true LEFT JOIN LAT
 -- JetStream never repeats a message that is older than its stream.
 DELETE FROM inbox WHERE received_at < now() - interval '15 days';
 
--- name: insert_run(run_id, org_id, pipeline_id, status, writes, actor, created_at, state, time, versions, types, data, ids, streams, subjects, headers, bodies)$
--- 0 when there is such a run; else it stands in line for the tables that it writes.
+-- name: insert_run(message_id, run_id, org_id, pipeline_id, status, writes, actor, created_at, state, time, versions, types, data, ids, streams, subjects, headers, bodies)^
+-- No row when there is such a run, or the message was dealt with before; else it stands in line for
+-- the tables that it writes.
 WITH run AS (
     INSERT INTO runs (id, org_id, pipeline_id, status, writes, actor, created_at, state)
-    VALUES (:run_id, :org_id, :pipeline_id, :status, :writes, :actor, :created_at, :state)
+    SELECT :run_id, :org_id, :pipeline_id, :status, :writes, :actor, :created_at, :state
+    WHERE NOT EXISTS (SELECT FROM inbox WHERE message_id = :message_id)
     ON CONFLICT (id) DO NOTHING
-    RETURNING id, org_id, writes
+    RETURNING id, org_id, writes, revision
+), received AS (
+    INSERT INTO inbox (message_id) SELECT :message_id FROM run
 ), aims AS (
     INSERT INTO run_targets (run_id, target_id, org_id)
     SELECT id, target_id, org_id FROM run, unnest(writes) AS target_id
@@ -50,7 +52,7 @@ WITH run AS (
     ORDER BY message.place
     ON CONFLICT (id) DO NOTHING
 )
-SELECT count(*) FROM run;
+SELECT revision, now() AS now FROM run;
 
 -- name: stand_in_line(run_id)!
 -- Once more, for the tables that it writes.
@@ -59,9 +61,11 @@ SELECT table_id, org_id, id
 FROM runs, unnest(CASE WHEN writes = '{}' THEN ARRAY[id] ELSE writes END) AS table_id
 WHERE id = :run_id;
 
--- name: update_run(run_id, revision, status, state, look_at, repeats, syncs, builds, is_waiting, has_begun, waits_outside, takes, max_syncs, max_builds, time, versions, types, data, ids, streams, subjects, headers, bodies)$
--- 0 when it was moved meanwhile, or takes more slots than its organisation has left. Who has just
--- begun a step waits from now on, behind the other runs that wait.
+-- name: update_run(message_id, run_id, revision, status, state, look_at, repeats, syncs, builds, is_waiting, has_begun, is_planned, is_alone, waits_outside, takes, max_syncs, max_builds, time, versions, types, data, ids, streams, subjects, headers, bodies)^
+-- No row when it was moved meanwhile, the message was dealt with before, it takes more slots than its
+-- organisation has left, is to start while nothing may, or is not `is_alone` in its organisation as
+-- was thought. Who has just begun a step waits from now on, behind the other runs that wait. With what
+-- those hold and wait for, as `read_run` has it.
 WITH moved AS (
     UPDATE runs SET status = :status, state = :state, revision = revision + 1,
         look_at = :look_at, repeats = :repeats, syncs = :syncs, builds = :builds,
@@ -73,8 +77,16 @@ WITH moved AS (
     WHERE id = :run_id AND revision = :revision AND (
         NOT :takes::boolean
         OR has_room(org_id, id, :syncs::integer, :builds::integer, :max_syncs, :max_builds)
-    )
-    RETURNING org_id, id
+    ) AND (
+        NOT :is_planned::boolean OR (SELECT drained_since IS NULL FROM admission FOR SHARE)
+    ) AND NOT (:is_alone::boolean AND EXISTS (
+        SELECT FROM runs other
+        WHERE other.org_id = runs.org_id AND other.id <> runs.id
+          AND other.status IN ('syncing', 'transforming', 'publishing')
+    )) AND NOT EXISTS (SELECT FROM inbox WHERE message_id = :message_id)
+    RETURNING org_id, id, revision
+), received AS (
+    INSERT INTO inbox (message_id) SELECT :message_id FROM moved
 ), told AS (
     INSERT INTO run_events (org_id, run_id, version, type, time, data)
     SELECT moved.org_id, moved.id, event.version, event.type, :time, event.data
@@ -89,7 +101,15 @@ WITH moved AS (
     ORDER BY message.place
     ON CONFLICT (id) DO NOTHING
 )
-SELECT count(*) FROM moved;
+SELECT moved.revision, now() AS now, other.*
+FROM moved CROSS JOIN LATERAL (
+    SELECT coalesce(sum(syncs), 0)::integer AS syncs, coalesce(sum(builds), 0)::integer AS builds,
+        count(*) FILTER (WHERE waits_since IS NOT NULL AND status = 'syncing') AS syncs_wait,
+        count(*) FILTER (WHERE waits_since IS NOT NULL AND status = 'transforming') AS builds_wait
+    FROM runs
+    WHERE org_id = moved.org_id AND id <> moved.id
+      AND status IN ('syncing', 'transforming', 'publishing')
+) other;
 
 -- name: runs_with_room(max_syncs, max_builds, batch)
 -- Of each organisation with a free slot the run whose turn it is: of those that wait the one that

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from asyncpg import DeadlockDetectedError, Record, UniqueViolationError
@@ -12,17 +11,18 @@ from pydantic import TypeAdapter
 
 from chassis.database import Connection, Database, collect, queries
 from chassis.errors import Reject, Retry
-from chassis.outbox import Outbox, Outgoing, Row
+from chassis.outbox import Outbox, Row
 from chassis.telemetry import log
 from contracts.envelope import derived_id
-from contracts.message import Event
-from contracts.orchestrator import OldestRun, Run, StepStarted
+from contracts.orchestrator import OldestRun, Run, StartRun, StepStarted
 from contracts.problem import not_found
 from orchestrator.deadlines import Deadlines
 from orchestrator.domain import Message, RoomFreed, RunPlanned, RunState, view
 from orchestrator.firing import Follower, News, decide, end_run, success
 from orchestrator.machine import Ignored, IllegalMessage, Moved, transition
+from orchestrator.remembered import Remembered, Snapshot
 from orchestrator.room import Others, Slots, held, is_left, room, waiting, waits_outside
+from orchestrator.saying import outbox_rows, outgoing, run_events, tell
 
 _STATE = TypeAdapter(RunState)
 _queries = queries("orchestrator")
@@ -32,12 +32,26 @@ _queries = queries("orchestrator")
 class _Applied:
     """What has come of a message."""
 
-    state: RunState
+    kept: Snapshot
     room_is_left: bool
     said: Sequence[Row]
     """What leaves with the commit."""
     set_off: bool
     """Other runs were started in the same transaction."""
+
+
+@dataclass(frozen=True)
+class _Move:
+    """A message to a run, and what is to be known of its circumstances."""
+
+    run_id: UUID
+    org_id: UUID
+    message: Message
+    message_id: UUID
+    at: datetime
+    actor: str
+    now: datetime | None
+    repeats: int
 
 
 def state_of(row: Record) -> RunState:
@@ -56,6 +70,7 @@ class RunStore:
         self._outbox = outbox
         self._deadlines = deadlines
         self._slots = slots
+        self._remembered = Remembered()
         self.woken = asyncio.Event()
         """Set when a queued run or a step that waits may begin."""
         self.is_room_left = False
@@ -83,13 +98,14 @@ class RunStore:
             )
         if applied is None:
             return None
+        self._remembered.keep(run_id, applied.kept)
         self._outbox.hand_over(applied.said)
         if applied.set_off:
             self._outbox.wake()
         if applied.room_is_left:
             self.is_room_left = True
             self.woken.set()
-        return applied.state
+        return applied.kept.state
 
     async def apply_in(
         self,
@@ -120,7 +136,7 @@ class RunStore:
             now=now,
             repeats=repeats,
         )
-        return applied.state if applied else None
+        return applied.kept.state if applied else None
 
     async def _apply(
         self,
@@ -135,47 +151,69 @@ class RunStore:
         now: datetime | None = None,
         repeats: int = 0,
     ) -> _Applied | None:
-        if isinstance(message, RunPlanned) and not await _queries.is_open(connection):
-            log.debug("run_stays_queued", run_id=str(run_id), reason="drained")
-            return None
-        row = await _queries.receive(connection, message_id=message_id, run_id=run_id)
-        if not row["is_new"]:
+        move = _Move(run_id, org_id, message, message_id, at, actor, now, repeats)
+        guess = self._remembered.of(run_id)
+        if guess is None and isinstance(message, StartRun):
+            guess = Snapshot(None, 0, Others(), at)
+        if guess is not None:
+            applied = await self._attempt(connection, move, guess, self._room(guess, message))
+            if isinstance(applied, _Applied):
+                return applied
+            self._remembered.forget(run_id)
+        row = await _queries.read_run(connection, message_id=message_id, run_id=run_id)
+        if row["is_repeated"]:
             log.debug("message_repeated", run_id=str(run_id), id=str(message_id))
             return None
-        old = state_of(row) if row["state"] else None
-        revision = row["revision"] or 0
-        own = held(old) if old else Slots()
-        others = _others(row) if old else Others()
-        has_turn = isinstance(message, RoomFreed)
+        known = _snapshot(row)
+        own = held(known.state) if known.state else Slots()
         # When another run takes the slots at the same moment, this one keeps to those it has.
-        for allowed in (room(self._slots, others, own, has_turn), own):
-            try:
-                result = transition(old, message, at, allowed)
-            except IllegalMessage as error:
-                raise Reject(str(error)) from error
-            if isinstance(result, Ignored):
-                log.debug("message_ignored", run_id=str(run_id), reason=result.reason)
+        for allowed in (self._room(known, message), own):
+            applied = await self._attempt(connection, move, known, allowed)
+            if isinstance(applied, IllegalMessage):
+                raise Reject(str(applied)) from applied
+            if isinstance(applied, Ignored):
+                log.debug("message_ignored", run_id=str(run_id), reason=applied.reason)
                 return None
-            said = self._outbox.rows(_outgoing(result, org_id, at, actor, revision))
-            if old is None:
-                kept = await self._insert(connection, org_id, result, at, actor, said)
-            else:
-                result = replace(result, state=self._deadlines.set(result.state, now or row["now"]))
-                kept = await self._update(connection, old, row, result, at, now, repeats, said)
-            if kept:
-                break
+            if applied is not None:
+                return applied
+        raise Retry("the run was moved by another replica, or nothing may start", after=0.05)
+
+    def _room(self, known: Snapshot, message: Message) -> Slots:
+        own = held(known.state) if known.state else Slots()
+        return room(self._slots, known.others, own, isinstance(message, RoomFreed))
+
+    async def _attempt(
+        self, connection: Connection, move: _Move, known: Snapshot, allowed: Slots
+    ) -> _Applied | Ignored | IllegalMessage | None:
+        """Let the machine decide, and keep that; None when the run is not as it was known."""
+        old = known.state
+        try:
+            result = transition(old, move.message, move.at, allowed)
+        except IllegalMessage as error:
+            return error
+        if isinstance(result, Ignored):
+            return result
+        said = self._outbox.rows(outgoing(result, move.org_id, move.at, move.actor, known.revision))
+        if old is None:
+            row = await self._insert(connection, move, result, said)
         else:
-            raise Retry("the run was moved by another replica", after=0.05)
-        _tell(old, result.state)
+            now = move.now or known.clock
+            result = replace(result, state=self._deadlines.set(result.state, now))
+            row = await self._update(connection, move, known, old, result, now, said)
+        if row is None:
+            return None
+        state = result.state
+        tell(old, state)
         followers: list[Follower] = []
-        if result.state.has_ended:
-            followers = await end_run(connection, result.state)
+        if state.has_ended:
+            followers = await end_run(connection, state)
         elif old is not None and old.has_ended:
-            await _queries.stand_in_line(connection, run_id=run_id)
+            await _queries.stand_in_line(connection, run_id=state.run_id)
         if followers:
-            await self.set_off(connection, org_id, followers, success(result.state), row["now"])
-        room_is_left = is_left(self._slots, others, result.state)
-        return _Applied(result.state, room_is_left, said, set_off=bool(followers))
+            await self.set_off(connection, move.org_id, followers, success(state), row["now"])
+        others = Others() if old is None else _others(row)
+        kept = Snapshot(state, row["revision"], others, row["now"])
+        return _Applied(kept, is_left(self._slots, others, state), said, set_off=bool(followers))
 
     async def set_off(
         self,
@@ -203,64 +241,59 @@ class RunStore:
         return started
 
     async def _insert(
-        self,
-        connection: Connection,
-        org_id: UUID,
-        moved: Moved,
-        at: datetime,
-        actor: str,
-        said: Sequence[Row],
-    ) -> bool:
+        self, connection: Connection, move: _Move, moved: Moved, said: Sequence[Row]
+    ) -> Record | None:
         state = moved.state
-        count = await _queries.insert_run(
+        return await _queries.insert_run(
             connection,
+            message_id=move.message_id,
             run_id=state.run_id,
-            org_id=org_id,
+            org_id=move.org_id,
             pipeline_id=state.pipeline_id,
             status=state.status,
             writes=list(state.writes),
-            actor=actor,
+            actor=move.actor,
             created_at=state.created_at,
             state=_STATE.dump_python(state, mode="json"),
-            time=at,
-            **_told(moved),
-            **_put(said),
+            time=move.at,
+            **run_events(moved),
+            **outbox_rows(said),
         )
-        return count == 1
 
     async def _update(
         self,
         connection: Connection,
+        move: _Move,
+        known: Snapshot,
         old: RunState,
-        row: Record,
         moved: Moved,
-        at: datetime,
-        now: datetime | None,
-        repeats: int,
+        now: datetime,
         said: Sequence[Row],
-    ) -> bool:
+    ) -> Record | None:
         state, before, after = moved.state, held(old), held(moved.state)
-        count = await _queries.update_run(
+        return await _queries.update_run(
             connection,
+            message_id=move.message_id,
             run_id=state.run_id,
-            revision=row["revision"],
+            revision=known.revision,
             status=state.status,
             state=_STATE.dump_python(state, mode="json"),
-            look_at=self._deadlines.look_at(state, now or row["now"], repeats),
-            repeats=repeats,
+            look_at=self._deadlines.look_at(state, now, move.repeats),
+            repeats=move.repeats,
             syncs=after.syncs,
             builds=after.builds,
             is_waiting=waiting(state) != Slots(),
             has_begun=any(isinstance(message, StepStarted) for message in moved.messages),
+            is_planned=isinstance(move.message, RunPlanned),
+            is_alone=known.is_guess,
             waits_outside=waits_outside(state),
             takes=after.syncs > before.syncs or after.builds > before.builds,
             max_syncs=self._slots.syncs,
             max_builds=self._slots.builds,
-            time=at,
-            **_told(moved),
-            **_put(said),
+            time=move.at,
+            **run_events(moved),
+            **outbox_rows(said),
         )
-        return count == 1
 
     async def claim(self, cap: int, batch: int) -> Sequence[tuple[RunState, UUID]]:
         """Queued runs that may start now, the fairest first, each with its organisation's id.
@@ -312,60 +345,16 @@ class RunStore:
             return OldestRun(created_at=await _queries.oldest_open_run(connection))
 
 
+def _snapshot(row: Record) -> Snapshot:
+    """The run in a row of `read_run`."""
+    if not row["state"]:
+        return Snapshot(None, 0, Others(), row["now"])
+    return Snapshot(state_of(row), row["revision"], _others(row), row["now"])
+
+
 def _others(row: Record) -> Others:
-    """How the other runs of the organisation stand, beside the run in a row of `receive`."""
+    """How the other runs of the organisation stand, beside the run in a row."""
     return Others(
         held=Slots(row["syncs"], row["builds"]),
         waiting=Slots(row["syncs_wait"], row["builds_wait"]),
     )
-
-
-def _told(moved: Moved) -> dict[str, list[Any]]:
-    """The run events of a move, by column."""
-    events = [
-        (version, message.token.rpartition(".")[0], message.model_dump(mode="json"))
-        for message in moved.messages
-        if isinstance(message, Event) and (version := getattr(message, "version", None))
-    ]
-    versions, types, data = zip(*events, strict=True) if events else ((), (), ())
-    return {"versions": list(versions), "types": list(types), "data": list(data)}
-
-
-def _put(said: Sequence[Row]) -> dict[str, list[Any]]:
-    """What a move says, by column of the outbox."""
-    ids, streams, subjects, headers, bodies = zip(*said, strict=True) if said else ((),) * 5
-    return {
-        "ids": list(ids),
-        "streams": list(streams),
-        "subjects": list(subjects),
-        "headers": list(headers),
-        "bodies": list(bodies),
-    }
-
-
-def _outgoing(
-    moved: Moved, org_id: UUID, at: datetime, actor: str, revision: int
-) -> list[Outgoing]:
-    """The machine's messages with ids that follow from the move, never from chance.
-
-    Commands go first: work begins while the news of it is on its way.
-    """
-    said = [
-        Outgoing(
-            message,
-            org_id,
-            actor=actor,
-            id=derived_id(moved.state.run_id, revision, index),
-            time=at,
-        )
-        for index, message in enumerate(moved.messages)
-    ]
-    return sorted(said, key=lambda outgoing: isinstance(outgoing.message, Event))
-
-
-def _tell(old: RunState | None, new: RunState) -> None:
-    """One INFO line for each change of status, that a person can follow a run by."""
-    if old is not None and old.status == new.status:
-        return
-    detail = {"error": new.error.detail} if new.error else {}
-    log.info(f"run_{new.status}", run_id=str(new.run_id), kind=new.kind, **detail)
