@@ -208,15 +208,18 @@ class Bus:
         Should one fail they are all said again, one after the other; what was stored is not stored
         twice, but may then come before what it should have followed.
         """
-        said = await asyncio.gather(
-            *(
-                self.jetstream.publish(
-                    subject, body, timeout=_TRY, stream=stream.name, headers=headers
-                )
-                for stream, subject, body, headers in messages
-            ),
-            return_exceptions=True,
-        )
+        saying: list[asyncio.Task[object]] = []
+        for stream, subject, body, headers in messages:
+            one = self.jetstream.publish(
+                subject, body, timeout=_TRY, stream=stream.name, headers=headers
+            )
+            saying.append(asyncio.create_task(one))
+            if len(saying) == 1:
+                # Once round the loop to write it, and once for nats-py to send what is written: so
+                # the first, mostly a command, is on its way before the others are made.
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+        said = await asyncio.gather(*saying, return_exceptions=True)
         if any(isinstance(word, BaseException) for word in said):
             for message in messages:
                 await self.store(*message)

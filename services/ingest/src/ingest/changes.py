@@ -26,12 +26,6 @@ class Changes:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def settle(self, org_id: UUID, source_id: UUID) -> None:
-        """What the source gives is what is published: no change stands any more."""
-        # The step's outcome, which awaits the disk, comes after: until then all is done again.
-        async with self._database.organization(org_id, awaits_disk=False) as connection:
-            await _queries.settle_changes(connection, source_id=source_id, still=[])
-
     async def keep(
         self,
         org_id: UUID,
@@ -46,12 +40,8 @@ class Changes:
         `shape` is remembered for the version that the step loads. None for a source that is gone.
         """
         source_id = command.source_id
+        # The step's outcome, which awaits the disk, comes after: until then all is done again.
         async with self._database.organization(org_id, awaits_disk=False) as connection:
-            if not findings:
-                await _queries.settle_all(
-                    connection, source_id=source_id, step_id=command.step_id, shape=shape
-                )
-                return ()
             await _queries.note_shape(connection, step_id=command.step_id, shape=shape)
             newest = await _queries.lock_changes(connection, source_id=source_id)
             if newest is None:

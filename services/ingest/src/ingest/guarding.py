@@ -33,6 +33,10 @@ class Verdict:
     held: str | None = None
     """Why they are not to be told, in words."""
     notices: tuple[Notice, ...] = ()
+    settles: bool = False
+    """Nothing differs from what is published: changes of before stand no more with the outcome."""
+    shape: str | None = None
+    """Then, of the version that was loaded."""
 
     @property
     def stays(self) -> Stays | None:
@@ -56,11 +60,12 @@ class Guard:
         `schema_changed` where the source's policy is to fail.
         """
         if loaded is None:
-            await self._changes.settle(org_id, source.id)
-            return Verdict()
+            return Verdict(settles=True)
         config, shape = source.config, shape_of(source.config)
         findings = list(_findings(command, loaded, config.shrink_guard))
-        is_asked = bool(findings) and await self._is_reshaped(org_id, command, shape)
+        if not findings:
+            return Verdict(settles=True, shape=shape)
+        is_asked = await self._is_reshaped(org_id, command, shape)
         if not is_asked and config.on_schema_change != "accept":
             findings = [
                 await self._with_users(org_id, source.id, finding, loaded, actor)

@@ -157,14 +157,16 @@ LEFT JOIN sources source ON claimed.lease IS NOT NULL AND source.id = :source_id
 -- name: step(step_id)^
 SELECT outcome, event FROM sync_runs WHERE step_id = :step_id;
 
--- name: finish_step(step_id, lease, outcome, event, written, source_id, error, warnings)^
+-- name: finish_step(step_id, lease, outcome, event, written, source_id, error, warnings, settles, shape)^
 -- What was begun for the step and is not its outcome; no row when the step was claimed anew or
 -- finished meanwhile. What a load found replaces what was said of the source before; null: nothing
--- was loaded.
+-- was loaded. `settles`: the source is as it is published; `shape` is that of the version which the
+-- step has loaded.
 WITH finished AS (
     UPDATE sync_runs SET outcome = :outcome, event = :event, ended_at = now(),
         begun = ARRAY(SELECT relation FROM unnest(begun) AS relation
-                      WHERE relation <> ALL (:written::text[]))
+                      WHERE relation <> ALL (:written::text[])),
+        shape = coalesce(:shape::text, shape)
     WHERE step_id = :step_id AND lease = :lease AND outcome IS NULL
     RETURNING begun
 ), noted AS (
@@ -172,6 +174,10 @@ WITH finished AS (
         warnings = coalesce(:warnings::jsonb, warnings),
         last_synced_at = CASE WHEN :error::text IS NULL THEN now() ELSE last_synced_at END
     FROM finished WHERE id = :source_id
+), settled AS (
+    UPDATE schema_changes SET is_open = false,
+        status = CASE WHEN status IN ('pending', 'rejected') THEN 'superseded' ELSE status END
+    FROM finished WHERE :settles::boolean AND source_id = :source_id AND is_open
 )
 SELECT begun FROM finished;
 
@@ -235,13 +241,6 @@ WHERE source_id = :source_id AND number = :number;
 UPDATE schema_changes SET is_open = false,
     status = CASE WHEN status IN ('pending', 'rejected') THEN 'superseded' ELSE status END
 WHERE source_id = :source_id AND is_open AND number <> ALL (:still::integer[]);
-
--- name: settle_all(source_id, step_id, shape)!
--- The source is as it is published; `shape` is that of the version which the step loads.
-WITH noted AS (UPDATE sync_runs SET shape = :shape WHERE step_id = :step_id)
-UPDATE schema_changes SET is_open = false,
-    status = CASE WHEN status IN ('pending', 'rejected') THEN 'superseded' ELSE status END
-WHERE source_id = :source_id AND is_open;
 
 -- name: list_changes(source_id, before, page)
 SELECT * FROM schema_changes

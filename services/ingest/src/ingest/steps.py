@@ -59,10 +59,20 @@ class Steps:
         outcome = row["outcome"]
         return None if outcome is None else _OUTCOMES[outcome].model_validate(row["event"])
 
-    async def finish(self, org_id: UUID, source_id: UUID, outcome: Outcome) -> Sequence[str] | None:
+    async def finish(
+        self,
+        org_id: UUID,
+        source_id: UUID,
+        outcome: Outcome,
+        *,
+        settles: bool = False,
+        shape: str | None = None,
+    ) -> Sequence[str] | None:
         """Commit the outcome of a step; None when a newer lease was given meanwhile.
 
-        Gives what was begun for it, is not its outcome, and is not known to be gone.
+        `settles`: the source is as it is published, so that no change stands any more. `shape`: of the
+        version that was loaded. Gives what was begun for it, is not its outcome, and is not known to
+        be gone.
         """
         failed = isinstance(outcome, SourceSyncFailed)
         async with self._database.organization(org_id) as connection:
@@ -76,6 +86,8 @@ class Steps:
                 source_id=source_id,
                 error=outcome.problem.detail if failed else None,
                 warnings=_found(outcome),
+                settles=settles,
+                shape=shape,
             )
         return None if row is None else row["begun"]
 

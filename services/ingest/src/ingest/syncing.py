@@ -71,8 +71,9 @@ class Syncer:
         if not isinstance(claimed, Claimed):
             await self._sweep(org_id, command)
             return [_said(claimed, org_id, meta)]
+        verdict = Verdict()
         try:
-            outcome = await self._synced(org_id, command, claimed, meta)
+            outcome, verdict = await self._synced(org_id, command, claimed, meta)
         except ProblemError as error:
             if error.problem.status >= 500:
                 raise
@@ -82,7 +83,7 @@ class Syncer:
             outcome = _failed(command, claimed.lease, why)
         except Unavailable as error:
             raise Retry(error.message) from error
-        return await self._commit(org_id, command, outcome, meta)
+        return await self._commit(org_id, command, outcome, meta, verdict)
 
     async def give_up(self, command: SyncSource, meta: Meta, reason: str) -> Sequence[Outgoing]:
         """The failure of a step that could not be handled; nothing of a run that was called off."""
@@ -96,7 +97,8 @@ class Syncer:
         if not isinstance(claimed, Claimed):
             return [_said(claimed, org_id, meta)]
         why = problem(500, "sync_gave_up", f"The sync did not succeed: {reason}").problem
-        return await self._commit(org_id, command, _failed(command, claimed.lease, why), meta)
+        gave_up = _failed(command, claimed.lease, why)
+        return await self._commit(org_id, command, gave_up, meta, Verdict())
 
     async def is_cancelled(self, command: SyncSource, meta: Meta) -> bool:
         """Whether the run was called off."""
@@ -105,7 +107,7 @@ class Syncer:
 
     async def _synced(
         self, org_id: UUID, command: SyncSource, claimed: Claimed, meta: Meta
-    ) -> SourceSynced:
+    ) -> tuple[SourceSynced, Verdict]:
         lease = claimed.lease
         kept = self._store.kept_in(claimed.source, org_id, command.source_id)
         published = {table.table_id: table for table in _published(command)}
@@ -154,17 +156,23 @@ class Syncer:
             stays = found if isinstance(found, Stays) else verdict.stays
             reason = stays.reason if stays else None
             log.info("source_unchanged", source_id=str(command.source_id), reason=reason)
-            return _unchanged(command, lease, stays)
+            return _unchanged(command, lease, stays), verdict
         log.info(
             "source_loaded", source_id=str(command.source_id), rows=[t.rows for t in loaded.tables]
         )
-        return _loaded(command, lease, loaded, verdict.notices)
+        return _loaded(command, lease, loaded, verdict.notices), verdict
 
     async def _commit(
-        self, org_id: UUID, command: SyncSource, outcome: Outcome, meta: Meta
+        self, org_id: UUID, command: SyncSource, outcome: Outcome, meta: Meta, verdict: Verdict
     ) -> Sequence[Outgoing]:
         reached("sync.loaded")
-        left = await self._steps.finish(org_id, command.source_id, outcome)
+        left = await self._steps.finish(
+            org_id,
+            command.source_id,
+            outcome,
+            settles=verdict.settles,
+            shape=verdict.shape,
+        )
         if left is not None:
             for relation in left:
                 await self._drop(org_id, command, relation)
