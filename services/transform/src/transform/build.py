@@ -15,7 +15,6 @@ from contracts.problem import Problem, ProblemError, problem
 from contracts.tables import Notice, TableVersion
 from contracts.transform import BuildTransformation, TransformationBuilt, TransformationFailed
 from recipe import Context, parse
-from transform.catalogue import read_tables
 from transform.checks import run_checks
 from transform.column_names import ColumnNames
 from transform.compiler import Compiler, pinned_tables, tables_read
@@ -45,7 +44,7 @@ class Claimed:
     recipe: dict[str, object] | None
     """In its kept form; None: the transformation was deleted."""
     tables: Sequence[CatalogueTable]
-    """All of the organisation's."""
+    """All of the organisation's, without their columns and versions: the run brings those."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,11 @@ class Builder:
                 repeated=command.repeated,
             )
             if row["lease"] is not None:
-                return Claimed(row["lease"], row["recipe"], await read_tables(connection))
+                tables = [
+                    CatalogueTable(UUID(own["table_id"]), own["kind"], own["name"], expected=())
+                    for own in row["tables"]
+                ]
+                return Claimed(row["lease"], row["recipe"], tables)
             if row["is_cancelled"]:
                 raise Stopped
             row = await _queries.step(connection, step_id=command.step_id)

@@ -224,9 +224,9 @@ SELECT transformation_id, table_id FROM table_reads;
 -- Steps of runs
 
 -- name: claim_step(step_id, org_id, run_id, transformation_id, recipe_version, attempt, holder, repeated)^
--- The lease under which the step is worked on, and its recipe. No lease: the attempt of the run was
--- called off, the outcome is known, or it is asked for again while another message holds the step:
--- that one comes back until it is answered.
+-- The lease under which the step is worked on, its recipe, and the names of all tables. No lease: the
+-- attempt of the run was called off, the outcome is known, or it is asked for again while another
+-- message holds the step: that one comes back until it is answered.
 WITH run AS (
     SELECT EXISTS (
         SELECT FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt
@@ -239,7 +239,11 @@ WITH run AS (
     WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder)
     RETURNING lease
 )
-SELECT run.is_cancelled, claimed.lease, saved.recipe
+SELECT run.is_cancelled, claimed.lease, saved.recipe, CASE WHEN claimed.lease IS NOT NULL THEN (
+        SELECT coalesce(jsonb_agg(jsonb_build_object(
+            'table_id', table_id, 'kind', kind, 'name', display_name) ORDER BY display_key), '[]')
+        FROM warehouse_tables
+    ) END AS tables
 FROM run LEFT JOIN claimed ON true
 LEFT JOIN transformation_versions saved
     ON saved.transformation_id = :transformation_id AND saved.version = :recipe_version;
