@@ -19,6 +19,7 @@ from .stand import PEOPLE, STAGES, only_worker, workers
 MORE = PEOPLE + b"Chidi,45\n"
 BEFORE = [("Asha", 31), ("Ben", 17)]
 AFTER = [*BEFORE, ("Chidi", 45)]
+UNUSED = "v_" + "0" * 26
 
 
 async def ends_right(stand, source, shown, command, leases=(2,)) -> None:
@@ -181,7 +182,7 @@ async def test_an_outcome_that_was_kept_but_not_said_is_said_by_the_next(stand, 
         command = await stand.sync(source, published=shown, force=True)
         outcome = await stand.outcome(command)
         steps = Steps(service.database)
-        assert await steps.claim(stand.org_id, command, new_id()) == outcome
+        assert await steps.claim(stand.org_id, command, new_id(), UNUSED) == outcome
         assert not await steps.finish(stand.org_id, source.id, outcome)
     await stand.send(command)
     async with run_ingest():
@@ -195,7 +196,9 @@ async def test_a_sync_that_is_asked_for_again_is_left_to_its_holder(stand, grown
     async with run_ingest() as service:
         async with stand.stopped(source, "copied", published=shown, force=True) as (command, _):
             again = command.model_copy(update={"repeated": True})
-            assert await Steps(service.database).claim(stand.org_id, again, new_id()) is None
+            assert (
+                await Steps(service.database).claim(stand.org_id, again, new_id(), UNUSED) is None
+            )
         outcome = await stand.outcome(command)
         assert outcome.lease == 1
         await stand.send(again)
@@ -208,7 +211,7 @@ async def test_an_older_lease_never_commits(stand, grown, run_ingest):
     async with run_ingest() as service:
         async with stand.stopped(source, "copied", published=shown, force=True) as (command, _):
             # Another replica claims the step, and dies with it.
-            claimed = await Steps(service.database).claim(stand.org_id, command, new_id())
+            claimed = await Steps(service.database).claim(stand.org_id, command, new_id(), UNUSED)
             assert isinstance(claimed, Claimed)
             assert claimed.lease == 2
         await stand.idle()

@@ -42,16 +42,6 @@ SELECT EXISTS (SELECT FROM sources
     OR EXISTS (SELECT FROM source_uploads
         WHERE source_id <> :source_id AND upload_id = :upload_id);
 
--- name: files_of(source_id, upload_id)
--- The upload, and all that the source has besides; `former` is null for the first.
-SELECT id AS upload_id, filename, size_bytes, sha256, NULL::boolean AS former, 0 AS place
-FROM uploads WHERE id = :upload_id
-UNION ALL
-SELECT upload.id, filename, size_bytes, sha256, former, position
-FROM source_uploads AS held JOIN uploads AS upload ON upload.id = held.upload_id
-WHERE source_id = :source_id
-ORDER BY place;
-
 -- name: source_uploads(source_id)
 SELECT upload.id AS upload_id, filename, size_bytes, sha256, former
 FROM source_uploads AS held JOIN uploads AS upload ON upload.id = held.upload_id
@@ -132,25 +122,38 @@ UPDATE sources SET status = :status WHERE id = :source_id;
 -- name: delete_source(source_id)!
 DELETE FROM sources WHERE id = :source_id;
 
--- name: claim_step(step_id, org_id, run_id, attempt, source_id, holder, repeated)^
+-- name: claim_step(step_id, org_id, run_id, attempt, source_id, holder, repeated, relation)^
 -- The lease under which the step is worked on. None: the attempt of the run was called off, the
 -- outcome is known, or it is asked for again while another message holds the step: that one comes
--- back until it is answered. With the source, as `get_source` gives it.
+-- back until it is answered. With the source, as `get_source` gives it, and its uploads: the config's
+-- (`former` is null), then all others. `relation` is remembered as the table to be written.
 WITH run AS (
     SELECT EXISTS (
         SELECT FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt
     ) AS is_cancelled
 ), claimed AS (
-    INSERT INTO sync_runs AS step (step_id, org_id, run_id, source_id, holder)
-    SELECT :step_id, :org_id, :run_id, :source_id, :holder FROM run WHERE NOT is_cancelled
+    INSERT INTO sync_runs AS step (step_id, org_id, run_id, source_id, holder, begun)
+    SELECT :step_id, :org_id, :run_id, :source_id, :holder, ARRAY[:relation]
+    FROM run WHERE NOT is_cancelled
     ON CONFLICT (step_id) DO UPDATE
-    SET lease = step.lease + 1, started_at = now(), holder = excluded.holder
+    SET lease = step.lease + 1, started_at = now(), holder = excluded.holder,
+        begun = step.begun || excluded.begun
     WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder)
     RETURNING lease
 )
 SELECT run.is_cancelled, claimed.lease, source.*,
     (SELECT count(*) FROM schema_changes
-     WHERE source_id = source.id AND status = 'pending') AS pending_changes
+     WHERE source_id = source.id AND status = 'pending') AS pending_changes,
+    (SELECT jsonb_agg(file ORDER BY place) FROM (
+        SELECT 0 AS place, jsonb_build_object('upload_id', id, 'filename', filename,
+            'size_bytes', size_bytes, 'sha256', sha256, 'former', NULL) AS file
+        FROM uploads WHERE id = (source.config ->> 'upload_id')::uuid
+        UNION ALL
+        SELECT position, jsonb_build_object('upload_id', id, 'filename', filename,
+            'size_bytes', size_bytes, 'sha256', sha256, 'former', former)
+        FROM source_uploads AS held JOIN uploads ON uploads.id = held.upload_id
+        WHERE held.source_id = source.id
+    ) AS files) AS files
 FROM run LEFT JOIN claimed ON true
 LEFT JOIN sources source ON claimed.lease IS NOT NULL AND source.id = :source_id;
 

@@ -1,11 +1,9 @@
 """Which uploads a source is made of, in PostgreSQL: in their order, and those that were replaced."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
-
-from asyncpg import Record
 
 from chassis.database import Connection, Database, collect, queries
 from chassis.outbox import Outbox, Outgoing
@@ -31,11 +29,21 @@ class Files:
         return frozenset(upload.upload_id for upload in (*self.further, *self.former))
 
 
-def _upload(row: Record) -> Upload:
+def files_in(rows: Sequence[Mapping[str, object]], upload_id: UUID) -> tuple[Upload, Files]:
+    """The upload of a source's config and all that it has besides, in `claim_step`'s rows.
+
+    Raises a 404 problem.
+    """
+    if not rows or rows[0]["former"] is not None:
+        raise not_found("upload", upload_id)
+    return _upload(rows[0]), _files(rows[1:])
+
+
+def _upload(row: Mapping[str, object]) -> Upload:
     return Upload.model_validate({name: row[name] for name in Upload.model_fields})
 
 
-def _files(rows: Sequence[Record]) -> Files:
+def _files(rows: Sequence[Mapping[str, object]]) -> Files:
     return Files(
         further=tuple(_upload(row) for row in rows if not row["former"]),
         former=tuple(_upload(row) for row in rows if row["former"]),
@@ -53,19 +61,7 @@ class SourceFiles:
         """All that a source has besides its config's."""
         async with self._database.organization(org_id) as connection:
             rows = await collect(_queries.source_uploads(connection, source_id=source_id))
-        return _files(rows)
-
-    async def with_first(
-        self, org_id: UUID, source_id: UUID, upload_id: UUID
-    ) -> tuple[Upload, Files]:
-        """The upload of its config, and all that a source has besides; raises a 404 problem."""
-        async with self._database.organization(org_id) as connection:
-            rows = await collect(
-                _queries.files_of(connection, source_id=source_id, upload_id=upload_id)
-            )
-        if not rows or rows[0]["former"] is not None:
-            raise not_found("upload", upload_id)
-        return _upload(rows[0]), _files(rows[1:])
+        return _files([dict(row) for row in rows])
 
     @asynccontextmanager
     async def adding(

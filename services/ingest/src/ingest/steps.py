@@ -1,6 +1,6 @@
 """The syncs of runs in PostgreSQL: who holds a step, what it has begun, what came of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,6 +22,8 @@ class Claimed:
     lease: int
     source: Record | None
     """Its row; None: it is not there any more."""
+    files: Sequence[Mapping[str, object]]
+    """Its uploads (`source_files.files_in`)."""
 
 
 class Steps:
@@ -31,11 +33,12 @@ class Steps:
         self._database = database
 
     async def claim(
-        self, org_id: UUID, command: SyncSource, holder: UUID
+        self, org_id: UUID, command: SyncSource, holder: UUID, relation: str
     ) -> Claimed | Outcome | None:
         """A new lease on the step, which outdates all others; or the outcome that it has.
 
-        `holder`: id of the command's message. None: it was asked for again, and another holds it.
+        `holder`: id of the command's message. `relation`: the table that is to be written, if one is:
+        it is remembered. None: the step was asked for again, and another holds it.
         Raises Stopped when this attempt of the run was called off.
         """
         # Should it be forgotten and the step be claimed under the same lease once more: only one
@@ -50,11 +53,13 @@ class Steps:
                 source_id=command.source_id,
                 holder=holder,
                 repeated=command.repeated,
+                relation=relation,
             )
             if row["is_cancelled"]:
                 raise Stopped
             if row["lease"] is not None:
-                return Claimed(row["lease"], row if row["id"] else None)
+                source = row if row["id"] else None
+                return Claimed(row["lease"], source, row["files"] or ())
             row = await _queries.step(connection, step_id=command.step_id)
         outcome = row["outcome"]
         return None if outcome is None else _OUTCOMES[outcome].model_validate(row["event"])
@@ -65,12 +70,13 @@ class Steps:
         source_id: UUID,
         outcome: Outcome,
         *,
+        unused: str | None = None,
         settles: bool = False,
         shape: str | None = None,
     ) -> Sequence[str] | None:
         """Commit the outcome of a step; None when a newer lease was given meanwhile.
 
-        `settles`: the source is as it is published, so that no change stands any more. `shape`: of the
+        `unused`: a table that was to be written and was not. `settles`: the source is as it is published, so that no change stands any more. `shape`: of the
         version that was loaded. Gives what was begun for it, is not its outcome, and is not known to
         be gone.
         """
@@ -82,7 +88,7 @@ class Steps:
                 lease=outcome.lease,
                 outcome="failed" if failed else "synced",
                 event=outcome.model_dump(mode="json"),
-                written=written(outcome),
+                written=[*written(outcome), *([unused] if unused else [])],
                 source_id=source_id,
                 error=outcome.problem.detail if failed else None,
                 warnings=_found(outcome),
@@ -92,7 +98,7 @@ class Steps:
         return None if row is None else row["begun"]
 
     async def begin_version(self, org_id: UUID, step_id: UUID, relation: str) -> None:
-        """Remember the table that a step is about to write."""
+        """Remember a further table that a step is about to write."""
         # The disk has this before it has the table, whose transaction awaits it.
         async with self._database.organization(org_id, awaits_disk=False) as connection:
             await _queries.begin_version(connection, step_id=step_id, relation=relation)

@@ -33,6 +33,31 @@ from warehouse.access import as_org
 from warehouse.names import data_schema, org_role, version_relation
 
 
+class _Versions:
+    """The versions that one holder of a step makes: the first is remembered with its claim."""
+
+    def __init__(self, steps: Steps, org_id: UUID, command: SyncSource) -> None:
+        self._steps, self._org_id, self._step_id = steps, org_id, command.step_id
+        self._first = new_id()
+        self.begun: list[str] = []
+        """Their relations."""
+
+    @property
+    def relation(self) -> str:
+        """Of the first, if there will be one."""
+        return version_relation(self._first)
+
+    async def begin(self) -> UUID:
+        """Id of a new version, whose relation is remembered."""
+        if not self.begun:
+            self.begun.append(self.relation)
+            return self._first
+        version_id = new_id()
+        self.begun.append(version_relation(version_id))
+        await self._steps.begin_version(self._org_id, self._step_id, self.begun[-1])
+        return version_id
+
+
 class Syncer:
     """Handles SyncSource; of several holders of a step only the newest commits."""
 
@@ -61,8 +86,9 @@ class Syncer:
     async def sync_source(self, command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
         """SyncSource: loads, or says the known outcome again."""
         org_id = organization_of(meta)
+        made = _Versions(self._steps, org_id, command)
         try:
-            claimed = await self._steps.claim(org_id, command, meta.id)
+            claimed = await self._steps.claim(org_id, command, meta.id, made.relation)
         except Stopped:
             await self._sweep(org_id, command)
             raise
@@ -73,7 +99,7 @@ class Syncer:
             return [_said(claimed, org_id, meta)]
         verdict = Verdict()
         try:
-            outcome, verdict = await self._synced(org_id, command, claimed, meta)
+            outcome, verdict = await self._synced(org_id, command, claimed, meta, made)
         except ProblemError as error:
             if error.problem.status >= 500:
                 raise
@@ -83,13 +109,14 @@ class Syncer:
             outcome = _failed(command, claimed.lease, why)
         except Unavailable as error:
             raise Retry(error.message) from error
-        return await self._commit(org_id, command, outcome, meta, verdict)
+        return await self._commit(org_id, command, outcome, meta, made, verdict)
 
     async def give_up(self, command: SyncSource, meta: Meta, reason: str) -> Sequence[Outgoing]:
         """The failure of a step that could not be handled; nothing of a run that was called off."""
         org_id = organization_of(meta)
+        made = _Versions(self._steps, org_id, command)
         try:
-            claimed = await self._steps.claim(org_id, command, meta.id)
+            claimed = await self._steps.claim(org_id, command, meta.id, made.relation)
         except Stopped:
             return ()
         if claimed is None:
@@ -98,7 +125,7 @@ class Syncer:
             return [_said(claimed, org_id, meta)]
         why = problem(500, "sync_gave_up", f"The sync did not succeed: {reason}").problem
         gave_up = _failed(command, claimed.lease, why)
-        return await self._commit(org_id, command, gave_up, meta, Verdict())
+        return await self._commit(org_id, command, gave_up, meta, made, Verdict())
 
     async def is_cancelled(self, command: SyncSource, meta: Meta) -> bool:
         """Whether the run was called off."""
@@ -106,18 +133,11 @@ class Syncer:
         return await self._steps.is_cancelled(org_id, command.run_id, command.attempt)
 
     async def _synced(
-        self, org_id: UUID, command: SyncSource, claimed: Claimed, meta: Meta
+        self, org_id: UUID, command: SyncSource, claimed: Claimed, meta: Meta, made: _Versions
     ) -> tuple[SourceSynced, Verdict]:
         lease = claimed.lease
         kept = self._store.kept_in(claimed.source, org_id, command.source_id)
         published = {table.table_id: table for table in _published(command)}
-        begun: list[UUID] = []
-
-        async def begin() -> UUID:
-            begun.append(version_id := new_id())
-            relation = version_relation(version_id)
-            await self._steps.begin_version(org_id, command.step_id, relation)
-            return version_id
 
         async def wait(table: str, after_seq: int, patience: timedelta) -> Wait:
             return await self._waiting.lay_down(
@@ -134,7 +154,8 @@ class Syncer:
                 role=org_role(org_id),
                 schema_name=data_schema(org_id),
             ),
-            begin=begin,
+            files=claimed.files,
+            begin=made.begin,
             names={table.table_id: table.name for table in kept.source.other_tables},
             wait=wait,
             tell=Teller(self._bus, org_id, command),
@@ -148,8 +169,8 @@ class Syncer:
             if loaded is not None and verdict.held is None:
                 await self._catalogue.keep_others(org_id, kept.source, loaded, meta.actor)
         except BaseException:
-            for version_id in begun:
-                await self._drop(org_id, command, version_relation(version_id))
+            for relation in made.begun:
+                await self._drop(org_id, command, relation)
             raise
         if loaded is None or verdict.held is not None:
             # What was begun and is held is swept with the step's end.
@@ -163,13 +184,20 @@ class Syncer:
         return _loaded(command, lease, loaded, verdict.notices), verdict
 
     async def _commit(
-        self, org_id: UUID, command: SyncSource, outcome: Outcome, meta: Meta, verdict: Verdict
+        self,
+        org_id: UUID,
+        command: SyncSource,
+        outcome: Outcome,
+        meta: Meta,
+        made: _Versions,
+        verdict: Verdict,
     ) -> Sequence[Outgoing]:
         reached("sync.loaded")
         left = await self._steps.finish(
             org_id,
             command.source_id,
             outcome,
+            unused=None if made.begun else made.relation,
             settles=verdict.settles,
             shape=verdict.shape,
         )

@@ -1,6 +1,6 @@
 """What ingest needs to know of every kind of source: one Reader for each, and what they say."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -63,6 +63,8 @@ class Sync(Generic[C]):
     timezone: str
     schema: Schema
     """Where the organisation's versions are written, and as whom."""
+    files: Sequence[Mapping[str, object]]
+    """The source's uploads (`source_files.files_in`)."""
     begin: Callable[[], Awaitable[UUID]]
     """Id of a new version; it is remembered, and dropped unless the sync succeeds."""
     names: dict[UUID, str]

@@ -36,7 +36,7 @@ from ingest.readers import (
     version_of,
 )
 from ingest.shape import Rows
-from ingest.source_files import SourceFiles
+from ingest.source_files import SourceFiles, files_in
 from ingest.store import Store
 from warehouse.names import version_relation
 
@@ -100,9 +100,7 @@ class UploadReader:
         Nothing is remembered between syncs: the published fingerprint tells which files it holds.
         """
         asked, config = sync.asked, sync.asked.config
-        first, held = await self._source_files.with_first(
-            asked.org_id, asked.source_id, config.upload_id
-        )
+        first, held = files_in(sync.files, config.upload_id)
         uploads = (first,) if config.mode == "replace" else (first, *held.further)
         mask_key = self._mask_keys(asked.org_id)
         said = fingerprints(config, uploads, mask_key)
