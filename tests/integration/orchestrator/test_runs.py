@@ -95,8 +95,9 @@ async def test_news_that_come_twice_move_the_run_once(orchestrator, neighbours):
         # Each with an id of its own: what JetStream cannot tell apart, the machine must.
         await neighbours.synced(run_id, sync.step_id, wells)
     await neighbours.synced(run_id, other.step_id, people)
-    await neighbours.hear(PublishRun, run_id=run_id)
-    assert len(neighbours.told(StepFinished, run_id=run_id)) == 2
+    await neighbours.published(await neighbours.hear(PublishRun, run_id=run_id))
+    await neighbours.hear(RunSucceeded, run_id=run_id)
+    assert len(neighbours.told(StepFinished, run_id=run_id)) == 3
     assert len(neighbours.told(PublishRun, run_id=run_id)) == 1
 
 

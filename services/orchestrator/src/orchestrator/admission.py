@@ -40,13 +40,13 @@ class Admission:
 
     def wake(self) -> None:
         """A run was queued or has ended: look again now."""
+        self._store.has_line_moved = True
         self._store.woken.set()
 
     async def run(self) -> None:
         """Admit until cancelled. Replicas may do so side by side: claims and the inbox decide."""
         clock = asyncio.get_running_loop().time
         tidy_at = clock()
-        self._store.is_room_left = True
         async with asyncio.TaskGroup() as group:
             while True:
                 self._store.woken.clear()
@@ -63,15 +63,21 @@ class Admission:
                     async with asyncio.timeout(_IDLE):
                         await self._store.woken.wait()
                 except TimeoutError:
-                    # Another replica may have made room.
-                    self._store.is_room_left = True
+                    # Another replica may have made room, or died over what it had claimed.
+                    self._store.has_line_moved = self._store.is_room_left = True
 
     async def _look(self, group: asyncio.TaskGroup) -> None:
-        for state, org_id in await self._store.claim(self._cap, _BATCH):
+        store = self._store
+        claimed, store.claimed = store.claimed, []
+        for state, org_id in claimed:
             self._begin(group, state.run_id, partial(self._admit, state, org_id))
-        if self._store.is_room_left:
-            self._store.is_room_left = False
-            for run_id, org_id, actor in await self._store.with_room(_BATCH):
+        if store.has_line_moved:
+            store.has_line_moved = False
+            for state, org_id in await store.claim(self._cap, _BATCH):
+                self._begin(group, state.run_id, partial(self._admit, state, org_id))
+        if store.is_room_left:
+            store.is_room_left = False
+            for run_id, org_id, actor in await store.with_room(_BATCH):
                 self._begin(group, run_id, partial(self._give_room, run_id, org_id, actor))
 
     def _begin(

@@ -104,7 +104,7 @@ class Handlers:
 
     async def run_message(self, message: RunMessage, meta: Meta) -> Sequence[Outgoing]:
         """Every durable message about a run goes the same way: through the machine."""
-        state = await self._runs.apply(
+        await self._runs.apply(
             message.run_id,
             organization_of(meta),
             message,
@@ -112,8 +112,6 @@ class Handlers:
             at=meta.time,
             actor=meta.actor,
         )
-        if state is not None and (state.status == "queued" or state.has_ended):
-            self._admission.wake()
         return ()
 
     async def upload_added(self, event: UploadAdded, meta: Meta) -> Sequence[Outgoing]:

@@ -22,7 +22,7 @@ DELETE FROM inbox WHERE received_at < now() - interval '15 days';
 
 -- name: insert_run(message_id, run_id, org_id, pipeline_id, status, writes, actor, created_at, state, time, versions, types, data, ids, streams, subjects, headers, bodies)^
 -- No row when there is such a run, or the message was dealt with before; else it stands in line for
--- the tables that it writes.
+-- the tables that it writes. When it is alone in its organisation they are its own at once.
 WITH run AS (
     INSERT INTO runs (id, org_id, pipeline_id, status, writes, actor, created_at, state)
     SELECT :run_id, :org_id, :pipeline_id, :status, :writes, :actor, :created_at, :state
@@ -34,10 +34,12 @@ WITH run AS (
 ), aims AS (
     INSERT INTO run_targets (run_id, target_id, org_id)
     SELECT id, target_id, org_id FROM run, unnest(writes) AS target_id
+), alone AS MATERIALIZED (
+    SELECT is_alone(org_id, id) FROM run
 ), in_line AS (
-    INSERT INTO run_claims (table_id, org_id, run_id)
-    SELECT table_id, org_id, id
-    FROM run, unnest(CASE WHEN writes = '{}' THEN ARRAY[id] ELSE writes END) AS table_id
+    INSERT INTO run_claims (table_id, org_id, run_id, is_held)
+    SELECT table_id, org_id, id, is_alone
+    FROM run, alone, unnest(CASE WHEN writes = '{}' THEN ARRAY[id] ELSE writes END) AS table_id
 ), told AS (
     INSERT INTO run_events (org_id, run_id, version, type, time, data)
     SELECT run.org_id, run.id, event.version, event.type, :time, event.data
@@ -52,7 +54,7 @@ WITH run AS (
     ORDER BY message.place
     ON CONFLICT (id) DO NOTHING
 )
-SELECT revision, now() AS now FROM run;
+SELECT revision, now() AS now, is_alone FROM run, alone;
 
 -- name: stand_in_line(run_id)!
 -- Once more, for the tables that it writes.
@@ -66,7 +68,10 @@ WHERE id = :run_id;
 -- organisation has left, is to start while nothing may, or is not `is_alone` in its organisation as
 -- was thought. Who has just begun a step waits from now on, behind the other runs that wait. With what
 -- those hold and wait for, as `read_run` has it.
-WITH moved AS (
+WITH known AS MATERIALIZED (
+    -- Locked before anything else is waited for, as `read_run` locks it.
+    SELECT id, org_id FROM runs WHERE id = :run_id AND revision = :revision FOR UPDATE
+), moved AS (
     UPDATE runs SET status = :status, state = :state, revision = revision + 1,
         look_at = :look_at, repeats = :repeats, syncs = :syncs, builds = :builds,
         waits_since = CASE WHEN :is_waiting::boolean THEN
@@ -74,17 +79,17 @@ WITH moved AS (
         END,
         waits_outside = :waits_outside,
         ended_at = CASE WHEN :status IN ('succeeded', 'failed', 'cancelled') THEN now() END
-    WHERE id = :run_id AND revision = :revision AND (
-        NOT :takes::boolean
-        OR has_room(org_id, id, :syncs::integer, :builds::integer, :max_syncs, :max_builds)
+    FROM known WHERE runs.id = known.id AND (
+        NOT :takes::boolean OR has_room(
+            known.org_id, known.id, :syncs::integer, :builds::integer, :max_syncs, :max_builds)
     ) AND (
         NOT :is_planned::boolean OR (SELECT drained_since IS NULL FROM admission FOR SHARE)
     ) AND NOT (:is_alone::boolean AND EXISTS (
         SELECT FROM runs other
-        WHERE other.org_id = runs.org_id AND other.id <> runs.id
+        WHERE other.org_id = known.org_id AND other.id <> known.id
           AND other.status IN ('syncing', 'transforming', 'publishing')
     )) AND NOT EXISTS (SELECT FROM inbox WHERE message_id = :message_id)
-    RETURNING org_id, id, revision
+    RETURNING runs.org_id, runs.id, runs.revision
 ), received AS (
     INSERT INTO inbox (message_id) SELECT :message_id FROM moved
 ), told AS (

@@ -32,8 +32,11 @@ _queries = queries("orchestrator")
 class _Applied:
     """What has come of a message."""
 
+    state: RunState
     kept: Snapshot
     room_is_left: bool
+    is_claimed: bool
+    """It is new, and may start."""
     said: Sequence[Row]
     """What leaves with the commit."""
     set_off: bool
@@ -73,8 +76,12 @@ class RunStore:
         self._remembered = Remembered()
         self.woken = asyncio.Event()
         """Set when a queued run or a step that waits may begin."""
-        self.is_room_left = False
-        """Whether a step may: what the runs of an organisation hold has become less."""
+        self.claimed: list[tuple[RunState, UUID]] = []
+        """Queued runs whose tables are their own already, each with its organisation's id."""
+        self.has_line_moved = True
+        """Whether other queued runs may be the first in line now."""
+        self.is_room_left = True
+        """Whether a step may begin: what the runs of an organisation hold has become less."""
 
     async def apply(
         self,
@@ -92,20 +99,29 @@ class RunStore:
         everything or nothing. Raises Retry when another replica moved the run meanwhile, Reject
         for a message that the run cannot have caused.
         """
-        async with self._database.organization(org_id) as connection:
-            applied = await self._apply(
-                connection, run_id, org_id, message, message_id=message_id, at=at, actor=actor
-            )
+        try:
+            async with self._database.organization(org_id) as connection:
+                applied = await self._apply(
+                    connection, run_id, org_id, message, message_id=message_id, at=at, actor=actor
+                )
+        except (UniqueViolationError, DeadlockDetectedError) as error:
+            # Another run took a table of this one's, or both waited for each other.
+            raise Retry(str(error), after=0.05) from error
         if applied is None:
             return None
         self._remembered.keep(run_id, applied.kept)
         self._outbox.hand_over(applied.said)
         if applied.set_off:
             self._outbox.wake()
-        if applied.room_is_left:
-            self.is_room_left = True
+        state = applied.state
+        if applied.is_claimed:
+            self.claimed.append((state, org_id))
+        elif state.status == "queued" or state.has_ended:
+            self.has_line_moved = True
+        self.is_room_left |= applied.room_is_left
+        if self.claimed or self.has_line_moved or self.is_room_left:
             self.woken.set()
-        return applied.kept.state
+        return state
 
     async def apply_in(
         self,
@@ -136,7 +152,7 @@ class RunStore:
             now=now,
             repeats=repeats,
         )
-        return applied.kept.state if applied else None
+        return applied.state if applied else None
 
     async def _apply(
         self,
@@ -213,7 +229,14 @@ class RunStore:
             await self.set_off(connection, move.org_id, followers, success(state), row["now"])
         others = Others() if old is None else _others(row)
         kept = Snapshot(state, row["revision"], others, row["now"])
-        return _Applied(kept, is_left(self._slots, others, state), said, set_off=bool(followers))
+        return _Applied(
+            state,
+            kept,
+            room_is_left=is_left(self._slots, others, state),
+            is_claimed=old is None and row["is_alone"],
+            said=said,
+            set_off=bool(followers),
+        )
 
     async def set_off(
         self,
