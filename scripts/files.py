@@ -84,6 +84,7 @@ OTHERS = {
     "services/transform/migrations/0009_forgotten_runs.sql": "Finds what is kept of a run.",
     "services/ingest/migrations/0011_forgotten_runs.sql": "Finds what is kept of a run.",
     "services/orchestrator/migrations/0007_history.sql": "What lists of runs are filtered by.",
+    "services/orchestrator/migrations/0008_alone.sql": "Whether a run may start at once.",
     "services/orchestrator/migrations/0003_watched_runs.sql": "When to look after a run next.",
     "services/orchestrator/migrations/0006_room.sql": "The slots that runs hold and wait for; claims on"
     " tables as lines in which runs stand.",
