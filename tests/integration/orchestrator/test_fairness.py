@@ -193,6 +193,22 @@ async def test_runs_that_begin_at_the_same_moment_share_the_slots(start_service,
         await silent.synced(sync.run_id, sync.step_id, sync.source_id)
 
 
+async def test_runs_that_come_at_once_keep_to_the_cap(run_service, neighbours):
+    one = {"MAX_ACTIVE_RUNS_PER_ORGANIZATION": "1"}
+    async with run_service("orchestrator", **one), run_service("orchestrator", **one):
+        runs = await asyncio.gather(
+            *(neighbours.start(neighbours.source(f"table {n}")) for n in range(6))
+        )
+        for run_id in runs:
+            await neighbours.hear(RunQueued, run_id=run_id)
+        for count in range(1, 7):
+            sync = await neighbours.hear(SyncSource, count=count)
+            assert len(neighbours.told(SyncSource)) == count
+            await neighbours.synced(sync.run_id, sync.step_id, sync.source_id)
+            await neighbours.published(await neighbours.hear(PublishRun, run_id=sync.run_id))
+            await neighbours.hear(RunSucceeded, run_id=sync.run_id)
+
+
 async def test_a_run_leaves_the_next_slot_to_another_of_its_organisation(start_service, neighbours):
     await start_service("orchestrator", **FEW)
     long = await neighbours.start(*(neighbours.source(f"table {n}") for n in range(6)))
