@@ -59,17 +59,14 @@ async def followers(rows: AsyncIterator[Record]) -> list[Follower]:
     ]
 
 
-async def end_run(connection: Connection, state: RunState) -> list[Follower]:
-    """Release the claims of a run that has ended; gives the pipelines that its success sets off."""
-    counts = state.status == "succeeded" and state.kind == "pipeline"
-    return await followers(
-        _queries.end_run(
-            connection,
-            run_id=state.run_id,
-            pipeline_id=state.pipeline_id if counts else None,
-            has_published=bool(changed(state)),
-        )
+async def followers_of(connection: Connection, state: RunState) -> list[Follower]:
+    """The pipelines that a run which has ended sets off."""
+    if state.status != "succeeded" or state.kind != "pipeline":
+        return []
+    rows = _queries.followers_of(
+        connection, pipeline_id=state.pipeline_id, has_published=bool(changed(state))
     )
+    return await followers(rows)
 
 
 def success(state: RunState) -> News:

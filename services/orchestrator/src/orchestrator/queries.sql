@@ -66,8 +66,9 @@ WHERE id = :run_id;
 -- name: update_run(message_id, run_id, revision, status, state, look_at, repeats, syncs, builds, is_waiting, has_begun, is_planned, is_alone, waits_outside, takes, max_syncs, max_builds, time, versions, types, data, ids, streams, subjects, headers, bodies)^
 -- No row when it was moved meanwhile, the message was dealt with before, it takes more slots than its
 -- organisation has left, is to start while nothing may, or is not `is_alone` in its organisation as
--- was thought. Who has just begun a step waits from now on, behind the other runs that wait. With what
--- those hold and wait for, as `read_run` has it.
+-- was thought. Who has just begun a step waits from now on, behind the other runs that wait; who has
+-- ended releases its claims. With what the others hold and wait for, as `read_run` has it, and whether
+-- other pipelines run after this one's.
 WITH known AS MATERIALIZED (
     -- Locked before anything else is waited for, as `read_run` locks it.
     SELECT id, org_id FROM runs WHERE id = :run_id AND revision = :revision FOR UPDATE
@@ -89,9 +90,11 @@ WITH known AS MATERIALIZED (
         WHERE other.org_id = known.org_id AND other.id <> known.id
           AND other.status IN ('syncing', 'transforming', 'publishing')
     )) AND NOT EXISTS (SELECT FROM inbox WHERE message_id = :message_id)
-    RETURNING runs.org_id, runs.id, runs.revision
+    RETURNING runs.org_id, runs.id, runs.revision, runs.ended_at, runs.pipeline_id
 ), received AS (
     INSERT INTO inbox (message_id) SELECT :message_id FROM moved
+), released AS (
+    DELETE FROM run_claims USING moved WHERE run_id = moved.id AND moved.ended_at IS NOT NULL
 ), told AS (
     INSERT INTO run_events (org_id, run_id, version, type, time, data)
     SELECT moved.org_id, moved.id, event.version, event.type, :time, event.data
@@ -106,7 +109,9 @@ WITH known AS MATERIALIZED (
     ORDER BY message.place
     ON CONFLICT (id) DO NOTHING
 )
-SELECT moved.revision, now() AS now, other.*
+SELECT moved.revision, now() AS now, other.*, moved.ended_at IS NOT NULL AND EXISTS (
+    SELECT FROM triggers WHERE after_pipeline_id = moved.pipeline_id AND is_active
+) AS is_followed
 FROM moved CROSS JOIN LATERAL (
     SELECT coalesce(sum(syncs), 0)::integer AS syncs, coalesce(sum(builds), 0)::integer AS builds,
         count(*) FILTER (WHERE waits_since IS NOT NULL AND status = 'syncing') AS syncs_wait,
@@ -146,17 +151,12 @@ FOR UPDATE SKIP LOCKED;
 -- name: look_later(run_id, look_at)!
 UPDATE runs SET look_at = :look_at WHERE id = :run_id;
 
--- name: release_claims(run_id)!
-DELETE FROM run_claims WHERE run_id = :run_id;
-
--- name: end_run(run_id, pipeline_id, has_published)
--- Releases its claims. Gives what runs after a pipeline's run that succeeded, and holds it
--- (`pipeline_id` is null for any other run).
-WITH released AS (DELETE FROM run_claims WHERE run_id = :run_id)
+-- name: followers_of(pipeline_id, has_published)
+-- What runs after a pipeline's run that has succeeded, held until the transaction ends.
 SELECT follower.id AS pipeline_id, follower.source_ids, follower.transformation_ids,
     trigger.overlap
 FROM triggers trigger JOIN pipelines follower ON follower.id = trigger.pipeline_id
-WHERE trigger.after_pipeline_id = :pipeline_id::uuid AND trigger.is_active
+WHERE trigger.after_pipeline_id = :pipeline_id AND trigger.is_active
     AND (:has_published::boolean OR NOT trigger.only_if_changed)
 ORDER BY follower.id
 FOR NO KEY UPDATE OF follower;

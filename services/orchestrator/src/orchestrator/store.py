@@ -18,7 +18,7 @@ from contracts.orchestrator import OldestRun, Run, StartRun, StepStarted
 from contracts.problem import not_found
 from orchestrator.deadlines import Deadlines
 from orchestrator.domain import Message, RoomFreed, RunPlanned, RunState, view
-from orchestrator.firing import Follower, News, decide, end_run, success
+from orchestrator.firing import Follower, News, decide, followers_of, success
 from orchestrator.machine import Ignored, IllegalMessage, Moved, transition
 from orchestrator.remembered import Remembered, Snapshot
 from orchestrator.room import Others, Slots, held, is_left, room, waiting, waits_outside
@@ -221,9 +221,9 @@ class RunStore:
         state = result.state
         tell(old, state)
         followers: list[Follower] = []
-        if state.has_ended:
-            followers = await end_run(connection, state)
-        elif old is not None and old.has_ended:
+        if old is not None and row["is_followed"]:
+            followers = await followers_of(connection, state)
+        elif old is not None and old.has_ended and not state.has_ended:
             await _queries.stand_in_line(connection, run_id=state.run_id)
         if followers:
             await self.set_off(connection, move.org_id, followers, success(state), row["now"])
