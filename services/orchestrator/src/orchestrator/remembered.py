@@ -9,7 +9,7 @@ from uuid import UUID
 from orchestrator.domain import RunState
 from orchestrator.room import Others
 
-_MOST = 1_000
+_MOST = 200
 
 
 @dataclass(frozen=True)
