@@ -131,8 +131,9 @@ def test_what_several_files_set_aside_is_told_by_file(tmp_path):
     parts = [(f"{name}.csv", tmp_path / f"{name}-aside.csv") for name in "abc"]
     parts[0][1].write_text(f"line,reason,text\n3,too long,{long}\n")
     parts[2][1].write_text('line,reason,text\n7,why,"x\ny"\n')
-    joined = rejects.joined(parts, tmp_path / "joined.csv").read_text()
-    assert joined.splitlines() == [
+    joined = rejects.joined(parts, tmp_path / "joined.csv")
+    assert joined is not None
+    assert joined.read_text().splitlines() == [
         "file,line,reason,text",
         f"a.csv,3,too long,{long}",
         'c.csv,7,why,"x',
@@ -141,6 +142,12 @@ def test_what_several_files_set_aside_is_told_by_file(tmp_path):
 
 
 def test_what_one_file_set_aside_is_kept_as_it_is(tmp_path):
-    assert rejects.joined([("a.csv", tmp_path / "a")], tmp_path / "joined.csv") == tmp_path / "a"
-    nothing = rejects.joined([(n, tmp_path / n) for n in "ab"], tmp_path / "joined.csv")
-    assert not nothing.exists()
+    aside = tmp_path / "a"
+    aside.write_text("line,reason,text\n3,why,x\n")
+    assert rejects.joined([("a.csv", aside)], tmp_path / "joined.csv") == aside
+
+
+@pytest.mark.parametrize("names", ["b", "bc"])
+def test_where_nothing_was_set_aside_there_is_nothing(tmp_path, names):
+    parts = [(name, tmp_path / name) for name in names]
+    assert rejects.joined(parts, tmp_path / "joined.csv") is None

@@ -19,22 +19,22 @@ LARGEST = 800_000
 """Bytes of text in an answer: the bus carries a megabyte."""
 
 
-async def keep(objects: Objects, org_id: UUID, source_id: UUID, path: Path) -> None:
-    """Store what a load set aside, in place of what the one before did."""
+async def keep(objects: Objects, org_id: UUID, source_id: UUID, path: Path | None) -> None:
+    """Store what a load set aside, in place of what the one before did; None: it was nothing."""
     key = rejects_key(org_id, source_id)
-    if await asyncio.to_thread(path.exists):
+    if path is not None:
         await files.put(objects, key, path)
     else:
         await objects.delete(key)
 
 
-def joined(parts: Sequence[tuple[str, Path]], target: Path) -> Path:
+def joined(parts: Sequence[tuple[str, Path]], target: Path) -> Path | None:
     """What several loads set aside, by the names of their files; of a single one as it is.
 
-    The result is not there when nothing was set aside.
+    None when nothing was set aside.
     """
     if len(parts) == 1:
-        return parts[0][1]
+        return parts[0][1] if parts[0][1].exists() else None
     # As long as a cell of a file may be; the limit is the process's.
     csv.field_size_limit(CELL_LIMIT)
     for filename, path in parts:
@@ -50,7 +50,7 @@ def joined(parts: Sequence[tuple[str, Path]], target: Path) -> Path:
             if is_new:
                 writer.writerow(("file", *header))
             writer.writerows((filename, *row) for row in rows)
-    return target
+    return target if target.exists() else None
 
 
 async def first(objects: Objects, org_id: UUID, source_id: UUID, limit: int) -> StoredRejects:

@@ -264,8 +264,18 @@ def options_of(config: CsvConfig) -> CsvOptions:
 @asynccontextmanager
 async def temporary() -> AsyncIterator[Path]:
     """A folder for as long as the context lasts."""
-    folder = await asyncio.to_thread(mkdtemp)
+    folder = Path(mkdtemp())
     try:
-        yield Path(folder)
+        yield folder
     finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        if not _is_removed(folder):
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _is_removed(folder: Path) -> bool:
+    """Whether the folder was empty, as it is but where records were set aside."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
