@@ -209,7 +209,14 @@ class Jobs:
     ) -> None:
         task = asyncio.create_task(self._outcome(registration, body, meta))
         self._running[task] = registration.key(body) if registration.key else None
-        heart = asyncio.create_task(self._beat(message, consumer, registration, body, meta, task))
+        # Most work is done before the first beat, and pays for no task.
+        hearts: list[asyncio.Task[None]] = []
+
+        def live_on() -> None:
+            beating = self._beat(message, consumer, registration, body, meta, task)
+            hearts.append(asyncio.create_task(beating))
+
+        first_beat = asyncio.get_running_loop().call_later(consumer.ack_wait / 3, live_on)
         try:
             await asyncio.shield(task)
             await message.ack_sync(timeout=5)
@@ -233,7 +240,9 @@ class Jobs:
         except Exception as error:
             await self._again(message, consumer, registration, body, meta, error)
         finally:
-            heart.cancel()
+            first_beat.cancel()
+            for heart in hearts:
+                heart.cancel()
             self._running.pop(task, None)
             self._stopped.discard(task)
 
@@ -262,15 +271,14 @@ class Jobs:
         task: asyncio.Task[None],
     ) -> None:
         while True:
-            await asyncio.sleep(consumer.ack_wait / 3)
             with contextlib.suppress(NatsError, OSError):
                 await message.in_progress()
-            if registration.stop_asked is None:
-                continue
-            with contextlib.suppress(*AWAY):
-                if task not in self._stopped and await registration.stop_asked(body, meta):
-                    self._stopped.add(task)
-                    task.cancel()
+            if registration.stop_asked is not None:
+                with contextlib.suppress(*AWAY):
+                    if task not in self._stopped and await registration.stop_asked(body, meta):
+                        self._stopped.add(task)
+                        task.cancel()
+            await asyncio.sleep(consumer.ack_wait / 3)
 
     async def _again(
         self,

@@ -110,9 +110,6 @@ class RunStore:
         if applied is None:
             return None
         self._remembered.keep(run_id, applied.kept)
-        self._outbox.hand_over(applied.said)
-        if applied.set_off:
-            self._outbox.wake()
         state = applied.state
         if applied.is_claimed:
             self.claimed.append((state, org_id))
@@ -121,6 +118,9 @@ class RunStore:
         self.is_room_left |= applied.room_is_left
         if self.claimed or self.has_line_moved or self.is_room_left:
             self.woken.set()
+        self._outbox.hand_over(applied.said)
+        if applied.set_off:
+            self._outbox.wake()
         return state
 
     async def apply_in(
