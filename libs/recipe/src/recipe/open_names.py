@@ -40,6 +40,12 @@ class _Names(Step):
         return self.of.found(frame, scope, MOST_NAMES + 1)
 
 
+def has_open_names(recipe: Recipe, until_step: int | None = None) -> bool:
+    """Whether a step, up to `until_step`, may take its names from the data: cheap to ask."""
+    last = len(recipe.steps) if until_step is None else until_step + 1
+    return any(_is_open(step) for step in recipe.steps[:last])
+
+
 def open_names(
     recipe: Recipe, tables: Mapping[str, Table], context: Context, until_step: int | None = None
 ) -> OpenNames | None:
@@ -50,7 +56,7 @@ def open_names(
     """
     last = len(recipe.steps) if until_step is None else until_step + 1
     steps = recipe.steps[:last]
-    if not any(_is_open(step) for step in steps):
+    if not has_open_names(recipe, until_step):
         return None
     index = check(recipe.model_copy(update={"steps": steps}), tables, context).open
     if index is None:

@@ -21,6 +21,7 @@ from recipe import (
     Table,
     check,
     compile_recipe,
+    has_open_names,
     open_names,
     parse,
     pinned,
@@ -142,6 +143,8 @@ class Compiler:
         until_step: int | None = None,
     ) -> OpenNames | None:
         """The first pivot whose names have to be read from the data; None if there is none."""
+        if not has_open_names(recipe, until_step):
+            return None
         return await self.run(open_names, recipe, tables, context, until_step)
 
     async def trace(
