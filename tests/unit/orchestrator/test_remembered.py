@@ -1,34 +1,20 @@
 """What is remembered of runs, and what is not."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
-from uuid import UUID
 
 import pytest
 
 from contracts.envelope import new_id
-from contracts.orchestrator import Trigger
 from orchestrator.domain import RunState
 from orchestrator.remembered import _MOST, Remembered, Snapshot
 from orchestrator.room import Others, Slots
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+from .walking import NOW, syncing
 
 
 @pytest.fixture
 def state() -> RunState:
-    return RunState(
-        run_id=UUID(int=1),
-        kind="pipeline",
-        pipeline_id=None,
-        source_ids=(),
-        transformation_ids=(),
-        trigger=Trigger(type="manual", actor="someone"),
-        force=False,
-        status="syncing",
-        created_at=NOW,
-        steps=(),
-    )
+    return syncing()
 
 
 def test_a_run_that_is_alone_is_remembered_as_a_guess(state: RunState) -> None:
@@ -57,7 +43,7 @@ def test_a_run_that_has_ended_is_forgotten(state: RunState) -> None:
 
 def test_no_more_than_so_many_runs_are_remembered(state: RunState) -> None:
     remembered = Remembered()
-    ids: list[UUID] = [new_id() for _ in range(_MOST + 1)]
+    ids = [new_id() for _ in range(_MOST + 1)]
     for run_id in ids:
         remembered.keep(run_id, Snapshot(state, 1, Others(), NOW))
     assert remembered.of(ids[0]) is None

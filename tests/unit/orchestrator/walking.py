@@ -10,7 +10,7 @@ from contracts.orchestrator import RunStatus, StartRun, Trigger
 from contracts.problem import Problem
 from contracts.tables import Column, TableVersion
 from contracts.transform import BuildTransformation, PlannedTransformation, TransformationBuilt
-from orchestrator.domain import RunPlanned, RunState, StepTimedOut
+from orchestrator.domain import RunPlanned, RunState, StepState, StepTimedOut
 from orchestrator.machine import EDGES, Ignored, Moved, transition
 from orchestrator.room import Slots
 
@@ -18,6 +18,22 @@ ENOUGH = Slots(syncs=9, builds=9)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PROBLEM = Problem(title="Broken", status=422, code="broken", detail="The file is broken.")
 DONATIONS, DONORS, CLEAN, SUMMARY, REPEAT = (new_id() for _ in range(5))
+
+
+def syncing(*steps: StepState) -> RunState:
+    """A run that syncs, with these steps."""
+    return RunState(
+        run_id=UUID(int=1),
+        kind="pipeline",
+        pipeline_id=None,
+        source_ids=(),
+        transformation_ids=(),
+        trigger=Trigger(type="manual", actor="someone"),
+        force=False,
+        status="syncing",
+        created_at=NOW,
+        steps=steps,
+    )
 
 
 def version(table_id: UUID, rows: int = 3) -> TableVersion:

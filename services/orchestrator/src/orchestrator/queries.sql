@@ -84,6 +84,7 @@ WITH known AS MATERIALIZED (
         NOT :takes::boolean OR has_room(
             known.org_id, known.id, :syncs::integer, :builds::integer, :max_syncs, :max_builds)
     ) AND (
+        -- A drain that is said meanwhile waits until this transaction has ended.
         NOT :is_planned::boolean OR (SELECT drained_since IS NULL FROM admission FOR SHARE)
     ) AND NOT (:is_alone::boolean AND EXISTS (
         SELECT FROM runs other
@@ -405,10 +406,6 @@ ON CONFLICT (pipeline_id, caused_by) DO NOTHING;
 -- name: forget_firings()!
 -- Of all organisations (runs in the role orchestrator_system).
 DELETE FROM firings WHERE at < now() - interval '90 days';
-
--- name: is_open()$
--- Whether runs may start; a drain that is said meanwhile waits until this transaction has ended.
-SELECT drained_since IS NULL FROM admission FOR SHARE;
 
 -- name: drain()!
 UPDATE admission SET drained_since = coalesce(drained_since, now());
