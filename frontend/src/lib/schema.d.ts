@@ -3536,6 +3536,11 @@ export interface components {
              * @default null
              */
             trace_id: string | null;
+            /**
+             * Retry After
+             * @default null
+             */
+            retry_after: number | null;
         };
         /**
          * ProfileBody

@@ -12,19 +12,21 @@ from opentelemetry.trace import SpanKind
 
 from chassis.bus import Line, connection_options, settle
 from chassis.database import AWAY
-from chassis.health import REQUESTS
+from chassis.health import REQUEST_SECONDS
 from chassis.settings import BusSettings
+from chassis.shares import Share, Shares
 from chassis.signs_of_life import AtWork
 from chassis.telemetry import log, received, trace_id
 from chassis.withdrawals import Withdrawals
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, to_body
 from contracts.message import Answer, Part, Request
 from contracts.problem import Problem, ProblemError
+from contracts.shares import REQUESTS
 
 REQUEST = TypeVar("REQUEST", bound=Request[Any])
 
-WORKERS = 32
-"""Requests of one class that a replica answers at once; the database pool is narrower still."""
+_TAKEN = 4096
+"""Requests of one class that a replica has taken at once; how many it works on is their share's."""
 
 MAX_REPLY = 900_000
 """Bytes; the server refuses messages of more than 1 MB."""
@@ -33,7 +35,8 @@ MAX_REPLY = 900_000
 class Answers:
     """The requests that one service answers, over its own connection."""
 
-    def __init__(self, settings: BusSettings, service: str) -> None:
+    def __init__(self, settings: BusSettings, service: str, shares: Shares | None = None) -> None:
+        self._shares = shares or Shares()
         self._at_work = AtWork()
         self._line = Line(on_reconnect=self._at_work.forget)
         options = connection_options(settings, service, self._line)
@@ -63,6 +66,7 @@ class Answers:
     async def stop(self) -> None:
         """Finish the answers that were begun, then leave."""
         self._line.leaving = True
+        self._shares.close()
         await self.broker.stop()
         if self._telling:
             self._telling.cancel()
@@ -71,13 +75,16 @@ class Answers:
         self, kind: type[REQUEST], handler: Callable[[REQUEST, Meta], Awaitable[Part]]
     ) -> None:
         """Answer a class of request; each goes to one replica."""
+        own = kind.type_name() if kind.share is REQUESTS else None
+        share = self._shares.of(kind.share, own)
 
         async def respond(message: NatsMessage) -> NatsResponse:
             with received(kind.type_name(), message.headers, SpanKind.SERVER):
                 started = time.perf_counter()
-                answer = await self._answer(kind, handler, message)
+                answer = await self._answer(kind, handler, share, message)
                 outcome = answer.problem.code if answer.problem else "ok"
-                REQUESTS.labels(kind.type_name(), outcome).observe(time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                REQUEST_SECONDS.labels(kind.type_name(), outcome).observe(seconds)
                 return NatsResponse(_encode(answer))
 
         respond.__name__ = kind.__name__
@@ -85,7 +92,7 @@ class Answers:
         self.broker.subscriber(
             kind.subject(),
             queue=self._service,
-            max_workers=WORKERS,
+            max_workers=_TAKEN,
             title=kind.__name__,
             description=kind.__doc__,
         )(respond)
@@ -94,12 +101,13 @@ class Answers:
         self,
         kind: type[REQUEST],
         handler: Callable[[REQUEST, Meta], Awaitable[Part]],
+        share: Share,
         message: NatsMessage,
     ) -> Answer:
         try:
             meta = from_headers(message.headers, kind.subject())
             request = from_body(kind, message.body)
-            begin = partial(handler, request, meta)
+            begin = partial(_in_turn, share, handler, request, meta)
             with self._at_work.on(str(meta.id)):
                 if kind.withdrawable:
                     result = await self._withdrawals.watch(meta.id, begin)
@@ -126,6 +134,16 @@ class Answers:
                     f"Something went wrong on our side. Please report the trace id {trace_id()}.",
                 )
             )
+
+
+async def _in_turn(
+    share: Share,
+    handler: Callable[[REQUEST, Meta], Awaitable[Part]],
+    request: REQUEST,
+    meta: Meta,
+) -> Part:
+    async with share.slot(meta.org_id):
+        return await handler(request, meta)
 
 
 async def _as_it_is(message: NatsMessage) -> NatsMessage:

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-REQUESTS = Histogram(
+REQUEST_SECONDS = Histogram(
     "dalgo_request_seconds", "Time to answer a request on the bus", ["request", "outcome"]
 )
 Check = Callable[[], Awaitable[None]]

@@ -20,6 +20,7 @@ from chassis.jobs import Jobs
 from chassis.outbox import Outbox, Relay
 from chassis.serving import serve
 from chassis.settings import ServiceSettings
+from chassis.shares import Shares
 from chassis.telemetry import log
 from contracts import streams
 
@@ -35,7 +36,8 @@ class Service(Generic[S]):
         self.bus = bus
         self.database = database
         self.health = Health()
-        self.answers = Answers(settings, name)
+        self.shares = Shares()
+        self.answers = Answers(settings, name, self.shares)
         self.jobs = Jobs(bus, database, name)
         self.outbox = Outbox(name)
         self.has_failed = False

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, PlainSerializer, SecretStr, SerializationInfo
 
 from contracts.problem import Problem
+from contracts.shares import REQUESTS, Slots
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _VERSION = re.compile(r"V(\d+)$")
@@ -143,6 +144,8 @@ class Request(Message, Generic[R]):
     kind: ClassVar[str] = "req"
     withdrawable: ClassVar[bool] = False
     """Whether the work ends at once when nobody waits for the answer any more: for long reads."""
+    share: ClassVar[Slots] = REQUESTS
+    """Slots in which the owner's replicas answer; of REQUESTS every class has a set of its own."""
 
     @classmethod
     def subject(cls) -> str:

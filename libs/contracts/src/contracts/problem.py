@@ -29,6 +29,8 @@ class Problem(BaseModel):
     code: str
     errors: tuple[FieldProblem, ...] = ()
     trace_id: str | None = None
+    retry_after: int | None = None
+    """Seconds; over HTTP the header Retry-After as well."""
 
 
 class ProblemError(Exception):
@@ -60,12 +62,23 @@ _TITLES = {
 
 
 def problem(
-    status: int, code: str, detail: str, errors: tuple[FieldProblem, ...] = ()
+    status: int,
+    code: str,
+    detail: str,
+    errors: tuple[FieldProblem, ...] = (),
+    *,
+    retry_after: int | None = None,
 ) -> ProblemError:
     """The exception for one problem; `status` is an HTTP status of 4xx or 5xx."""
-    title = _TITLES.get(status, "Error")
     return ProblemError(
-        Problem(title=title, status=status, code=code, detail=detail, errors=errors)
+        Problem(
+            title=_TITLES.get(status, "Error"),
+            status=status,
+            code=code,
+            detail=detail,
+            errors=errors,
+            retry_after=retry_after,
+        )
     )
 
 

@@ -27,10 +27,11 @@ class ProblemResponse(Response):
 
     def __init__(self, problem: Problem, headers: dict[str, str] | None = None) -> None:
         told = problem.model_copy(update={"trace_id": problem.trace_id or trace_id()})
+        after = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
         super().__init__(
             told.model_dump_json(exclude_none=True),
             problem.status,
-            headers=_HEADERS.get(problem.status, {}) | (headers or {}),
+            headers=_HEADERS.get(problem.status, {}) | after | (headers or {}),
         )
 
 

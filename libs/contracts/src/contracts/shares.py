@@ -1,0 +1,58 @@
+"""What organisations share, and the share that each of them has: one list for all services."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Work that one replica does at once.
+
+    `total` slots, of which one organisation holds `each` at most; `waiting` more of its requests wait
+    for a slot, in turn with those of other organisations; the next is refused with 429.
+    """
+
+    name: str
+    what: str
+    total: int
+    each: int
+    waiting: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.each <= self.total or self.waiting < 0:
+            raise ValueError(f"{self.name}: {self.each} of {self.total} slots, {self.waiting}")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often something may happen, counted exactly over all replicas: the next is 429."""
+
+    name: str
+    what: str
+    limit: int
+    per: float
+    """Seconds."""
+    of: Literal["organization", "address", "account"]
+
+
+@dataclass(frozen=True)
+class Cap:
+    """How much of something an organisation may have or use; more is refused with a clear problem."""
+
+    name: str
+    what: str
+    each: int
+    unit: str
+
+
+REQUESTS = Slots(
+    "requests",
+    "requests of one class that a replica of a service answers at once",
+    total=32,
+    each=12,
+    waiting=100,
+)
+"""Of every class of request that names no other share."""
+
+SHARES: tuple[Slots | Rate | Cap, ...] = (REQUESTS,)
+"""Every share, as docs/architecture.md lists them."""
