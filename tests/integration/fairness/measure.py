@@ -1,7 +1,6 @@
 """How much an organisation notices of another one that takes all it can get."""
 
 import asyncio
-import contextlib
 import statistics
 import time
 from collections.abc import Awaitable, Callable
@@ -48,12 +47,19 @@ class Flood(AbstractAsyncContextManager[object]):
     """Repeats a request on `width` lanes for as long as the block lasts, whatever comes of it."""
 
     def __init__(
-        self, request: Callable[[], Awaitable[object]], *, width: int, lead: float = 0.5
+        self,
+        request: Callable[[], Awaitable[object]],
+        *,
+        width: int,
+        lead: float = 0.5,
+        pause: float = 0.1,
     ) -> None:
-        """`lead`: seconds for which the flood runs before the block begins."""
+        """`lead`: seconds before the block begins; `pause`: seconds of a lane after a refusal."""
         self._request = request
         self._width = width
         self._lead = lead
+        self._pause = pause
+        self._is_over = False
         self._lanes: list[asyncio.Task[None]] = []
         self.outcomes: list[object] = []
         """What every request gave: its result or its exception."""
@@ -64,16 +70,17 @@ class Flood(AbstractAsyncContextManager[object]):
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        # Said as well: Python 3.11's wait_for, in which nats-py waits, may lose a cancellation.
+        self._is_over = True
         for lane in self._lanes:
             lane.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*self._lanes, return_exceptions=True)
+        await asyncio.gather(*self._lanes, return_exceptions=True)
 
     async def _lane(self) -> None:
-        while True:
+        while not self._is_over:
             try:
                 self.outcomes.append(await self._request())
             except Exception as error:
                 self.outcomes.append(error)
-                # As a client that is refused does at the least.
-                await asyncio.sleep(0.01)
+                # The flood shares its event loop with what it is to flood.
+                await asyncio.sleep(self._pause)
