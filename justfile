@@ -28,18 +28,20 @@ check:
     uv run python scripts/interfaces.py --check
     uv run python scripts/language.py --check
     uv run python scripts/states.py --check
+    uv run python scripts/shares.py --check
 
 # Formats and mends what can be mended.
 fmt:
     uv run ruff format
     uv run ruff check --fix
 
-# Writes what is generated: the pages of files, of the language and of a run's states, OpenAPI and its TypeScript types, golden SQL, goldens of new messages.
+# Writes what is generated: the pages of files, of the language, of a run's states and of shares, OpenAPI and its TypeScript types, golden SQL, goldens of new messages.
 generate:
     uv run python scripts/files.py
     uv run python scripts/interfaces.py
     uv run python scripts/language.py
     uv run python scripts/states.py
+    uv run python scripts/shares.py
     uv run python tests/golden/generate_recipe.py
     GENERATE=1 uv run pytest -q tests/unit/contracts
 
