@@ -58,5 +58,32 @@ REQUESTS = Slots(
 )
 """Of every class of request that names no other share."""
 
-SHARES: tuple[Slots | Rate | Cap, ...] = (REQUESTS,)
+BUILDS = Slots(
+    "builds",
+    "builds of transformations that a replica of transform runs at once",
+    total=3,
+    each=2,
+    waiting=200,
+)
+
+BUILD_TIME = Cap("build_time", "time of one build, from its statement to its outcome", 1800, "s")
+BUILD_ROWS = Cap("build_rows", "rows of the table that one build makes", 50_000_000, "rows")
+BUILD_BYTES = Cap("build_bytes", "bytes of the table that one build makes", 5 * 1024**3, "bytes")
+TEMP_BYTES = Cap(
+    "temp_bytes",
+    "bytes of temporary files of a process of PostgreSQL that works on a recipe or merges a table",
+    5 * 1024**3,
+    "bytes",
+)
+MERGE_TIME = Cap("merge_time", "time of the statement that merges files into a table", 3600, "s")
+
+SHARES: tuple[Slots | Rate | Cap, ...] = (
+    REQUESTS,
+    BUILDS,
+    BUILD_TIME,
+    BUILD_ROWS,
+    BUILD_BYTES,
+    TEMP_BYTES,
+    MERGE_TIME,
+)
 """Every share, as docs/architecture.md lists them."""
