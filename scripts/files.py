@@ -82,6 +82,8 @@ OTHERS = {
     "services/orchestrator/migrations/0005_triggers.sql": "What sets pipelines off, and what came of"
     " each cause.",
     "services/transform/migrations/0009_forgotten_runs.sql": "Finds what is kept of a run.",
+    "services/transform/migrations/0011_build_limits.sql": "What limits of builds need to see; a time"
+    " for every statement.",
     "services/ingest/migrations/0011_forgotten_runs.sql": "Finds what is kept of a run.",
     "services/orchestrator/migrations/0007_history.sql": "What lists of runs are filtered by.",
     "services/orchestrator/migrations/0008_alone.sql": "Whether a run may start at once.",

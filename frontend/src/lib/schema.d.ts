@@ -3493,6 +3493,11 @@ export interface components {
             total_count: number | null;
             /** Elapsed Ms */
             elapsed_ms: number;
+            /**
+             * Warnings
+             * @default []
+             */
+            warnings: components["schemas"]["Notice"][];
         };
         /**
          * PreviewedTable
@@ -3635,6 +3640,11 @@ export interface components {
             errors: components["schemas"]["RecipeError"][];
             /** Steps */
             steps: components["schemas"]["StepColumns"][];
+            /**
+             * Warnings
+             * @default []
+             */
+            warnings: components["schemas"]["Notice"][];
         };
         /**
          * RecipeDiff

@@ -132,6 +132,7 @@ class Stand:
         try:
             async with connection.transaction(), as_org(connection, self.org_id):
                 made = await connection.execute(f"CREATE TABLE {target} AS {select}")
+                await versions.analyze(connection, self.org_id, relation)
                 size = await versions.size(connection, self.org_id, relation)
         finally:
             await connection.close()

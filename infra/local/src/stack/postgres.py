@@ -45,6 +45,10 @@ ALTER ROLE {MIGRATOR} LOGIN CREATEROLE NOSUPERUSER PASSWORD :'password';
 SELECT 'CREATE DATABASE {DATABASE} OWNER {MIGRATOR}'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec
 REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
+-- What limits of builds need (docs/operations.md): temporary files, and the size of a table that grows.
+GRANT SET ON PARAMETER temp_file_limit TO {MIGRATOR} WITH GRANT OPTION;
+\\connect {DATABASE}
+GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean), pg_ls_tmpdir() TO {MIGRATOR};
 """
 
 

@@ -46,7 +46,13 @@ _OF_A_LOGIN = {
     "tcp_keepalives_idle": "30s",
     "tcp_keepalives_interval": "10s",
     "tcp_keepalives_count": "3",
+    # The statement of a process that died is not to run on to its end.
+    "client_connection_check_interval": "10s",
 }
+
+
+# The parameter is the superuser's, who may have given the right to set it to the migrator.
+_MAY_GIVE_LIMIT = "SELECT has_parameter_privilege('temp_file_limit', 'SET WITH GRANT OPTION')"
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,8 @@ async def _login(connection: asyncpg.Connection, name: str, password: str) -> No
         await connection.execute(f'ALTER ROLE "{name}" LOGIN NOINHERIT PASSWORD {quoted}')
         for setting, value in _OF_A_LOGIN.items():
             await connection.execute(f"ALTER ROLE \"{name}\" SET {setting} = '{value}'")
+        if await connection.fetchval(_MAY_GIVE_LIMIT):
+            await connection.execute(f'GRANT SET ON PARAMETER temp_file_limit TO "{name}"')
         database = await connection.fetchval("SELECT quote_ident(current_database())")
         await connection.execute(f'GRANT CONNECT ON DATABASE {database} TO "{name}"')
         await connection.execute(f'GRANT "{name}_system" TO "{name}" WITH INHERIT FALSE, SET TRUE')

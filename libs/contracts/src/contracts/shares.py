@@ -1,6 +1,6 @@
 """What organisations share, and the share that each of them has: one list for all services."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -21,6 +21,10 @@ class Slots:
     def __post_init__(self) -> None:
         if not 0 < self.each <= self.total or self.waiting < 0:
             raise ValueError(f"{self.name}: {self.each} of {self.total} slots, {self.waiting}")
+
+    def resized(self, total: int) -> "Slots":
+        """As many slots as a setting says, of which one stays out of each organisation's reach."""
+        return replace(self, total=total, each=max(1, total - 1))
 
 
 @dataclass(frozen=True)
@@ -54,5 +58,32 @@ REQUESTS = Slots(
 )
 """Of every class of request that names no other share."""
 
-SHARES: tuple[Slots | Rate | Cap, ...] = (REQUESTS,)
+BUILDS = Slots(
+    "builds",
+    "builds of transformations that a replica of transform runs at once",
+    total=3,
+    each=2,
+    waiting=200,
+)
+
+BUILD_TIME = Cap("build_time", "time of one build, from its statement to its outcome", 1800, "s")
+BUILD_ROWS = Cap("build_rows", "rows of the table that one build makes", 50_000_000, "rows")
+BUILD_BYTES = Cap("build_bytes", "bytes of the table that one build makes", 5 * 1024**3, "bytes")
+TEMP_BYTES = Cap(
+    "temp_bytes",
+    "bytes of temporary files of a process of PostgreSQL that works on a recipe or merges a table",
+    5 * 1024**3,
+    "bytes",
+)
+MERGE_TIME = Cap("merge_time", "time of the statement that merges files into a table", 3600, "s")
+
+SHARES: tuple[Slots | Rate | Cap, ...] = (
+    REQUESTS,
+    BUILDS,
+    BUILD_TIME,
+    BUILD_ROWS,
+    BUILD_BYTES,
+    TEMP_BYTES,
+    MERGE_TIME,
+)
 """Every share, as docs/architecture.md lists them."""

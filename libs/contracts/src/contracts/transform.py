@@ -204,6 +204,8 @@ class PreviewPage(Part):
     rows: tuple[dict[str, object], ...]
     total_count: int | None
     elapsed_ms: float
+    warnings: tuple[Notice, ...] = ()
+    """What to expect of the recipe's build, where that is much."""
 
 
 class PreviewTable(Request[PreviewPage]):
@@ -358,6 +360,8 @@ class RecipeCheck(Part):
     valid: bool
     errors: tuple[RecipeError, ...]
     steps: tuple[StepColumns, ...]
+    warnings: tuple[Notice, ...] = ()
+    """What to expect of the build of a recipe that is valid, where that is much."""
 
 
 class ValidateRecipe(Request[RecipeCheck]):

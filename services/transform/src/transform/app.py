@@ -3,6 +3,7 @@
 from chassis.service import Service
 from contracts.auth import OrganizationCreated
 from contracts.orchestrator import RunCancelRequested, RunsForgotten
+from contracts.shares import BUILDS
 from contracts.transform import (
     AbortPublish,
     BuildTransformation,
@@ -46,6 +47,7 @@ from transform.compiler import Compiler
 from transform.forgetting import Forgetting
 from transform.handlers import Handlers
 from transform.history import History
+from transform.limits import Limits
 from transform.lineage import Lineage
 from transform.loaders import Loaders
 from transform.planning import Planner
@@ -70,9 +72,16 @@ async def build(service: Service[Settings]) -> None:
     store, catalogue, compiler = Store(database), Catalogue(database), Compiler()
     compiler.warm()
     service.on_close(compiler.close)
-    sessions = Sessions(settings.mask_key)
+    sessions = Sessions(settings.mask_key, temp_bytes=settings.max_temp_bytes)
     column_names = ColumnNames(database, sessions, compiler)
-    builder = Builder(database, sessions, compiler, column_names)
+    limits = Limits(
+        seconds=settings.build_timeout,
+        rows=settings.build_max_rows,
+        bytes=settings.build_max_bytes,
+        temp_bytes=settings.max_temp_bytes,
+    )
+    builder = Builder(database, sessions, compiler, column_names, limits)
+    await builder.writer.check_rights()
     recipes = Recipes(store, catalogue, compiler, column_names, timeout=settings.preview_timeout)
     sweeper = Sweeper(database, service.bus, settings)
     publisher = Publisher(database, recipes, sweeper, patience=settings.publish_patience)
@@ -138,7 +147,7 @@ async def build(service: Service[Settings]) -> None:
     jobs.handle(
         BuildTransformation,
         builder.build_transformation,
-        slots=settings.max_builds,
+        share=BUILDS.resized(settings.max_builds),
         on_dead=builder.give_up,
         key=lambda command: (command.run_id, command.attempt),
         stop_asked=builder.is_cancelled,

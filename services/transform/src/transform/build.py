@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from chassis.crash_points import reached
-from chassis.database import Connection, Database, affected, queries
+from chassis.database import Connection, Database, queries
 from chassis.jobs import Stopped
 from chassis.outbox import Outgoing
 from chassis.telemetry import log
 from contracts.envelope import Meta, derived_id, new_id
-from contracts.problem import Problem, ProblemError, problem
+from contracts.problem import FieldProblem, Problem, ProblemError, problem
 from contracts.tables import Notice, TableVersion
 from contracts.transform import BuildTransformation, TransformationBuilt, TransformationFailed
 from recipe import Context, Recipe, parse
@@ -19,7 +19,9 @@ from transform.checks import run_checks
 from transform.column_names import ColumnNames
 from transform.compiler import Compiler, pinned_tables, tables_read
 from transform.domain import CatalogueTable, not_synced, organization_of
+from transform.estimates import Estimates, Input, too_many
 from transform.kept import Kept
+from transform.limits import Limits, PastLimit, Writer, in_time
 from transform.refusals import REFUSALS, refusal
 from transform.session import Sessions
 from transform.statements import Statement, Statements, fingerprint
@@ -54,6 +56,7 @@ class Claimed:
 class _Work:
     """A statement that is ready to run."""
 
+    given: Input
     statement: Statement
     fingerprint: str
 
@@ -67,11 +70,16 @@ class Builder:
         sessions: Sessions,
         compiler: Compiler,
         column_names: ColumnNames,
+        limits: Limits | None = None,
     ) -> None:
+        limits = limits or Limits()
         self._database = database
         self._sessions = sessions
         self._statements = Statements(compiler)
         self._column_names = column_names
+        self._limits = limits
+        self.writer = Writer(database, limits)
+        self.estimates = Estimates(database, sessions, compiler, limits)
         self._parsed: Kept[UUID, tuple[dict[str, object], Recipe]] = Kept(_PARSED)
         """By transformation: a kept form, and what was parsed out of it."""
 
@@ -159,17 +167,34 @@ class Builder:
     async def build(self, org_id: UUID, command: BuildTransformation, claimed: Claimed) -> Outcome:
         """Do the work of a step under a lease; raises Overtaken when a newer one was given."""
         lease = claimed.lease
+        work: _Work | None = None
         try:
-            work = await self._compile(org_id, command, claimed)
-            published = command.published
-            unchanged = published is not None and published.fingerprint == work.fingerprint
-            if published is not None and unchanged and not command.force:
-                return await self._keep(org_id, command, lease, published, work)
-            return await self._materialize(org_id, command, lease, work)
+            async with in_time(self._limits):
+                work = await self._compile(org_id, command, claimed)
+                published = command.published
+                unchanged = published is not None and published.fingerprint == work.fingerprint
+                if published is not None and unchanged and not command.force:
+                    return await self._keep(org_id, command, lease, published, work)
+                return await self._materialize(org_id, command, lease, work)
         except ProblemError as error:
-            return await self._fail(org_id, command, lease, error.problem)
+            why = error.problem
         except REFUSALS as error:
-            return await self._fail(org_id, command, lease, refusal(error).problem)
+            why = refusal(error).problem
+        except PastLimit as past:
+            why = await self._past_limit(org_id, past, work)
+        return await self._fail(org_id, command, lease, why)
+
+    async def _past_limit(self, org_id: UUID, past: PastLimit, work: _Work | None) -> Problem:
+        """What happened, and the step that is likely at fault."""
+        said = f"{past.said} Nothing was changed."
+        suspect = await self.estimates.suspect(org_id, work.given) if work else None
+        if work is None or suspect is None:
+            advice = "Filter the rows in an earlier step, or make the result in several tables."
+            return problem(422, past.code, f"{said} {advice}").problem
+        index, described = suspect
+        step = work.given.recipe.steps[index]
+        at = FieldProblem(field="", code=past.code, message=described, step=index, step_id=step.id)
+        return problem(422, past.code, f"{said} {described}", (at,)).problem
 
     async def _compile(self, org_id: UUID, command: BuildTransformation, claimed: Claimed) -> _Work:
         """The statement over exactly the inputs; raises problems for a recipe that misfits them."""
@@ -186,9 +211,13 @@ class Builder:
             raise not_synced(missing, 422)
         pinned = pinned_tables(org_id, tables, command.inputs)
         context = Context(as_of=command.as_of, timezone=command.timezone)
-        named = await self._column_names.read(org_id, recipe, pinned, context)
+        named = await self._column_names.read(
+            org_id, recipe, pinned, context, timeout=self.writer.timeout
+        )
         statement = await self._statements.over(org_id, named.recipe, pinned, context)
-        return _Work(statement, fingerprint(statement, command.inputs))
+        rows = {version.table_id: version.rows for version in command.inputs}
+        given = Input(named.recipe, pinned, context, rows)
+        return _Work(given, statement, fingerprint(statement, command.inputs))
 
     def _parse(self, transformation_id: UUID, kept: dict[str, object]) -> Recipe:
         known = self._parsed.get(transformation_id)
@@ -205,18 +234,23 @@ class Builder:
         target = qualified(data_schema(org_id), relation)
         began = time.perf_counter()
         async with self._database.organization(org_id) as connection:
-            await self._sessions.prepare(connection, org_id, command.timezone)
+            pid = await self._sessions.prepare(
+                connection, org_id, command.timezone, timeout=self.writer.timeout
+            )
             async with as_org(connection, org_id):
-                made = await connection.execute(f"CREATE TABLE {target} AS\n{work.statement.sql}")
-                await versions.analyze(connection, org_id, relation)
+                rows = await self.writer.write(connection, pid, target, work.statement.sql)
                 size = await versions.size(connection, org_id, relation)
+                self.writer.check_size(size)
+                await versions.analyze(connection, org_id, relation)
                 warnings = await run_checks(connection, work.statement.checks)
+            if many := too_many(rows, work.given.rows.values()):
+                warnings = (*warnings, many)
             version = TableVersion(
                 table_id=command.transformation_id,
                 version_id=version_id,
                 relation=relation,
                 columns=work.statement.columns,
-                rows=affected(made),
+                rows=rows,
                 bytes=size,
                 fingerprint=work.fingerprint,
             )
@@ -242,7 +276,9 @@ class Builder:
         async with self._database.organization(org_id) as connection:
             warnings: tuple[Notice, ...] = ()
             if warning:
-                await self._sessions.prepare(connection, org_id, command.timezone)
+                await self._sessions.prepare(
+                    connection, org_id, command.timezone, timeout=self.writer.timeout
+                )
                 async with as_org(connection, org_id):
                     warnings = await run_checks(connection, warning)
             kept = _built(command, lease, published, work, warnings, unchanged=True)

@@ -61,8 +61,10 @@ from recipe import parse
 from transform.build import Builder
 from transform.catalogue import Catalogue
 from transform.domain import CatalogueTable, organization_of
+from transform.estimates import drafted
 from transform.history import History
 from transform.lineage import Lineage
+from transform.multiplying import multiplying
 from transform.planning import Planner
 from transform.preview import Previewer
 from transform.profile import Profiler
@@ -216,7 +218,14 @@ class Handlers:
 
     async def validate_recipe(self, request: ValidateRecipe, meta: Meta) -> RecipeCheck:
         """ValidateRecipe."""
-        return await self._recipes.validate(organization_of(meta), request)
+        org_id = organization_of(meta)
+        checked = await self._recipes.validate(org_id, request)
+        if not checked.valid or not any(multiplying(recipe := parse(request.recipe))):
+            return checked
+        tables = await self._catalogue.all(org_id)
+        given = drafted(org_id, recipe, tables, await self._zones.of(org_id))
+        warnings = await self._builder.estimates.warnings(org_id, given)
+        return checked.model_copy(update={"warnings": warnings})
 
     async def preview_recipe(self, request: PreviewRecipe, meta: Meta) -> PreviewPage:
         """PreviewRecipe."""
@@ -225,18 +234,24 @@ class Handlers:
             org_id, request.recipe, request.transformation_id, request.until_step
         )
         tables = await self._catalogue.all(org_id)
-        return await self._previewer.page(
-            org_id,
-            await self._recipes.named(org_id, recipe, tables, request.until_step),
-            tables,
-            sort=request.sort,
-            limit=request.limit,
-            offset=request.offset,
-            count=request.count,
-            filter=request.filter,
-            until_step=request.until_step,
-            timezone=await self._zones.of(org_id),
-        )
+        recipe = await self._recipes.named(org_id, recipe, tables, request.until_step)
+        zone = await self._zones.of(org_id)
+        given = drafted(org_id, recipe, tables, zone, request.until_step)
+        async with self._builder.estimates.explained(org_id, given):
+            page = await self._previewer.page(
+                org_id,
+                recipe,
+                tables,
+                sort=request.sort,
+                limit=request.limit,
+                offset=request.offset,
+                count=request.count,
+                filter=request.filter,
+                until_step=request.until_step,
+                timezone=zone,
+            )
+        warnings = await self._builder.estimates.warnings(org_id, given)
+        return page.model_copy(update={"warnings": warnings}) if warnings else page
 
     async def profile_recipe(self, request: ProfileRecipe, meta: Meta) -> TableProfile:
         """ProfileRecipe."""

@@ -276,6 +276,20 @@ WITH published AS (DELETE FROM publications WHERE run_id = ANY (:run_ids::uuid[]
 DELETE FROM transformation_runs WHERE run_id = ANY (:run_ids::uuid[]);
 
 
+-- Limits of builds
+
+-- name: rights_to_limit()^
+-- What the server lets transform limit: temporary files by a setting, or by looking; tables by looking.
+SELECT has_parameter_privilege('temp_file_limit', 'SET') AS limits_temporary,
+       written.tables IS NOT NULL AS sees_files, written.temporary IS NOT NULL AS sees_temporary
+FROM bytes_written('{}') written;
+
+-- name: bytes_written(pid)^
+-- What a session has written and nobody else sees yet, its parallel workers' temporary files included.
+SELECT tables, temporary
+FROM bytes_written(ARRAY(SELECT pid FROM pg_stat_activity WHERE :pid IN (pid, leader_pid)));
+
+
 -- Views on live views: read in the role of an organisation, under an empty search path
 
 -- name: views_on(schema, live, gone, gone_columns, gone_said)

@@ -12,6 +12,7 @@ REFUSALS = (
     asyncpg.SyntaxOrAccessError,
     asyncpg.FeatureNotSupportedError,
     asyncpg.ProgramLimitExceededError,
+    asyncpg.ConfigurationLimitExceededError,
 )
 """Trying again would end the same way: the data or the statement is at fault."""
 
@@ -24,6 +25,13 @@ def refusal(error: asyncpg.PostgresError) -> ProblemError:
             422,
             VERSION_GONE,
             "A version that the recipe reads is not in the warehouse any more. Run again.",
+        )
+    if isinstance(error, asyncpg.ConfigurationLimitExceededError):
+        return problem(
+            422,
+            "too_many_temporary_files",
+            "Joining, sorting or grouping so many rows takes more temporary files than one statement "
+            "may use. Filter the rows in an earlier step, or join by more columns.",
         )
     if isinstance(error, asyncpg.DataError):
         return problem(

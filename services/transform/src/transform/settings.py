@@ -1,8 +1,9 @@
-"""Settings of transform: builds at once, times in seconds, where other systems log in."""
+"""Settings of transform: what builds may take, times in seconds, where other systems log in."""
 
 from pydantic import Field, SecretStr
 
 from chassis.settings import ServiceSettings
+from contracts.shares import BUILD_BYTES, BUILD_ROWS, BUILD_TIME, BUILDS, TEMP_BYTES
 
 
 class Settings(ServiceSettings):
@@ -10,8 +11,20 @@ class Settings(ServiceSettings):
 
     mask_key: SecretStr = Field(min_length=16)
     """What masks that hash are keyed with; another one, and hashes match older ones no more."""
-    max_builds: int = Field(default=2, ge=1)
-    """Builds that one replica runs at once; each holds a connection of the pool while it runs."""
+    database_pool_size: int = Field(default=10, ge=1, le=50)
+    """Connections: one for each build and each long read, and some that short requests find free."""
+    max_builds: int = Field(default=BUILDS.total, ge=1)
+    """Builds that one replica runs at once; each holds a connection of the pool while it runs. An
+    organisation gets all but one of them."""
+    build_timeout: float = Field(default=BUILD_TIME.each, gt=0)
+    """A build that takes longer is stopped and has failed."""
+    build_max_rows: int = Field(default=BUILD_ROWS.each, ge=1)
+    """A build that makes more rows has failed."""
+    build_max_bytes: int = Field(default=BUILD_BYTES.each, ge=1)
+    """A build whose table grows larger is stopped and has failed."""
+    max_temp_bytes: int = Field(default=TEMP_BYTES.each, ge=1024)
+    """A statement of a recipe (build, preview, profile) that writes more temporary files is stopped;
+    counted for each process of PostgreSQL that works on it."""
     preview_timeout: float = Field(default=8, gt=0)
     """A preview whose SQL takes longer is stopped; whoever asks gives up after 10."""
     publish_patience: float = Field(default=600, gt=0)
