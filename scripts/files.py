@@ -91,6 +91,11 @@ OTHERS = {
     "services/orchestrator/migrations/0006_room.sql": "The slots that runs hold and wait for; claims on"
     " tables as lines in which runs stand.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",
+    "libs/chassis/migrations/0003_locks.sql": "Rows that a service locks, in its own schema.",
+    "libs/warehouse/migrations/0004_lock_rows.sql": "One lock for all work on an organisation's roles"
+    " and schemas.",
+    "services/orchestrator/migrations/0009_lock_rows.sql": "Slots of an organisation are counted"
+    " behind a lock of our own.",
 }
 """Package, then the path inside it → the line."""
 

@@ -1,5 +1,6 @@
 """Migrations: applied once, and never changed afterwards."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -73,3 +74,21 @@ async def test_a_schemas_files_are_applied_all_or_none(
     with pytest.raises(asyncpg.PostgresSyntaxError):
         await migrate(ground.migrator_url, [target])
     assert await _tables(ground, target.name) == set()
+
+
+async def test_migrators_that_begin_at_once_on_an_empty_database_take_turns(
+    ground, package: tuple[Target, Path]
+) -> None:
+    target, _ = package
+    name = f"empty_{new_id().hex}"
+    place, _, former = ground.migrator_url.rpartition("/")
+    superuser = await asyncpg.connect(ground.superuser_url)
+    owner = ground.migrator_url.partition("//")[2].partition(":")[0]
+    await superuser.execute(f'CREATE DATABASE "{name}" OWNER "{owner}"')
+    try:
+        url = f"{place}/{name}" + (f"?{former.partition('?')[2]}" if "?" in former else "")
+        applied = await asyncio.gather(*(migrate(url, [target]) for _ in range(6)))
+        assert sorted(applied) == [0, 0, 0, 0, 0, 1]
+    finally:
+        await superuser.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await superuser.close()

@@ -5,6 +5,8 @@ The migrator needs CREATEROLE and ownership of the database, and is never a supe
 """
 
 import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -12,12 +14,22 @@ import asyncpg
 
 from chassis.telemetry import log
 
-_LOCK = 0x64616C67
-"""Advisory lock of the migrator: two of them wait for each other."""
+_GROUND = """
+CREATE SCHEMA IF NOT EXISTS chassis;
+CREATE TABLE IF NOT EXISTS chassis.migrator ();
+COMMENT ON TABLE chassis.migrator IS 'Locked by a migrator at work: another waits.';
+"""
+_LOCK = "LOCK TABLE chassis.migrator IN EXCLUSIVE MODE"
+"""Until the transaction ends. No other login may do so: the schema is closed to all."""
+
+_MADE_MEANWHILE = (
+    asyncpg.UniqueViolationError,
+    asyncpg.DuplicateSchemaError,
+    asyncpg.DuplicateTableError,
+)
+"""What `IF NOT EXISTS` says when another session makes the same thing at the same moment."""
 
 _CHASSIS = """
-CREATE SCHEMA IF NOT EXISTS chassis;
-
 -- Rows belong to one organisation each: forced row-level security on org_id. The service sees the
 -- organisation that its transaction names; <service>_system sees all.
 CREATE OR REPLACE FUNCTION chassis.organization_table(name regclass) RETURNS void
@@ -71,8 +83,8 @@ async def migrate(admin_url: str, targets: list[Target]) -> int:
     """
     connection = await asyncpg.connect(admin_url, timeout=10)
     try:
-        await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-        async with connection.transaction():
+        await _prepare(connection)
+        async with _alone(connection):
             await connection.execute(_CHASSIS)
         for target in targets:
             if target.password is not None:
@@ -82,9 +94,28 @@ async def migrate(admin_url: str, targets: list[Target]) -> int:
         await connection.close()
 
 
+async def _prepare(connection: asyncpg.Connection) -> None:
+    """Make what migrators lock, on an empty database too."""
+    if await connection.fetchval("SELECT to_regclass('chassis.migrator') IS NOT NULL"):
+        return
+    try:
+        await connection.execute(_GROUND)
+    except _MADE_MEANWHILE:
+        # The other's has been committed by now, or did not come to pass.
+        await _prepare(connection)
+
+
+@asynccontextmanager
+async def _alone(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    """A transaction in which no other migrator is at work; they take turns between transactions."""
+    async with connection.transaction():
+        await connection.execute(_LOCK)
+        yield
+
+
 async def _login(connection: asyncpg.Connection, name: str, password: str) -> None:
     """The login role of a service and its `_system` companion; the password is set each time."""
-    async with connection.transaction():
+    async with _alone(connection):
         for role in (name, f"{name}_system"):
             if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
                 await connection.execute(f'CREATE ROLE "{role}" NOLOGIN')
@@ -104,7 +135,7 @@ async def _login(connection: asyncpg.Connection, name: str, password: str) -> No
 
 
 async def _apply(connection: asyncpg.Connection, target: Target) -> int:
-    async with connection.transaction():
+    async with _alone(connection):
         name = target.name
         await connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{name}"')
         await connection.execute(f'SET LOCAL search_path TO "{name}"')

@@ -38,13 +38,18 @@ ORDER BY place
 ON CONFLICT (id) DO NOTHING
 """
 # One active relay a service keeps the order; the lock ends with the transaction, so it works
-# behind a transaction pooler too.
+# behind a transaction pooler too. Where nothing is due none is taken: that would be a write.
 _NEXT = """
-WITH own AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(hashtext($1)) AS is_held)
+WITH own AS MATERIALIZED (
+    SELECT CASE WHEN EXISTS (
+        SELECT FROM outbox
+        WHERE published_at IS NULL AND created_at <= clock_timestamp() - $2::interval
+    ) THEN try_lock('outbox') ELSE true END AS is_held
+)
 SELECT own.is_held, message.* FROM own LEFT JOIN LATERAL (
     SELECT seq, id, stream, subject, headers, body FROM outbox
-    WHERE own.is_held AND published_at IS NULL AND created_at <= clock_timestamp() - $3::interval
-    ORDER BY seq LIMIT $2
+    WHERE own.is_held AND published_at IS NULL AND created_at <= clock_timestamp() - $2::interval
+    ORDER BY seq LIMIT $1
 ) message ON true
 ORDER BY seq
 """
@@ -194,9 +199,7 @@ class Relay:
     async def _batch(self) -> int | None:
         """Publish one batch; how many there were, None while another replica does this."""
         async with self._database.transaction() as connection:
-            rows = await connection.fetch(
-                _NEXT, f"{self._database.name}.outbox", _BATCH, timedelta(seconds=self._age)
-            )
+            rows = await connection.fetch(_NEXT, _BATCH, timedelta(seconds=self._age))
             if not rows[0]["is_held"]:
                 return None
             if rows[0]["seq"] is None:

@@ -77,7 +77,7 @@ WHERE retired_at IS NULL OR retired_at > now() - :token_life::interval
 ORDER BY created_at DESC, kid;
 
 -- name: lock_signing_keys()^
-SELECT pg_advisory_xact_lock(hashtext('auth.signing_keys'));
+SELECT take_lock('signing_keys');
 
 -- name: add_signing_key(kid, private, public)!
 INSERT INTO signing_keys (kid, private, public) VALUES (:kid, :private, :public);

@@ -157,13 +157,18 @@ def _prepare(connection: Any, job: Destination, pipeline: dlt.Pipeline) -> None:
     """Let one load at a time make dlt's own tables: two at once fail on the same CREATE TABLE."""
     if _dlt_is_there(connection, job):
         return
-    key = f"dlt:{job.schema_name}"
-    _execute(connection, "SELECT pg_advisory_lock(hashtextextended(%s, 0))", values=(key,))
-    try:
+    with _alone(job):
         if not _dlt_is_there(connection, job):
             pipeline.sync_schema()
-    finally:
-        _execute(connection, "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", values=(key,))
+
+
+@contextmanager
+def _alone(job: Destination) -> Iterator[None]:
+    """Hold the service's lock on an organisation's data schema: the organisation's role holds none."""
+    url = job.database_url.get_secret_value()
+    with closing(psycopg2.connect(url, connect_timeout=15)) as own, own:
+        _execute(own, "SELECT ingest.take_lock(%s)", values=(f"dlt.{job.schema_name}",))
+        yield
 
 
 def _dlt_is_there(connection: Any, job: Destination) -> bool:

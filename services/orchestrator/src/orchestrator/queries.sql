@@ -349,7 +349,7 @@ WHERE pipeline_id = :pipeline_id ORDER BY at DESC, scheduled_for DESC LIMIT :pag
 
 -- name: lock_triggers(org_id)!
 -- Two pipelines that are saved at once could close a circle together.
-SELECT pg_advisory_xact_lock(hashtextextended('orchestrator.triggers.' || :org_id::uuid, 0));
+SELECT take_lock('triggers.' || :org_id::uuid);
 
 -- name: who_runs_after_whom()
 SELECT pipeline_id, after_pipeline_id FROM triggers WHERE after_pipeline_id IS NOT NULL;

@@ -162,7 +162,7 @@ ORDER BY sum(version.bytes) DESC, entry.display_key;
 
 -- name: lock_recipes(org_id)!
 -- Saving a recipe and dropping a table wait for each other: two saves could close a cycle together.
-SELECT pg_advisory_xact_lock(hashtextextended('transform.recipes.' || :org_id::uuid, 0));
+SELECT take_lock('recipes.' || :org_id::uuid);
 
 -- name: transformations(transformation_ids, after_key, after_id, page)
 -- Newest versions by name: all of them, those with the given ids, or a page.
