@@ -6811,6 +6811,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description A table's id, physical name or display name. */
                 name: string;
             };
             cookie?: never;
@@ -6842,6 +6843,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description A table's id, physical name or display name. */
                 name: string;
             };
             cookie?: never;
@@ -6919,6 +6921,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description A table's id, physical name or display name. */
                 name: string;
             };
             cookie?: never;
@@ -6950,6 +6953,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description A table's id, physical name or display name. */
                 name: string;
             };
             cookie?: never;
@@ -6981,6 +6985,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description A table's id, physical name or display name. */
                 name: string;
             };
             cookie?: never;
