@@ -6821,6 +6821,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description A table's id, physical name or display name. */
                 name: string;
             };
             cookie?: never;
@@ -6852,6 +6853,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description A table's id, physical name or display name. */
                 name: string;
             };
             cookie?: never;
@@ -6929,6 +6931,7 @@ export interface operations {
             };
             header?: never;
             path: {
+                /** @description A table's id, physical name or display name. */
                 name: string;
             };
             cookie?: never;
@@ -6960,6 +6963,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description A table's id, physical name or display name. */
                 name: string;
             };
             cookie?: never;
@@ -6991,6 +6995,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
+                /** @description A table's id, physical name or display name. */
                 name: string;
             };
             cookie?: never;

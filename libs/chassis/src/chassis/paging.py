@@ -3,11 +3,16 @@
 import base64
 import binascii
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 import orjson
+from pydantic import TypeAdapter
 
-from contracts.problem import problem
+from contracts.problem import FieldProblem, problem
+from contracts.text import MAX_COUNT, Moment, text_fault
 
 
 def cursor(*key: object) -> str:
@@ -16,24 +21,49 @@ def cursor(*key: object) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(key, default=str)).rstrip(b"=").decode()
 
 
-def after(text: str | None, length: int) -> Sequence[str | None]:
-    """The sort key out of a cursor, all None without one.
+def after(text: str | None, *kinds: type[Any]) -> Sequence[Any]:
+    """The sort key out of a cursor as values of these kinds (str, int, UUID, datetime).
 
-    Raises a 400 problem for a cursor that did not come from here.
+    All None without a cursor. Raises a 400 problem for one that is not of this list: what it holds
+    comes from outside, and the database would refuse it.
     """
     if text is None:
-        return [None] * length
+        return [None] * len(kinds)
     try:
         key = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, binascii.Error):
-        key = None
-    if (
-        not isinstance(key, list)
-        or len(key) != length
-        or not all(isinstance(part, str) for part in key)
-    ):
-        raise problem(400, "bad_cursor", "The cursor is not one of ours; begin without a cursor.")
-    return key
+        if not isinstance(key, list) or not all(isinstance(part, str) for part in key):
+            raise ValueError("a sort key is a list of text")
+        return [_KINDS[kind](part) for kind, part in zip(kinds, key, strict=True)]
+    except (ValueError, OverflowError, binascii.Error) as error:
+        raise problem(
+            400,
+            "bad_cursor",
+            "The cursor is not one of this list; begin without a cursor.",
+            (FieldProblem(field="cursor", code="bad_cursor", message="Not one of this list"),),
+        ) from error
+
+
+def _text(part: str) -> str:
+    if text_fault(part):
+        raise ValueError("text that cannot be stored")
+    return part
+
+
+def _number(part: str) -> int:
+    if not (part.isascii() and part.isdecimal() and len(part) <= 10):
+        raise ValueError("not a number")
+    number = int(part)
+    if number > MAX_COUNT:
+        raise ValueError("too large a number")
+    return number
+
+
+_KINDS: dict[type, Callable[[str], object]] = {
+    str: _text,
+    int: _number,
+    UUID: UUID,
+    datetime: TypeAdapter(Moment).validate_python,
+}
 
 
 def name_key(name: str) -> str:

@@ -1,7 +1,7 @@
 """What ingest owns: uploads, sources and their syncs."""
 
 from datetime import datetime, timedelta
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -11,6 +11,7 @@ from contracts.message import Command, Done, Event, Part, Request, Secret
 from contracts.outside import LandingTable
 from contracts.problem import Problem
 from contracts.tables import Column, LoaderLogin, Notice, TableVersion
+from contracts.text import MAX_COUNT, Address, ColumnName, Count, ShortText
 from recipe.tables import ColumnType
 
 SourceType = Literal["csv", "google_sheets", "kobo", "external"]
@@ -48,7 +49,7 @@ class ColumnOption(Part):
 
     type: ColumnType | None = None
     """Every value has to fit it."""
-    format: str | None = Field(default=None, min_length=1, max_length=60)
+    format: Annotated[ShortText, Field(min_length=1, max_length=60)] | None = None
     """How its dates are written, in the words of the recipe language: `DD/MM/YYYY`."""
     mask: ColumnMask | None = None
     skip: bool = False
@@ -74,30 +75,30 @@ class CsvConfig(SourceConfig):
     quote: str | None = Field(default=None, min_length=1, max_length=1)
     escape: str | None = Field(default=None, min_length=1, max_length=1)
     """What stands before a quote inside quotes; the quote itself where it is doubled."""
-    encoding: str | None = None
-    header_row: int | None = Field(default=None, ge=-1)
+    encoding: Annotated[ShortText, Field(max_length=100)] | None = None
+    header_row: int | None = Field(default=None, ge=-1, le=MAX_COUNT)
     """Lines before the header; None: detected; -1: there is no header."""
     types: Literal["infer", "text"] = "infer"
-    sheet: str | None = Field(default=None, min_length=1, max_length=100)
+    sheet: Annotated[ShortText, Field(min_length=1, max_length=100)] | None = None
     """Of a workbook, by name; None: the first visible one that holds cells."""
     mode: UploadMode = "replace"
     """What a further file does: stands for the one before, adds its rows, or also replaces rows
     of the same key."""
-    key: tuple[str, ...] = ()
+    key: tuple[ColumnName, ...] = ()
     """Display names of the columns that tell rows apart, for `upsert`."""
 
 
 class GoogleSheetsConfig(SourceConfig):
     """Which tab of which spreadsheet is read, and as whom."""
 
-    spreadsheet: str = Field(min_length=1, max_length=2000)
+    spreadsheet: Address
     """Its id, or its address; an address may name the tab (`#gid=`)."""
-    sheet_id: int | None = Field(default=None, ge=0)
-    sheet_name: str | None = None
+    sheet_id: Count | None = None
+    sheet_name: ShortText | None = None
     """Looked at only without an id. None: the first tab that is not hidden.
 
     Of a kept source both are known, and a tab that is renamed is still found by its id."""
-    header_row: int | None = Field(default=None, ge=0)
+    header_row: Count | None = None
     """Rows before the header, blank ones included; None: detected."""
     types: Literal["infer", "text"] = "infer"
     credentials: Secret | None = None
@@ -107,11 +108,11 @@ class GoogleSheetsConfig(SourceConfig):
 class KoboConfig(SourceConfig):
     """Which form on which KoboToolbox server is read, and as whom."""
 
-    server_url: str = Field(min_length=1, max_length=2000)
-    form_id: str = Field(min_length=1, max_length=64)
+    server_url: Address
+    form_id: Annotated[ShortText, Field(min_length=1, max_length=64)]
     api_token: Secret | None = None
     values: Literal["codes", "labels"] = "codes"
-    language: str | None = None
+    language: ShortText | None = None
     """Of labels; None: the form's first."""
     mode: Literal["reconcile", "append"] = "reconcile"
     """`append` takes new submissions only; `reconcile` also edits and deletions."""
@@ -333,7 +334,7 @@ class Forms(Part):
 class ListForms(Request[Forms]):
     """Which forms an account on a KoboToolbox server may read; nothing is saved."""
 
-    server_url: str = Field(min_length=1, max_length=2000)
+    server_url: Address
     api_token: Secret | None = None
     source_id: UUID | None = None
     """A source on the same server whose token is used where none is given."""
@@ -413,7 +414,7 @@ class SheetList(Part):
 class ListSheets(Request[SheetList]):
     """Which tabs a spreadsheet has; nothing is saved."""
 
-    spreadsheet: str = Field(min_length=1, max_length=2000)
+    spreadsheet: Address
     """Its id, or its address."""
     credentials: Secret | None = None
     """The JSON key of a service account; None: that of the source, or the installation's own."""

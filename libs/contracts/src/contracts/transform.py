@@ -10,6 +10,7 @@ from contracts.drift import ColumnUser
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
 from contracts.tables import Column, LoaderLogin, Notice, TableVersion
+from contracts.text import ColumnName
 from recipe import Recipe
 from recipe.diff import StepChange
 from recipe.errors import RecipeError
@@ -192,7 +193,7 @@ class GetStorage(Request[WarehouseStorage]):
 class SortItem(Part):
     """One column of an order; nulls come last either way."""
 
-    column: str
+    column: ColumnName
     descending: bool = False
 
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
@@ -37,6 +37,7 @@ from gateway.routes import (
     warehouse,
 )
 from gateway.settings import Settings
+from gateway.text import acceptable
 
 BASE = "/api/v1"
 _QUIET = ("/healthz", "/readyz", "/metrics")
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url="/docs",
         redoc_url=None,
         generate_unique_id_function=_operation_id,
+        dependencies=[Depends(acceptable)],
     )
     api = APIRouter(prefix=BASE)
     for router in (

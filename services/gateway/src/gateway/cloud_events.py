@@ -11,12 +11,14 @@ from urllib.parse import unquote
 from uuid import UUID
 
 from fastapi.exceptions import RequestValidationError
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contracts.envelope import Meta, derived_id, to_body
 from contracts.message import Outside, registered
 from contracts.problem import problem
 from contracts.streams import SERVICES
+from contracts.text import Moment, OneLine
+from gateway.text import read_json, require_acceptable, unreadable
 
 MOST = 100
 """Events of a batch."""
@@ -36,11 +38,11 @@ class CloudEvent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     specversion: Literal["1.0"]
-    id: Annotated[str, Field(min_length=1, max_length=500)]
+    id: Annotated[str, Field(min_length=1, max_length=500), OneLine]
     """With `source` it names the event: told twice, it counts once."""
     source: _Printable
     type: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
-    time: AwareDatetime | None = None
+    time: Moment | None = None
     data: Any = None
     data_base64: Annotated[None, Field(description="Not taken: send JSON in `data`.")] = None
 
@@ -83,16 +85,12 @@ def read(headers: Mapping[str, str], body: bytes) -> list[tuple[CloudEvent, byte
     attributes = {
         name[3:]: unquote(value) for name, value in headers.items() if name.startswith("ce-")
     }
+    require_acceptable(attributes)
     return [_event(attributes | {"data": _json(body) if body else None})]
 
 
 def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise problem(
-            400, "malformed_json", "The body is not JSON. Check quotes and commas."
-        ) from error
+    return read_json(body, otherwise=lambda: unreadable(None))
 
 
 def _event(given: Any, *place: int) -> tuple[CloudEvent, bytes]:

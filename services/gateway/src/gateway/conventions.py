@@ -4,27 +4,30 @@ import re
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request, Response
-from pydantic import BaseModel, ConfigDict
+from fastapi import Depends, Header, Path, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.envelope import derived_id, new_id
 from contracts.problem import problem
+from contracts.text import MAX_COUNT, MAX_INTEGER, ShortText
 from gateway.auth import Caller
 
 Limit = Annotated[int, Query(ge=1, le=500, description="Entries a page.")]
 Cursor = Annotated[
-    str | None, Query(max_length=1000, description="From the `Link` header of the page before.")
+    ShortText | None, Query(description="From the `Link` header of the page before.")
 ]
+Offset = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+"""Rows before the first that is wanted."""
 IdempotencyKey = Annotated[
-    str | None,
+    Annotated[ShortText, Field(min_length=1, max_length=255)] | None,
     Header(
-        min_length=1,
-        max_length=255,
         description="The same key makes a repeated request the same request.",
     ),
 ]
 
-_TAG = re.compile(r'(?:W/)?"(\d+)"')
+TableName = Annotated[ShortText, Path(description="A table's id, physical name or display name.")]
+
+_TAG = re.compile(r'(?:W/)?"(\d{1,10})"', re.ASCII)
 
 
 class Body(BaseModel):
@@ -47,13 +50,14 @@ def tag(response: Response, revision: int) -> None:
 
 def _if_match(
     if_match: Annotated[
-        str | None, Header(description="The `ETag` that was read; 412 when it is not so any more.")
+        Annotated[ShortText, Field(max_length=200)] | None,
+        Header(description="The `ETag` that was read; 412 when it is not so any more."),
     ] = None,
 ) -> int | None:
     if if_match is None or if_match.strip() == "*":
         return None
     found = _TAG.fullmatch(if_match.strip())
-    if found is None:
+    if found is None or int(found.group(1)) > MAX_COUNT:
         raise problem(
             412, "changed_meanwhile", "If-Match holds no tag of ours. Read the resource again."
         )

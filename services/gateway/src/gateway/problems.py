@@ -10,6 +10,7 @@ from starlette.responses import Response
 from chassis.telemetry import trace_id
 from contracts.ingest import CONFIGS
 from contracts.problem import FieldProblem, Problem, ProblemError, problem
+from gateway.text import unreadable
 
 _CODES = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _DETAILS = {
@@ -45,6 +46,8 @@ def install(app: FastAPI) -> None:
     async def http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         status = error.status_code
+        if status == 400 and error.__cause__ is not None:
+            return ProblemResponse(unreadable(error.__cause__).problem)
         raised = problem(status, _CODES.get(status, "refused"), _DETAILS.get(status, error.detail))
         return ProblemResponse(raised.problem, dict(error.headers or {}))
 

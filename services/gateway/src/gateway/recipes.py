@@ -18,10 +18,12 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from contracts.text import LongText, Name
 from contracts.transform import SortItem
-from gateway.conventions import Body
+from gateway.conventions import Body, Offset
 from recipe import Recipe
 from recipe.predicate import Predicate
+from recipe.recipe import MAX_STEPS
 
 _PREDICATE: TypeAdapter[Predicate] = TypeAdapter(Predicate)
 
@@ -65,15 +67,14 @@ class OrRecipe:
 
 RecipeJson = Annotated[dict[str, object], _ShownAsRecipe()]
 PredicateJson = Annotated[dict[str, object], _ShownAsPredicate()]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Description = Annotated[str, Field(max_length=10_000)]
+Until = Annotated[int, Field(ge=0, le=MAX_STEPS)]
 
 
 class TransformationBody(Body):
     """A recipe to be saved; its output is called as the transformation unless named."""
 
     name: Name
-    description: Description | None = None
+    description: LongText | None = None
     recipe: RecipeJson
     output_table_name: Name | None = None
 
@@ -83,7 +84,7 @@ class TransformationChange(Body):
 
     recipe: RecipeJson | None = None
     name: Name | None = None
-    description: Description | None = None
+    description: LongText | None = None
     output_table_name: Name | None = None
 
     @model_validator(mode="before")
@@ -116,9 +117,9 @@ class PageBody(Body):
     """Which rows of a preview; the recipe of the body goes before the saved one."""
 
     recipe: RecipeJson | None = None
-    until_step: Annotated[int | None, Field(ge=0)] = None
+    until_step: Until | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    offset: Annotated[int, Field(ge=0)] = 0
+    offset: Offset = 0
     sort: tuple[SortBody, ...] = ()
     filter: PredicateJson | None = None
     count: Literal["exact", "none"] = "exact"
@@ -134,7 +135,7 @@ class ProfileBody(Body):
     """A recipe whose result is to be looked at, or of its steps up to one."""
 
     recipe: RecipeJson
-    until_step: Annotated[int | None, Field(ge=0)] = None
+    until_step: Until | None = None
 
 
 class ExecuteBody(Body):

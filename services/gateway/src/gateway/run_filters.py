@@ -4,9 +4,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.orchestrator import ListRuns, RunKind, RunStatus, TriggerType
+from contracts.text import Moment, ShortText
 
 
 class PipelineRunsQuery(BaseModel):
@@ -16,14 +17,12 @@ class PipelineRunsQuery(BaseModel):
 
     status: tuple[RunStatus, ...] = Field((), description="May be repeated.")
     trigger: tuple[TriggerType, ...] = Field((), description="Why it began. May be repeated.")
-    created_after: AwareDatetime | None = Field(
+    created_after: Moment | None = Field(
         None, description="At this time or later: 2026-03-01T00:00:00Z."
     )
-    created_before: AwareDatetime | None = None
+    created_before: Moment | None = None
     limit: int = Field(50, ge=1, le=500, description="Entries a page, at most.")
-    cursor: str | None = Field(
-        None, max_length=1000, description="From the `Link` header of the page before."
-    )
+    cursor: ShortText | None = Field(None, description="From the `Link` header of the page before.")
 
 
 class RunsQuery(PipelineRunsQuery):

@@ -9,6 +9,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Response
+from pydantic import Field
 
 from chassis.crash_points import reached
 from contracts.envelope import derived_id
@@ -24,6 +25,7 @@ from contracts.orchestrator import (
     Trigger,
 )
 from contracts.problem import ProblemError
+from contracts.text import ShortText
 from gateway.auth import Caller
 from gateway.conventions import IdempotencyKey, mint
 from gateway.edge import Edge
@@ -37,7 +39,7 @@ MAX_WAIT = 60
 _LOOK_AGAIN = 2.0
 """Seconds after which a waiting request asks for the run, should its last event have been lost."""
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+)")
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class StartOptions:
 def _start_options(
     idempotency_key: IdempotencyKey = None,
     prefer: Annotated[
-        str | None,
+        Annotated[ShortText, Field(max_length=200)] | None,
         Header(description="`wait=N`: answer when the run has ended, after N seconds at most."),
     ] = None,
     force: Annotated[

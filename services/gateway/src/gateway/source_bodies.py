@@ -6,9 +6,9 @@ from uuid import UUID
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from contracts.ingest import ColumnOption, CsvConfig, ExternalConfig, GoogleSheetsConfig, KoboConfig
+from contracts.text import Name
 from gateway.conventions import Body
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
 Rows = Annotated[int, Field(ge=1, le=500)]
 
 

@@ -114,13 +114,13 @@ class Changes:
 
     async def list(self, org_id: UUID, request: ListSchemaChanges) -> SchemaChangeList:
         """A page of a source's changes, the newest first; none for a source that is not there."""
-        (before,) = after(request.cursor, 1)
+        (before,) = after(request.cursor, int)
         async with self._database.organization(org_id) as connection:
             rows = await collect(
                 _queries.list_changes(
                     connection,
                     source_id=request.source_id,
-                    before=int(before) if before and before.isdecimal() else None,
+                    before=before,
                     page=request.limit + 1,
                 )
             )

@@ -156,7 +156,7 @@ class Store:
 
     async def list(self, org_id: UUID, request: ListSources) -> SourceList:
         """A page of sources, by name."""
-        after_key, after_id = after(request.cursor, 2)
+        after_key, after_id = after(request.cursor, str, UUID)
         async with self._database.organization(org_id) as connection:
             rows = await collect(
                 _queries.list_sources(

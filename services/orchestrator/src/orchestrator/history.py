@@ -74,7 +74,7 @@ class History:
 
 
 async def _listed(connection: Connection, asked: ListRuns) -> list[Record]:
-    before_time, before_id = after(asked.cursor, 2)
+    before_time, before_id = after(asked.cursor, datetime, UUID)
     statuses = {*asked.statuses, *([asked.status] if asked.status else [])}
     # A plan for all filters is a good one for none of them.
     await _queries.plan_each_time(connection)
@@ -89,7 +89,7 @@ async def _listed(connection: Connection, asked: ListRuns) -> list[Record]:
             transformation_id=asked.transformation_id,
             created_after=asked.created_after,
             created_before=asked.created_before,
-            before_time=datetime.fromisoformat(before_time) if before_time else None,
+            before_time=before_time,
             before_id=before_id,
             page=asked.limit + 1,
         )

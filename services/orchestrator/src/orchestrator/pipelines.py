@@ -71,7 +71,7 @@ class PipelineStore:
 
     async def list(self, org_id: UUID, request: ListPipelines) -> PipelineList:
         """A page of pipelines, by name."""
-        (after_key,) = after(request.cursor, 1)
+        (after_key,) = after(request.cursor, str)
         async with self._database.organization(org_id) as connection:
             rows = await collect(
                 _queries.list_pipelines(connection, after_key=after_key, page=request.limit + 1)

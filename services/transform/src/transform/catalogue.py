@@ -41,7 +41,7 @@ class Catalogue:
 
     async def page(self, org_id: UUID, request: ListTables) -> WarehouseTables:
         """A page of tables, by display name."""
-        (after_key,) = after(request.cursor, 1)
+        (after_key,) = after(request.cursor, str)
         async with self._database.organization(org_id) as connection:
             rows = await collect(
                 _queries.tables(

@@ -126,7 +126,7 @@ class Store:
         self, org_id: UUID, request: ListTransformations
     ) -> tuple[list[Saved], str | None]:
         """A page of transformations by name, and the cursor of the next one."""
-        after_key, after_id = after(request.cursor, 2)
+        after_key, after_id = after(request.cursor, str, UUID)
         async with self._database.organization(org_id) as connection:
             rows = await collect(
                 _queries.transformations(
@@ -179,14 +179,14 @@ class Store:
         self, org_id: UUID, request: ListRecipeVersions
     ) -> tuple[list[Version], str | None]:
         """A page of versions, the newest first, and the cursor of the next one; raises 404."""
-        (before,) = after(request.cursor, 1)
+        (before,) = after(request.cursor, int)
         async with self._database.organization(org_id) as connection:
             own = request.transformation_id
             _only(await read_saved(connection, (own,)), own)
             found = await read_versions(
                 connection,
                 own,
-                before_version=int(before) if before and before.isdecimal() else None,
+                before_version=before,
                 page=request.limit + 1,
             )
         page = found[: request.limit]

@@ -21,6 +21,7 @@ from contracts.auth import (
     User,
 )
 from contracts.problem import problem
+from contracts.text import ShortText
 from gateway.conventions import Body
 from gateway.cookies import COOKIE, clear_cookie, from_our_pages, set_cookie
 from gateway.edge import EdgeDep, Reader
@@ -45,16 +46,16 @@ class Session(BaseModel):
 class SignUpBody(Body):
     """Who signs up, and what their organisation is called."""
 
-    email: str = Field(max_length=1000)
+    email: ShortText
     password: SecretStr = Field(max_length=1000)
-    name: str | None = Field(default=None, max_length=1000)
-    organization_name: str = Field(max_length=1000)
+    name: ShortText | None = None
+    organization_name: ShortText
 
 
 class LogInBody(Body):
     """Who logs in; without an organisation, to their first one."""
 
-    email: str = Field(max_length=1000)
+    email: ShortText
     password: SecretStr = Field(max_length=1000)
     organization_id: UUID | None = None
 

@@ -1,13 +1,12 @@
 """Spreadsheets that are to become sources: which tabs they have."""
 
-from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import Field
 
 from contracts.ingest import ListSheets, Sheet
 from contracts.message import Secret
+from contracts.text import Address
 from gateway.conventions import Body
 from gateway.edge import EdgeDep, Editor
 from gateway.routes.sources import READING
@@ -18,7 +17,7 @@ router = APIRouter(prefix="/sources/google-sheets", tags=["sources"])
 class SpreadsheetBody(Body):
     """A spreadsheet, and who may read it."""
 
-    spreadsheet: Annotated[str, Field(min_length=1, max_length=2000)]
+    spreadsheet: Address
     """Its id, or its address."""
     credentials: Secret | None = None
     """The JSON key of a service account; absent: that of the source, or the installation's own."""

@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import Field
 
 from contracts.ingest import Form, ListForms
 from contracts.message import Secret
+from contracts.text import Address
 from gateway.conventions import Body
 from gateway.edge import EdgeDep, Editor
 from gateway.routes.sources import READING
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/sources/kobo", tags=["sources"])
 class FormsBody(Body):
     """A server, and the account that is asked for."""
 
-    server_url: str = Field(min_length=1, max_length=2000)
+    server_url: Address
     api_token: Secret | None = None
     source_id: UUID | None = None
     """A source on the same server whose token is used where none is given."""

@@ -16,6 +16,7 @@ from contracts.orchestrator import (
     UpdatePipeline,
 )
 from contracts.problem import ProblemError
+from contracts.text import Name
 from gateway.conventions import (
     Body,
     Cursor,
@@ -33,7 +34,6 @@ from gateway.runs import Starting, start_run
 
 router = APIRouter(prefix="/pipelines", tags=["pipelines"])
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
 Ids = Annotated[tuple[UUID, ...], Field(max_length=500)]
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Request, Response
 
 from contracts.orchestrator import GetRun, GetRunTimeline, Run, RunTimeline
+from contracts.text import MAX_INTEGER, Count
 from gateway.conventions import link_next, tag
 from gateway.edge import EdgeDep, Reader, Runner
 from gateway.run_filters import RunsFilters, asked_of
@@ -15,12 +16,15 @@ from gateway.stream import EventStream, follow_organization, follow_run
 router = APIRouter(tags=["runs"])
 
 LastEventId = Annotated[
-    int, Header(alias="Last-Event-ID", ge=0, description="Version of the last event seen.")
+    Count, Header(alias="Last-Event-ID", description="Version of the last event seen.")
 ]
 
 
 Position = Annotated[
-    int | None, Header(alias="Last-Event-ID", ge=0, description="The `id` of the last event seen.")
+    int | None,
+    Header(
+        alias="Last-Event-ID", ge=0, le=MAX_INTEGER, description="The `id` of the last event seen."
+    ),
 ]
 
 

@@ -17,6 +17,7 @@ from contracts.orchestrator import (
     ScheduleRule,
     SetSchedule,
 )
+from contracts.text import ShortText
 from gateway.conventions import Body, Limit
 from gateway.edge import EdgeDep, Editor, Reader
 
@@ -37,9 +38,9 @@ class ScheduleBody(Body):
     """HH:MM, local; of `hourly` its minute counts."""
     day_of_week: Annotated[int | None, Field(ge=0, le=6)] = None
     """0 is Monday."""
-    cron: Annotated[str | None, Field(max_length=200)] = None
+    cron: Annotated[ShortText, Field(max_length=200)] | None = None
     """Minute, hour, day of month, month, day of week."""
-    timezone: Annotated[str | None, Field(max_length=100)] = None
+    timezone: Annotated[ShortText, Field(max_length=100)] | None = None
     """IANA name; the organisation's by default."""
     is_active: bool = True
     """False: paused. What is due meanwhile is not made up for."""

@@ -14,13 +14,12 @@ from contracts.ingest import (
     RejectSchemaChange,
 )
 from contracts.tables import Column
+from contracts.text import MAX_COUNT
 from gateway.conventions import Cursor, Limit, link_next
 from gateway.edge import EdgeDep, Editor, Reader
 from gateway.sources import find_table, table_name
 
-_MOST = 2**31 - 1
-
-Number = Annotated[int, Path(ge=1, le=_MOST, description="Counts from 1 for each source.")]
+Number = Annotated[int, Path(ge=1, le=MAX_COUNT, description="Counts from 1 for each source.")]
 
 router = APIRouter(prefix="/sources/{source_id}/schema", tags=["sources"])
 

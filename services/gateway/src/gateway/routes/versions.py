@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from contracts.text import MAX_COUNT
 from contracts.transform import (
     CompareRecipeVersions,
     GetRecipeVersion,
@@ -21,9 +22,7 @@ from gateway.edge import EdgeDep, Editor, Reader
 COMPUTING = 60.0
 """Seconds that checking a recipe may take; the owner's own time-out is shorter."""
 
-_MOST = 2**31 - 1
-
-VersionNumber = Annotated[int, Path(ge=1, le=_MOST, description="Counts from 1.")]
+VersionNumber = Annotated[int, Path(ge=1, le=MAX_COUNT, description="Counts from 1.")]
 
 router = APIRouter(prefix="/{transformation_id}/versions", tags=["transformations"])
 
@@ -65,7 +64,7 @@ async def diff(
         Query(
             alias="with",
             ge=1,
-            le=_MOST,
+            le=MAX_COUNT,
             description="The version to compare with; else the one before.",
         ),
     ] = None,

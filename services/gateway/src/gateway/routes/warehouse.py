@@ -1,12 +1,12 @@
 """The warehouse: tables as readers see them."""
 
-import json
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from contracts.problem import problem
+from contracts.problem import ProblemError, problem
+from contracts.text import ColumnName
 from contracts.transform import (
     GetStorage,
     GetTable,
@@ -21,8 +21,9 @@ from contracts.transform import (
     WarehouseStorage,
     WarehouseTable,
 )
-from gateway.conventions import Cursor, Limit, link_next
+from gateway.conventions import Cursor, Limit, Offset, TableName, link_next
 from gateway.edge import EdgeDep, Reader
+from gateway.text import read_json
 
 READING = 60.0
 """Seconds that a page may take; the owner's own time-out is shorter."""
@@ -33,18 +34,18 @@ TRACING = 60.0
 router = APIRouter(prefix="/warehouse", tags=["warehouse"])
 
 Sort = Annotated[
-    list[str],
+    list[ColumnName],
     Query(
         default_factory=list,
+        max_length=50,
         description="A column to order by, `-` before it for descending; may be repeated.",
     ),
 ]
 
 
 Filter = Annotated[
-    str | None,
+    Annotated[str, Field(max_length=20_000)] | None,
     Query(
-        max_length=20_000,
         description="A predicate of the recipe language as JSON: which rows.",
         examples=['{"column": "age", "operator": "greater_than", "value": 17}'],
     ),
@@ -74,14 +75,14 @@ async def index(
 
 @router.get("/tables/{name:path}/preview")
 async def preview(
-    name: str,
+    name: TableName,
     request: Request,
     edge: EdgeDep,
     caller: Reader,
     sort: Sort,
     filter: Filter = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[Offset, Query()] = 0,
     count: Literal["exact", "none"] = "exact",
 ) -> PreviewPage:
     """A page of a table's published rows; `name` is its id, physical name or display name."""
@@ -97,14 +98,14 @@ async def preview(
 
 
 @router.get("/tables/{name:path}/profile")
-async def profile(name: str, request: Request, edge: EdgeDep, caller: Reader) -> TableProfile:
+async def profile(name: TableName, request: Request, edge: EdgeDep, caller: Reader) -> TableProfile:
     """What the columns of a table hold; of a large one, in an even sample of its rows."""
     asked = ProfileTable(name=name)
     return await edge.ask_while_there(request, caller, asked, timeout=READING)
 
 
 @router.get("/tables/{name:path}")
-async def show(name: str, edge: EdgeDep, caller: Reader) -> WarehouseTable:
+async def show(name: TableName, edge: EdgeDep, caller: Reader) -> WarehouseTable:
     """One table; `name` is its id, physical name or display name."""
     return await edge.ask(caller, GetTable(name=name))
 
@@ -148,14 +149,15 @@ def _predicate(text: str | None) -> dict[str, object] | None:
     """The JSON object of a filter; raises a 422 problem for what is none."""
     if text is None:
         return None
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
+    found = read_json(text, "filter", otherwise=_bad_filter)
     if not isinstance(found, dict):
-        raise problem(
-            422,
-            "bad_filter",
-            'The filter is not a JSON object, such as {"column": "age", "operator": "is_null"}.',
-        )
+        raise _bad_filter()
     return found
+
+
+def _bad_filter() -> ProblemError:
+    return problem(
+        422,
+        "bad_filter",
+        'The filter is not a JSON object, such as {"column": "age", "operator": "is_null"}.',
+    )
