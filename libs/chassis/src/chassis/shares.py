@@ -2,21 +2,27 @@
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
-from uuid import UUID
 
 import prometheus_client as prometheus
 
 from contracts.problem import ProblemError, problem
-from contracts.shares import Slots
+from contracts.shares import Holder, Slots
 
 _USED = prometheus.Gauge("dalgo_share_used", "Slots of a share in use", ["share"])
 _WAITING = prometheus.Gauge("dalgo_share_waiting", "Requests that wait for a slot", ["share"])
-_REFUSED = prometheus.Counter("dalgo_share_refused", "Requests past a share", ["share"])
+REFUSED = prometheus.Counter("dalgo_share_refused", "Requests past a share", ["share"])
 
 _RETRY_AFTER = 2
 """Seconds; longer than most of the work that holds slots takes."""
+
+_HOLDERS: dict[Holder, str] = {
+    "organization": "Your organisation",
+    "address": "Your network address",
+    "account": "Your account",
+    "person": "Your account",
+}
 
 LONGEST_WAIT = 8.0
 """Seconds; most askers give up after 10, and what they asked for would be done for nobody."""
@@ -25,8 +31,9 @@ LONGEST_WAIT = 8.0
 class Share:
     """The slots of one share in this process.
 
-    A freed slot goes to the organisation that was served longest ago, among those that wait and hold
-    fewer slots than their share. Work of no organisation is bounded by the total alone.
+    A freed slot goes to the holder (an organisation, or what `Slots.of` names) that was served longest
+    ago, among those that wait and hold fewer slots than their share. Work of no holder is bounded by
+    the total alone.
     """
 
     def __init__(
@@ -39,23 +46,23 @@ class Share:
         self.slots = slots
         self.longest_wait = longest_wait
         name = name or slots.name
-        self._held: Counter[UUID | None] = Counter()
-        self._queues: OrderedDict[UUID | None, deque[asyncio.Future[None]]] = OrderedDict()
+        self._held: Counter[Hashable | None] = Counter()
+        self._queues: OrderedDict[Hashable | None, deque[asyncio.Future[None]]] = OrderedDict()
         self._used = _USED.labels(name)
         self._waiting = _WAITING.labels(name)
-        self._refused = _REFUSED.labels(name)
+        self._refused = REFUSED.labels(name)
 
     @asynccontextmanager
-    async def slot(self, org_id: UUID | None) -> AsyncIterator[None]:
+    async def slot(self, holder: Hashable | None) -> AsyncIterator[None]:
         """Hold a slot for the block, waiting for one.
 
         Raises problems: 429 past the share or the longest wait, 503 when the process stops.
         """
-        await self._acquire(org_id)
+        await self._acquire(holder)
         try:
             yield
         finally:
-            self._release(org_id)
+            self._release(holder)
 
     def close(self) -> None:
         """Refuse those that wait; slots that are held stay so until their blocks end."""
@@ -64,14 +71,14 @@ class Share:
                 if not turn.done():
                     turn.set_exception(_stopping())
 
-    async def _acquire(self, org_id: UUID | None) -> None:
+    async def _acquire(self, holder: Hashable | None) -> None:
         # Whoever could be served has been: a free slot means that nobody eligible waits.
-        if self._is_free_for(org_id):
-            self._hold(org_id)
+        if self._is_free_for(holder):
+            self._hold(holder)
             return
-        queue = self._queues.setdefault(org_id, deque())
+        queue = self._queues.setdefault(holder, deque())
         if len(queue) >= self.slots.waiting:
-            raise self._refusal(org_id)
+            raise self._refusal(holder)
         turn = asyncio.get_running_loop().create_future()
         queue.append(turn)
         self._waiting.inc()
@@ -82,38 +89,38 @@ class Share:
                 await asyncio.shield(turn)
         except BaseException as error:
             if turn.done() and turn.exception() is None:
-                self._release(org_id)
+                self._release(holder)
             else:
-                self._leave(org_id, turn)
+                self._leave(holder, turn)
             if isinstance(error, TimeoutError):
-                raise self._refusal(org_id) from error
+                raise self._refusal(holder) from error
             raise
         finally:
             self._waiting.dec()
 
-    def _refusal(self, org_id: UUID | None) -> ProblemError:
+    def _refusal(self, holder: Hashable | None) -> ProblemError:
         self._refused.inc()
         return problem(
             429,
             "share_used_up",
-            f"Your organisation has {self._held[org_id]} requests of this kind under way and "
-            f"{len(self._queues.get(org_id, ()))} waiting, as many as it may. "
+            f"{_HOLDERS[self.slots.of]} has {self._held[holder]} requests of this kind under way and "
+            f"{len(self._queues.get(holder, ()))} waiting, as many as it may. "
             "Try again when some have ended.",
             retry_after=_RETRY_AFTER,
         )
 
-    def _is_free_for(self, org_id: UUID | None) -> bool:
-        each = self.slots.total if org_id is None else self.slots.each
-        return self._held.total() < self.slots.total and self._held[org_id] < each
+    def _is_free_for(self, holder: Hashable | None) -> bool:
+        each = self.slots.total if holder is None else self.slots.each
+        return self._held.total() < self.slots.total and self._held[holder] < each
 
-    def _hold(self, org_id: UUID | None) -> None:
-        self._held[org_id] += 1
+    def _hold(self, holder: Hashable | None) -> None:
+        self._held[holder] += 1
         self._used.inc()
 
-    def _release(self, org_id: UUID | None) -> None:
-        self._held[org_id] -= 1
-        if not self._held[org_id]:
-            del self._held[org_id]
+    def _release(self, holder: Hashable | None) -> None:
+        self._held[holder] -= 1
+        if not self._held[holder]:
+            del self._held[holder]
         self._used.dec()
         for waiting in list(self._queues):
             if self._held.total() >= self.slots.total:
@@ -126,11 +133,11 @@ class Share:
                 self._hold(waiting)
                 turn.set_result(None)
 
-    def _leave(self, org_id: UUID | None, turn: asyncio.Future[None]) -> None:
-        queue = self._queues[org_id]
+    def _leave(self, holder: Hashable | None, turn: asyncio.Future[None]) -> None:
+        queue = self._queues[holder]
         queue.remove(turn)
         if not queue:
-            del self._queues[org_id]
+            del self._queues[holder]
 
 
 def _stopping() -> ProblemError:
