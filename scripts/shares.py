@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from contracts.shares import SHARES, Cap, Rate, Slots
+from contracts.shares import SHARES, Backoff, Cap, Rate, Slots
 
 PAGE = Path(__file__).parents[1] / "docs" / "shares.md"
 
@@ -33,12 +33,12 @@ def page() -> str:
 
 def _slots() -> Iterator[str]:
     yield "## Slots: at once, in one replica"
-    yield "| share | of what | slots | of one organisation | waiting |"
+    yield "| share | of what | slots | of each | waiting |"
     yield "|---|---|---|---|---|"
     for slots in SHARES:
         if isinstance(slots, Slots):
-            row = (slots.total, slots.each, slots.waiting)
-            yield f"| `{slots.name}` | {slots.what} | {' | '.join(map(str, row))} |"
+            each = f"{slots.each} for each {slots.of}"
+            yield f"| `{slots.name}` | {slots.what} | {slots.total} | {each} | {slots.waiting} |"
     yield ""
 
 
@@ -50,6 +50,9 @@ def _rates() -> Iterator[str]:
         if isinstance(rate, Rate):
             per = PERIODS.get(rate.per, f"{rate.per:g} seconds")
             yield f"| `{rate.name}` | {rate.what} | {rate.limit:,} a {per} for each {rate.of} |"
+        elif isinstance(rate, Backoff):
+            grows = f"then a pause of {rate.first:g} s, doubling up to {rate.longest:g} s"
+            yield f"| `{rate.name}` | {rate.what} | {rate.free} for each {rate.of}, {grows} |"
     yield ""
 
 

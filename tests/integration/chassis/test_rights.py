@@ -80,6 +80,12 @@ async def test_a_service_is_refused_publishing_anothers_events(
         ("transform", "req.auth.log_in.v1"),
         ("orchestrator", "$JS.API.STREAM.PURGE.CMD"),
         ("ingest", "$JS.API.CONSUMER.MSG.NEXT.CMD.transform_build_transformation_v1"),
+        ("gateway", "$KV.login_rates.any"),
+        ("gateway", "$JS.API.STREAM.MSG.GET.KV_login_rates"),
+        ("auth", "$KV.quotas.any"),
+        ("auth", "$JS.API.STREAM.MSG.GET.EVT"),
+        ("auth", "$JS.API.STREAM.PURGE.KV_login_rates"),
+        ("transform", "$KV.quotas.any"),
     ],
 )
 async def test_a_service_is_refused_sending_what_is_not_its_business(

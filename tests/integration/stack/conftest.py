@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.streams import STORE
 from stack import ports
 from stack.nats import Nats, User
 from stack.postgres import Postgres
@@ -56,7 +57,9 @@ def nats_server(folder: Path) -> Iterator[MakeNats]:
     """Makes servers on one and the same store; stops them all."""
     with ExitStack() as stack:
 
-        def make(users: list[User] = EVERYTHING, *, test: bool = True) -> Nats:
+        def make(
+            users: list[User] = EVERYTHING, *, test: bool = True, store_bytes: int = STORE
+        ) -> Nats:
             port = ports.choose()
             server = Nats(
                 folder / "nats",
@@ -66,6 +69,7 @@ def nats_server(folder: Path) -> Iterator[MakeNats]:
                 system_password="pw",
                 log=folder / "nats.log",
                 runs=folder,
+                store_bytes=store_bytes,
                 test=test,
             )
             stack.callback(server.stop)

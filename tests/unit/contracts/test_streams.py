@@ -7,7 +7,20 @@ import pytest
 from contracts import outside
 from contracts.envelope import new_id
 from contracts.message import Command, Event, Request, registered
-from contracts.streams import CMD, EVT, SERVICES, STREAMS, Service, rights, service
+from contracts.streams import (
+    BUCKETS,
+    CMD,
+    EVT,
+    EXT,
+    MIB,
+    SERVICES,
+    STORE,
+    STREAMS,
+    Bucket,
+    Service,
+    rights,
+    service,
+)
 
 OWNERS = {f"contracts.{entry.name}": entry.name for entry in SERVICES}
 KINDS = [kind for kind in registered() if kind.__module__ in OWNERS]
@@ -170,3 +183,26 @@ def test_a_command_has_one_consumer_and_streams_do_not_overlap() -> None:
 def test_a_service_that_is_none_raises() -> None:
     with pytest.raises(KeyError):
         service("nobody")
+
+
+@pytest.mark.parametrize("bucket", BUCKETS, ids=lambda bucket: bucket.name)
+def test_a_bucket_is_read_and_written_by_the_one_service_that_counts_there(bucket: Bucket) -> None:
+    counting = [entry.name for entry in SERVICES if entry.counts is bucket]
+    assert len(counting) == 1
+    for subject in (bucket.subject("any.key"), f"$JS.API.STREAM.MSG.GET.{bucket.stream}"):
+        assert [e.name for e in SERVICES if _may(rights(e).publish, subject)] == counting
+
+
+def test_full_streams_leave_room_in_the_store_and_lose_no_command() -> None:
+    taken = sum(stream.max_bytes() for stream in STREAMS)
+    taken += sum(bucket.max_bytes for bucket in BUCKETS)
+    assert taken < 0.8 * STORE
+    assert [stream.name for stream in STREAMS if stream.discard == "new"] == ["CMD"]
+    # Of the smallest store that is taken, too.
+    small = 512 * MIB
+    assert sum(s.max_bytes(small) for s in STREAMS) + sum(b.max_bytes for b in BUCKETS) < small
+
+
+@pytest.mark.parametrize("stream", [EVT, EXT], ids=lambda stream: stream.name)
+def test_a_subject_that_names_an_organisation_is_bounded(stream) -> None:
+    assert stream.max_per_subject

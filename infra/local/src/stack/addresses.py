@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
+from contracts.streams import MIB, STORE
 from stack.errors import StackError
 
 _SUPABASE_POOLER = ".pooler.supabase.com"
 _TRANSACTION_POOLER = 6543
+_SMALLEST_STORE = 512 * MIB
 _REPLICAS = ("1", "3", "5")
 
 
@@ -23,12 +25,14 @@ class Given:
     """Of one server, or of several of a cluster, comma-separated."""
     nats_replicas: int = 1
     """How many servers of the cluster keep each stream."""
+    nats_store: int = STORE
+    """Bytes on disk that all streams together may take, on each server."""
 
 
 def given(environ: Mapping[str, str]) -> Given:
-    """Read SUPABASE_DB_URL (or DATABASE_URL), DATABASE_DIRECT_URL, NATS_URL and NATS_REPLICAS.
+    """Read SUPABASE_DB_URL (or DATABASE_URL), DATABASE_DIRECT_URL and NATS_URL, _REPLICAS, _STORE_BYTES.
 
-    Raises StackError for a number of replicas that is none.
+    Raises StackError for a number of replicas that is none, and for a store that is none or too small.
     """
     replicas = environ.get("NATS_REPLICAS") or "1"
     if replicas not in _REPLICAS:
@@ -36,11 +40,18 @@ def given(environ: Mapping[str, str]) -> Given:
             f"NATS_REPLICAS is {replicas!r}: how many servers of the cluster keep each stream, one of "
             f"{', '.join(_REPLICAS)}."
         )
+    store = environ.get("NATS_STORE_BYTES") or str(STORE)
+    if not store.isdecimal() or int(store) < _SMALLEST_STORE:
+        raise StackError(
+            f"NATS_STORE_BYTES is {store!r}: the bytes on disk that all streams may take, "
+            f"{_SMALLEST_STORE} at least."
+        )
     return Given(
         environ.get("SUPABASE_DB_URL") or environ.get("DATABASE_URL") or None,
         environ.get("DATABASE_DIRECT_URL") or None,
         environ.get("NATS_URL") or None,
         int(replicas),
+        int(store),
     )
 
 

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
+from contracts.streams import STORE
 from stack.errors import StackError
 from stack.files import write_private
 from stack.ports import LOOPBACK
@@ -19,7 +20,6 @@ ACCOUNT = "DALGO"
 """The account whose streams these are; its name is part of the path on disk: never rename it."""
 _START = 60.0
 _MAX_PAYLOAD = 1024 * 1024
-_MAX_FILES = 10 * 1024**3
 _MAX_MEMORY = 64 * 1024**2
 
 
@@ -99,12 +99,16 @@ def configuration(
     users: Sequence[User],
     system_password: str,
     member: Member | None = None,
+    store_bytes: int = STORE,
     test: bool,
 ) -> dict[str, object]:
-    """The server's configuration; JSON is a subset of its own format."""
+    """The server's configuration; JSON is a subset of its own format.
+
+    `store_bytes`: what streams may take on disk; the contracts give each its part.
+    """
     jetstream: dict[str, object] = {
         "store_dir": str(store),
-        "max_file_store": _MAX_FILES,
+        "max_file_store": store_bytes,
         "max_memory_store": _MAX_MEMORY,
     }
     if not test:
@@ -145,6 +149,7 @@ class Nats:
         log: Path,
         runs: Path,
         member: Member | None = None,
+        store_bytes: int = STORE,
         test: bool = False,
     ) -> None:
         """`test` lets the server sync to disk when it likes; else before it acknowledges.
@@ -160,6 +165,7 @@ class Nats:
         self._system_password = system_password
         self._runs = runs
         self._member = member
+        self._store_bytes = store_bytes
         self._test = test
         self._child: Child | None = None
 
@@ -196,6 +202,7 @@ class Nats:
             users=self.users,
             system_password=self._system_password,
             member=self._member,
+            store_bytes=self._store_bytes,
             test=self._test,
         )
         write_private(config, json.dumps(settings, indent=1))

@@ -2,10 +2,17 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from contracts.streams import STORE
+from stack.errors import StackError
+
 PrepareDatabase = Callable[[str, Mapping[str, str]], Awaitable[None]]
 """Given the migrator's URL and the password of each service's login role."""
-PrepareBus = Callable[[str, str | None, str | None, int], Awaitable[None]]
-"""Given the servers' URLs, user and password of who may create streams, and how many keep each."""
+PrepareBus = Callable[[str, str | None, str | None, int, int], Awaitable[None]]
+"""Given the servers' URLs, user and password of who may create streams, how many servers keep each, and
+the bytes on disk that all may take."""
+
+_TOO_LARGE = frozenset({10005, 10023, 10028, 10047})
+"""The server's codes: no server with so much room, or more than the server or the account may store."""
 
 # Imported where they are needed: meanwhile the servers start.
 
@@ -18,15 +25,28 @@ async def prepare_database(migrator_url: str, passwords: Mapping[str, str]) -> N
     await migrate(migrator_url, [*owners, Target("warehouse", None)])
 
 
-async def prepare_bus(url: str, user: str | None, password: str | None, replicas: int = 1) -> None:
-    """Make streams and consumers what the contracts say."""
+async def prepare_bus(
+    url: str, user: str | None, password: str | None, replicas: int = 1, store: int = STORE
+) -> None:
+    """Make streams and consumers what the contracts say.
+
+    Raises StackError when the server has less room than `store`.
+    """
     import nats
+    from nats.js.errors import APIError
 
     from chassis.settings import servers_of
     from chassis.streams import apply
 
     connection = await nats.connect(servers_of(url), user=user, password=password)
     try:
-        await apply(connection.jetstream(), replicas=replicas)
+        await apply(connection.jetstream(), replicas=replicas, store=store)
+    except APIError as error:
+        if error.err_code not in _TOO_LARGE:
+            raise
+        raise StackError(
+            f"NATS has no room for streams of {store:,} bytes: set NATS_STORE_BYTES to what JetStream "
+            "may take there (`max_file_store`, or the limit of the account)."
+        ) from error
     finally:
         await connection.close()

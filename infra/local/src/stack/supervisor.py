@@ -178,6 +178,7 @@ class Stack:
                 system_password=passwords["system"],
                 log=self.layout.log("nats"),
                 runs=self.layout.runs,
+                store_bytes=self._given.nats_store,
             )
             self._units.append(nats)
             await self._start(nats, report)
@@ -191,7 +192,7 @@ class Stack:
             logins = {name: {k: v for k, v in login.items() if v} for name in names}
         began = time.perf_counter()
         try:
-            await self._prepare_bus(url, user, password, replicas)
+            await self._prepare_bus(url, user, password, replicas, self._given.nats_store)
         except Exception as error:
             raise StackError(f"The bus could not be prepared: {_words(error)}") from error
         report("streams in place", time.perf_counter() - began)

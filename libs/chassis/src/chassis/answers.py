@@ -142,7 +142,7 @@ async def _in_turn(
     request: REQUEST,
     meta: Meta,
 ) -> Part:
-    async with share.slot(meta.org_id):
+    async with share.slot(request.holder(meta.org_id)):
         return await handler(request, meta)
 
 

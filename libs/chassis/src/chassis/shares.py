@@ -2,21 +2,27 @@
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
-from uuid import UUID
 
 import prometheus_client as prometheus
 
 from contracts.problem import ProblemError, problem
-from contracts.shares import Slots
+from contracts.shares import Holder, Slots
 
 _USED = prometheus.Gauge("dalgo_share_used", "Slots of a share in use", ["share"])
 _WAITING = prometheus.Gauge("dalgo_share_waiting", "Requests that wait for a slot", ["share"])
-_REFUSED = prometheus.Counter("dalgo_share_refused", "Requests past a share", ["share"])
+REFUSED = prometheus.Counter("dalgo_share_refused", "Requests past a share", ["share"])
 
 _RETRY_AFTER = 2
 """Seconds; longer than most of the work that holds slots takes."""
+
+_HOLDERS: dict[Holder, str] = {
+    "organization": "Your organisation",
+    "address": "Your network address",
+    "account": "Your account",
+    "person": "Your account",
+}
 
 LONGEST_WAIT = 8.0
 """Seconds; most askers give up after 10, and what they asked for would be done for nobody."""
@@ -25,8 +31,9 @@ LONGEST_WAIT = 8.0
 class Share:
     """The slots of one share in this process.
 
-    A freed slot goes to the organisation that was served longest ago, among those that wait and hold
-    fewer slots than their share. Work of no organisation is bounded by the total alone.
+    A freed slot goes to the holder (an organisation, or what `Slots.of` names) that was served longest
+    ago, among those that wait and hold fewer slots than their share. Work of no holder is bounded by
+    the total alone.
     """
 
     def __init__(
@@ -39,43 +46,43 @@ class Share:
         self.slots = slots
         self.longest_wait = longest_wait
         name = name or slots.name
-        self._held: Counter[UUID | None] = Counter()
-        self._queues: OrderedDict[UUID | None, deque[asyncio.Future[None]]] = OrderedDict()
+        self._held: Counter[Hashable | None] = Counter()
+        self._queues: OrderedDict[Hashable | None, deque[asyncio.Future[None]]] = OrderedDict()
         self._vacant = asyncio.Event()
         self._used = _USED.labels(name)
         self.waiting = _WAITING.labels(name)
-        self._refused = _REFUSED.labels(name)
+        self._refused = REFUSED.labels(name)
 
     @asynccontextmanager
-    async def slot(self, org_id: UUID | None) -> AsyncIterator[None]:
+    async def slot(self, holder: Hashable | None) -> AsyncIterator[None]:
         """Hold a slot for the block, waiting for one.
 
         Raises problems: 429 past the share or the longest wait, 503 when the process stops.
         """
-        turn = self.enter(org_id)
+        turn = self.enter(holder)
         try:
             await turn.wait()
             yield
         finally:
             turn.close()
 
-    def enter(self, org_id: UUID | None) -> "Turn":
+    def enter(self, holder: Hashable | None) -> "Turn":
         """Take a slot or a place in the queue for one, at once; its `close` gives back either.
 
         Raises the problem 429 when as many wait as may.
         """
         # Whoever could be served has been: a free slot means that nobody eligible waits.
-        if self._is_free_for(org_id):
-            self._hold(org_id)
-            return Turn(self, org_id, None)
-        if len(self._queues.get(org_id, ())) >= self.slots.waiting:
-            raise self.refusal(org_id)
+        if self._is_free_for(holder):
+            self._hold(holder)
+            return Turn(self, holder, None)
+        if len(self._queues.get(holder, ())) >= self.slots.waiting:
+            raise self.refusal(holder)
         granted = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(org_id, deque()).append(granted)
-        return Turn(self, org_id, granted)
+        self._queues.setdefault(holder, deque()).append(granted)
+        return Turn(self, holder, granted)
 
     async def vacancy(self) -> None:
-        """Wait until a slot is free; which organisations may have it is another matter."""
+        """Wait until a slot is free; which holders may have it is another matter."""
         while self._held.total() >= self.slots.total:
             await self._vacant.wait()
 
@@ -86,39 +93,39 @@ class Share:
                 turn.set_exception(_stopping())
         self._queues.clear()
 
-    def refusal(self, org_id: UUID | None) -> ProblemError:
-        """The problem of an organisation that has used up its share."""
+    def refusal(self, holder: Hashable | None) -> ProblemError:
+        """The problem of a holder that has used up its share."""
         self._refused.inc()
         return problem(
             429,
             "share_used_up",
-            f"Your organisation has {self._held[org_id]} requests of this kind under way and "
-            f"{len(self._queues.get(org_id, ()))} waiting, as many as it may. "
+            f"{_HOLDERS[self.slots.of]} has {self._held[holder]} requests of this kind under way and "
+            f"{len(self._queues.get(holder, ()))} waiting, as many as it may. "
             "Try again when some have ended.",
             retry_after=_RETRY_AFTER,
         )
 
-    def _is_free_for(self, org_id: UUID | None) -> bool:
-        each = self.slots.total if org_id is None else self.slots.each
-        return self._held.total() < self.slots.total and self._held[org_id] < each
+    def _is_free_for(self, holder: Hashable | None) -> bool:
+        each = self.slots.total if holder is None else self.slots.each
+        return self._held.total() < self.slots.total and self._held[holder] < each
 
-    def _hold(self, org_id: UUID | None) -> None:
-        self._held[org_id] += 1
+    def _hold(self, holder: Hashable | None) -> None:
+        self._held[holder] += 1
         self._used.inc()
         if self._held.total() >= self.slots.total:
             self._vacant.clear()
 
-    def leave(self, org_id: UUID | None, granted: "asyncio.Future[None] | None") -> None:
+    def leave(self, holder: Hashable | None, granted: "asyncio.Future[None] | None") -> None:
         """Give back a slot, or the place in the queue for one; for `Turn` alone."""
         if granted is None or (granted.done() and granted.exception() is None):
-            self._release(org_id)
+            self._release(holder)
         else:
-            self._leave(org_id, granted)
+            self._leave(holder, granted)
 
-    def _release(self, org_id: UUID | None) -> None:
-        self._held[org_id] -= 1
-        if not self._held[org_id]:
-            del self._held[org_id]
+    def _release(self, holder: Hashable | None) -> None:
+        self._held[holder] -= 1
+        if not self._held[holder]:
+            del self._held[holder]
         self._used.dec()
         for waiting in list(self._queues):
             if self._held.total() >= self.slots.total:
@@ -133,22 +140,22 @@ class Share:
         if self._held.total() < self.slots.total:
             self._vacant.set()
 
-    def _leave(self, org_id: UUID | None, turn: asyncio.Future[None]) -> None:
-        queue = self._queues.get(org_id, deque())
+    def _leave(self, holder: Hashable | None, turn: asyncio.Future[None]) -> None:
+        queue = self._queues.get(holder, deque())
         if turn in queue:
             queue.remove(turn)
             if not queue:
-                del self._queues[org_id]
+                del self._queues[holder]
 
 
 class Turn:
     """A slot of a share, or a place in the queue for one, until it is closed."""
 
     def __init__(
-        self, share: Share, org_id: UUID | None, granted: "asyncio.Future[None] | None"
+        self, share: Share, holder: Hashable | None, granted: "asyncio.Future[None] | None"
     ) -> None:
         self._share = share
-        self._org_id = org_id
+        self._holder = holder
         self._granted = granted
         self._is_closed = False
 
@@ -164,7 +171,7 @@ class Turn:
                 await asyncio.shield(self._granted)
         except TimeoutError as error:
             self.close()
-            raise self._share.refusal(self._org_id) from error
+            raise self._share.refusal(self._holder) from error
         finally:
             self._share.waiting.dec()
 
@@ -172,7 +179,7 @@ class Turn:
         """Give back the slot or the place; a second time does nothing."""
         if not self._is_closed:
             self._is_closed = True
-            self._share.leave(self._org_id, self._granted)
+            self._share.leave(self._holder, self._granted)
 
 
 def _stopping() -> ProblemError:

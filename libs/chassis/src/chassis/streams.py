@@ -6,6 +6,7 @@ from nats.js.api import (
     ConsumerConfig,
     DeliverPolicy,
     DiscardPolicy,
+    PersistMode,
     RetentionPolicy,
     StorageType,
     StreamConfig,
@@ -13,34 +14,75 @@ from nats.js.api import (
 from nats.js.errors import NotFoundError
 
 from chassis.telemetry import log
-from contracts.streams import SERVICES, STREAMS, Consumer, Stream
+from contracts.streams import BUCKETS, SERVICES, STORE, STREAMS, Bucket, Consumer, Stream
 
 
-async def apply(jetstream: JetStreamContext, *, replicas: int = 1) -> None:
-    """Create or update every stream and consumer; idempotent, keeps what is stored."""
+async def apply(jetstream: JetStreamContext, *, replicas: int = 1, store: int = STORE) -> None:
+    """Create or update every stream, bucket and consumer; idempotent, keeps what is stored.
+
+    `store`: bytes on disk that the server may take. Raises an APIError when it has less.
+    """
     for stream in STREAMS:
-        config = _stream_config(stream, replicas)
-        try:
-            await jetstream.stream_info(stream.name)
-            await jetstream.update_stream(config)
-        except NotFoundError:
-            await jetstream.add_stream(config)
-            log.info("stream_created", stream=stream.name)
+        await _stream(jetstream, _stream_config(stream, replicas, store))
+    for bucket in BUCKETS:
+        await _bucket(jetstream, _bucket_config(bucket, replicas))
     for service in SERVICES:
         for consumer in service.consumers():
             # On an existing durable this is an update; unlike a bind it never keeps old settings.
             await jetstream.add_consumer(consumer.stream.name, _consumer_config(consumer, replicas))
 
 
-def _stream_config(stream: Stream, replicas: int) -> StreamConfig:
+async def _stream(jetstream: JetStreamContext, config: StreamConfig) -> None:
+    assert config.name is not None
+    try:
+        await jetstream.stream_info(config.name)
+        await jetstream.update_stream(config)
+    except NotFoundError:
+        await jetstream.add_stream(config)
+        log.info("stream_created", stream=config.name)
+
+
+async def _bucket(jetstream: JetStreamContext, config: StreamConfig) -> None:
+    assert config.name is not None
+    try:
+        info = await jetstream.stream_info(config.name)
+        if info.config.persist_mode != config.persist_mode:
+            # How a stream is written cannot be changed. What is lost is a day's counters at most.
+            await jetstream.delete_stream(config.name)
+    except NotFoundError:
+        pass
+    await _stream(jetstream, config)
+
+
+def _stream_config(stream: Stream, replicas: int, store: int) -> StreamConfig:
     return StreamConfig(
         name=stream.name,
         subjects=list(stream.subjects),
         retention=RetentionPolicy(stream.retention),
         max_age=stream.max_age or 0,
         storage=StorageType.FILE,
-        discard=DiscardPolicy.OLD,
+        discard=DiscardPolicy(stream.discard),
+        max_bytes=stream.max_bytes(store),
+        max_msgs_per_subject=stream.max_per_subject or -1,
+        max_msg_size=stream.max_message or -1,
         duplicate_window=stream.duplicate_window,
+        num_replicas=replicas,
+    )
+
+
+def _bucket_config(bucket: Bucket, replicas: int) -> StreamConfig:
+    return StreamConfig(
+        name=bucket.stream,
+        subjects=[bucket.subject()],
+        max_age=bucket.max_age,
+        max_msgs_per_subject=1,
+        max_bytes=bucket.max_bytes,
+        max_msg_size=bucket.max_message,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.OLD,
+        # Counters need not outlive a power cut, so their writes do not wait for the disk. Several
+        # servers know no such mode; a stream in memory would not outlive a restart of one.
+        persist_mode=PersistMode.ASYNC if replicas == 1 else None,
         num_replicas=replicas,
     )
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from contracts.message import Done, Event, Part, Request, Secret
+from contracts.message import Anonymous, Done, Event, Part, Request, Secret
 
 Role = Literal["viewer", "runner", "editor", "admin", "owner"]
 
@@ -43,7 +43,7 @@ class SessionGrant(Part):
     role: Role
 
 
-class SignUp(Request[SessionGrant]):
+class SignUp(Anonymous[SessionGrant]):
     """Create a user, an organisation they own, and a session."""
 
     email: str
@@ -52,7 +52,7 @@ class SignUp(Request[SessionGrant]):
     organization_name: str
 
 
-class LogIn(Request[SessionGrant]):
+class LogIn(Anonymous[SessionGrant]):
     """Open a session in the given organisation, or in the user's first one."""
 
     email: str
@@ -60,13 +60,13 @@ class LogIn(Request[SessionGrant]):
     organization_id: UUID | None = None
 
 
-class RefreshSession(Request[SessionGrant]):
+class RefreshSession(Anonymous[SessionGrant]):
     """Rotate a refresh token; a replayed one revokes its family."""
 
     refresh_token: Secret
 
 
-class LogOut(Request[Done]):
+class LogOut(Anonymous[Done]):
     """Revoke the family of a refresh token; unknown tokens are fine."""
 
     refresh_token: Secret

@@ -2,14 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Annotated, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, SecretStr, SerializationInfo
 
 from contracts.problem import Problem
-from contracts.shares import REQUESTS, Slots
+from contracts.shares import ANONYMOUS, REQUESTS, Slots
 
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _VERSION = re.compile(r"V(\d+)$")
@@ -170,6 +170,22 @@ class Request(Message, Generic[R]):
             if arguments:
                 return arguments[0]
         raise TypeError(f"{cls.__name__} does not say what answers it: Request[Reply]")
+
+    def holder(self, org_id: UUID | None, /) -> Hashable | None:
+        """What the slots are shared by: the organisation of the envelope."""
+        return org_id
+
+
+class Anonymous(Request[R], Generic[R]):
+    """A request that needs no session; its slots are shared by network addresses."""
+
+    share: ClassVar[Slots] = ANONYMOUS
+    address: str | None = None
+    """The client's network address, of IPv6 its /64, as the gateway sees it."""
+
+    def holder(self, _: UUID | None, /) -> Hashable | None:
+        """The address; what comes from none is bounded by the total alone."""
+        return self.address
 
 
 class Done(Part):

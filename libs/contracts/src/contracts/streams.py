@@ -6,6 +6,7 @@ to it and declare nothing themselves.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from contracts import auth, ingest, orchestrator, outside, transform
 from contracts.message import Command, Event, Outside, Request
@@ -13,6 +14,13 @@ from contracts.message import Command, Event, Outside, Request
 SECOND = 1.0
 MINUTE = 60 * SECOND
 DAY = 24 * 60 * MINUTE
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+STORE = 10 * GIB
+"""Bytes on disk that JetStream may take; NATS_STORE_BYTES sets another size."""
 
 
 @dataclass(frozen=True)
@@ -23,13 +31,58 @@ class Stream:
     subjects: tuple[str, ...]
     retention: str
     max_age: float | None
+    part: float
+    """Of the store, which the server reserves: what fills one stream takes nothing from another."""
+    discard: Literal["old", "new"] = "old"
+    """What a full stream drops: its oldest messages, or what is published next (an error)."""
+    max_per_subject: int | None = None
+    """Messages; where the subject names the organisation, only that one loses its oldest."""
+    max_message: int | None = None
+    """Bytes with headers; None: what the server takes (1 MB)."""
     duplicate_window: float = 10 * MINUTE
 
+    def max_bytes(self, store: int = STORE) -> int:
+        """Its part of a store of so many bytes."""
+        return int(self.part * store)
 
-CMD = Stream("CMD", ("cmd.>",), "workqueue", None)
-EVT = Stream("EVT", ("evt.>",), "limits", 14 * DAY)
-EXT = Stream("EXT", ("ext.>",), "limits", 14 * DAY)
+
+CMD = Stream("CMD", ("cmd.>",), "workqueue", None, part=0.2, discard="new")
+EVT = Stream("EVT", ("evt.>",), "limits", 14 * DAY, part=0.4, max_per_subject=10_000)
+EXT = Stream(
+    "EXT",
+    ("ext.>",),
+    "limits",
+    14 * DAY,
+    part=0.1,
+    max_per_subject=10_000,
+    max_message=32 * KIB,
+)
 STREAMS = (CMD, EVT, EXT)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A JetStream key-value bucket of counters; when it is full, the longest unused make way."""
+
+    name: str
+    max_age: float
+    """Seconds after which an unchanged key is gone."""
+    max_bytes: int = 16 * MIB
+    max_message: int = 1 * KIB
+
+    @property
+    def stream(self) -> str:
+        """The stream that holds the bucket."""
+        return f"KV_{self.name}"
+
+    def subject(self, key: str = ">") -> str:
+        """Where a key is written."""
+        return f"$KV.{self.name}.{key}"
+
+
+LOGIN_RATES = Bucket("login_rates", 1 * DAY)
+QUOTAS = Bucket("quotas", 1 * DAY)
+BUCKETS = (LOGIN_RATES, QUOTAS)
 
 
 @dataclass(frozen=True)
@@ -63,6 +116,8 @@ class Service:
     """What other systems tell, consumed durably, each once over all replicas."""
     takes_in: tuple[str, ...] = ()
     """Subjects of what other systems tell, which this service lets in."""
+    counts: Bucket | None = None
+    """Where its replicas count rates together; no other service reads or writes there."""
 
     def consumers(self) -> Iterator[Consumer]:
         """The service's durable consumers."""
@@ -78,7 +133,7 @@ class Service:
 
 
 SERVICES = (
-    Service("auth"),
+    Service("auth", counts=LOGIN_RATES),
     Service(
         "ingest",
         asks=(
@@ -217,6 +272,7 @@ SERVICES = (
         watches=("evt.*.orchestrator.>", "tick.>"),
         replays=("evt.*.orchestrator.>",),
         takes_in=("ext.>",),
+        counts=QUOTAS,
     ),
 )
 
@@ -255,6 +311,9 @@ def rights(entry: Service) -> Rights:
         # The filter stands in the subject of the call: no other consumer can be made with it.
         publish.add(f"$JS.API.CONSUMER.CREATE.{EVT.name}.*.{subject}")
         publish.add(f"$JS.API.STREAM.INFO.{EVT.name}")
+    if entry.counts is not None:
+        publish.add(entry.counts.subject())
+        publish.add(f"$JS.API.STREAM.MSG.GET.{entry.counts.stream}")
     subscribe = {f"req.{entry.name}.>", f"stop.{entry.name}.>", *entry.watches}
     subscribe |= {request.sign_of_life() for request in entry.asks}
     subscribe.add(f"{inbox_prefix(entry.name)}.>")

@@ -33,18 +33,26 @@ class Bounds:
     is_complete: bool
 
 
-async def bounds(bus: Bus, seen: int | None) -> Bounds:
+async def bounds(bus: Bus, org_id: UUID, seen: int | None) -> Bounds:
     """Where to go on after the position `seen`; None: from now on.
 
-    Not complete when the stream does not reach back so far any more, or was made anew since.
+    Not complete when the stream does not reach back so far any more, or was made anew since, or the
+    organisation has had so many events that its own oldest went.
     Raises a NATS error while the server is away.
     """
-    state = (await bus.jetstream.stream_info(EVT.name)).state
+    own = _events_of(org_id)
+    state = (await bus.jetstream.stream_info(EVT.name, subjects_filter=own)).state
+    most = max((state.subjects or {}).values(), default=0)
     if seen is None:
         return Bounds(state.last_seq, True)
-    if state.first_seq - 1 <= seen <= state.last_seq:
+    is_whole = EVT.max_per_subject is None or most < EVT.max_per_subject
+    if is_whole and state.first_seq - 1 <= seen <= state.last_seq:
         return Bounds(seen, True)
     return Bounds(state.last_seq, False)
+
+
+def _events_of(org_id: UUID) -> str:
+    return f"evt.{org_id.hex}.orchestrator.>"
 
 
 async def replay(bus: Bus, org_id: UUID, after: int) -> AsyncGenerator[Placed, None]:
@@ -80,7 +88,7 @@ async def _consumer(bus: Bus, org_id: UUID, after: int) -> AsyncIterator[asyncio
         config = ConsumerConfig(
             name=f"gateway_{new_id().hex}",
             deliver_subject=inbox,
-            filter_subject=f"evt.{org_id.hex}.orchestrator.>",
+            filter_subject=_events_of(org_id),
             deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
             opt_start_seq=after + 1,
             ack_policy=AckPolicy.NONE,

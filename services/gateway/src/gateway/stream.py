@@ -54,7 +54,7 @@ async def follow_organization(edge: Edge, caller: Caller, seen: int | None) -> E
     Raises ProblemError 503 while the bus is away.
     """
     try:
-        begin = await bounds(edge.bus, seen)
+        begin = await bounds(edge.bus, caller.org_id, seen)
     except (NatsError, TimeoutError) as error:
         raise problem(
             503, "bus_unavailable", "The message bus does not answer. Try again shortly."
