@@ -8,8 +8,9 @@ works (`app.org_id`, forced row-level security); work across organisations takes
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from importlib.resources import files
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
+from chassis.alone import ending
 from chassis.crash_points import reached
 from chassis.settings import ServiceSettings
 from chassis.telemetry import log
@@ -77,27 +79,38 @@ async def _leave(_: asyncpg.Connection) -> None:
 class Database:
     """A service's pool; `name` is its login role and its schema."""
 
-    def __init__(self, pool: asyncpg.Pool, name: str) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool,
+        name: str,
+        connect: Callable[[], Awaitable[asyncpg.Connection]] | None = None,
+    ) -> None:
+        """`connect` opens a session besides the pool; without it one of the pool is used up."""
         self.pool = pool
         self.name = name
+        self._connect = connect
 
     @classmethod
     async def connect(cls, settings: ServiceSettings, name: str) -> "Database":
         """Open the pool, waiting for the server as long as it takes; says what it waits for."""
         delay = 0.2
+        url = settings.database_url.get_secret_value()
+        session: dict[str, Any] = {
+            "statement_cache_size": settings.database_statement_cache,
+            "server_settings": {"search_path": name, "application_name": f"dalgo-{name}"},
+            "timeout": 10,
+        }
         while True:
             try:
                 pool = await asyncpg.create_pool(
-                    settings.database_url.get_secret_value(),
+                    url,
                     min_size=1,
                     max_size=settings.database_pool_size,
-                    statement_cache_size=settings.database_statement_cache,
-                    server_settings={"search_path": name, "application_name": f"dalgo-{name}"},
                     init=_prepare,
                     reset=_leave,
-                    timeout=10,
+                    **session,
                 )
-                return cls(pool, name)
+                return cls(pool, name, partial(asyncpg.connect, url, **session))
             except AWAY as error:
                 log.warning(
                     "database_not_reachable", error=str(error) or repr(error), retry_in_s=delay
@@ -159,6 +172,22 @@ class Database:
             if await connection.execute("COMMIT") != "COMMIT":
                 # What PostgreSQL says to the end of a transaction in which a statement failed.
                 raise asyncpg.InFailedSQLTransactionError("the transaction was rolled back")
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Connection]:
+        """A session of its own, which ends with the block, whatever runs in it by then.
+
+        For statements that may run code which others wrote: settings, temporary tables, locks and
+        cursors that such code leaves in a session must not meet another transaction of ours.
+        """
+        if self._connect is None:
+            async with self.pool.acquire() as connection, ending(connection, self.pool):
+                yield connection
+            return
+        connection = await self._connect()
+        _watch_line(connection)
+        async with ending(connection, self.pool):
+            yield connection
 
     async def ping(self) -> None:
         """Raise unless the server answers."""

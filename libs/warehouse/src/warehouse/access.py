@@ -20,9 +20,7 @@ async def as_org(connection: Connection, org_id: UUID) -> AsyncIterator[None]:
     `SET ROLE` would stay on the pooled connection for whoever gets it next. Raises
     asyncpg.InvalidParameterValueError when the organisation was never provisioned.
     """
-    if not connection.is_in_transaction():
-        raise RuntimeError("as_org works inside a transaction only")
-    await connection.execute(f"SET LOCAL ROLE {quoted(org_role(org_id))}")
+    await become_org(connection, org_id)
     try:
         yield
     except BaseException:
@@ -32,6 +30,13 @@ async def as_org(connection: Connection, org_id: UUID) -> AsyncIterator[None]:
             await _leave(connection)
         raise
     await _leave(connection)
+
+
+async def become_org(connection: Connection, org_id: UUID) -> None:
+    """As `as_org`, until the transaction ends: for a session that is given up with it."""
+    if not connection.is_in_transaction():
+        raise RuntimeError("an organisation's role is held inside a transaction only")
+    await connection.execute(f"SET LOCAL ROLE {quoted(org_role(org_id))}")
 
 
 @asynccontextmanager

@@ -68,6 +68,10 @@ class Shape:
     cells: tuple[str, ...]
     warnings: tuple[Notice, ...]
 
+    def sql_columns(self) -> list[tuple[str, str]]:
+        """Physical names, and what PostgreSQL calls their types."""
+        return [(column.physical_name, _SQL[column.type]) for column in self.columns]
+
     def selected(self) -> str:
         """The list of a SELECT from the table, under physical names."""
         pairs = zip(self.cells, self.columns, strict=True)
