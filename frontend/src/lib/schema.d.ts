@@ -292,6 +292,8 @@ export interface paths {
         /**
          * Rejects
          * @description The records that the last load set aside, with their lines; as CSV, all of them and whole.
+         *
+         *     For a spreadsheet a cell that it would run as a formula stands behind an apostrophe.
          */
         get: operations["sources_rejects"];
         put?: never;
@@ -5936,6 +5938,8 @@ export interface operations {
             query?: {
                 limit?: number;
                 format?: "json" | "csv";
+                /** @description Of CSV: cells as they are, also those that a spreadsheet would run. */
+                raw?: boolean;
             };
             header?: never;
             path: {

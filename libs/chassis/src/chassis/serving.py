@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from chassis.connections import protocol
+from chassis.settings import Limits
+
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -47,7 +50,12 @@ def _nothing() -> None:
 
 
 async def serve(
-    app: ASGIApp, host: str, port: int, *, closing: Callable[[], None] = _nothing
+    app: ASGIApp,
+    host: str,
+    port: int,
+    *,
+    closing: Callable[[], None] = _nothing,
+    limits: Limits | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; open requests then have 5 s to end."""
     config = uvicorn.Config(
@@ -58,6 +66,7 @@ async def serve(
         access_log=False,
         server_header=False,
         lifespan="off",
+        http=protocol(limits or Limits()),
         timeout_graceful_shutdown=5,
     )
     await Server(config, closing).serve()

@@ -3,7 +3,7 @@
 import sys
 from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 EXAMPLES = {
@@ -13,6 +13,23 @@ EXAMPLES = {
     "GOOGLE_CREDENTIALS_JSON": '{"type": "service_account", "project_id": ...}',
     "ENCRYPTION_KEY": "the output of: openssl rand -base64 32",
 }
+
+
+class Limits(BaseModel):
+    """What a client may cost an HTTP server that waits for it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    connections: int = 800
+    connections_per_address: int = 400
+    head_timeout: float = 20.0
+    body_timeout: float = 20.0
+    body_rate: int = 1024
+
+    @property
+    def body_bytes(self) -> int:
+        """What has to arrive in each `body_timeout`."""
+        return max(1, int(self.body_rate * self.body_timeout))
 
 
 class BusSettings(BaseSettings):
@@ -26,8 +43,31 @@ class BusSettings(BaseSettings):
     nats_password: SecretStr | None = None
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
+    http_connections: int = Field(default=800, ge=1)
+    """Of one process. Each is a file descriptor, of which a process often has 1,024."""
+    http_connections_per_address: int = Field(default=400, ge=1)
+    """Of one client address. Behind a proxy all clients have the proxy's: then as many as of one
+    process."""
+    http_head_timeout: float = Field(default=20.0, gt=0)
+    """Seconds for a request's headers, from the opening of the connection or their first byte."""
+    http_body_timeout: float = Field(default=20.0, gt=0)
+    """Seconds in each of which so many times `http_body_rate` bytes must arrive. A body may take any
+    time in all: a gigabyte over a slow line is hours of work that goes on."""
+    http_body_rate: int = Field(default=1024, ge=0)
+    """Bytes a second; 0: one byte in each `http_body_timeout` is enough."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otel_exporter_otlp_endpoint: str | None = None
+
+    @property
+    def http_limits(self) -> Limits:
+        """What the process's HTTP server waits for, and for how long."""
+        return Limits(
+            connections=self.http_connections,
+            connections_per_address=self.http_connections_per_address,
+            head_timeout=self.http_head_timeout,
+            body_timeout=self.http_body_timeout,
+            body_rate=self.http_body_rate,
+        )
 
     @field_validator("nats_url")
     @classmethod

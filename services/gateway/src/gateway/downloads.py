@@ -1,20 +1,27 @@
 """Files on their way out: streamed from the object store, never held as a whole."""
 
+from collections.abc import Sequence
+
 from starlette.responses import Response, StreamingResponse
 
+from chassis.csv_files import attachment, escaping, rows
 from chassis.objects import Objects
 
 
-async def download(objects: Objects, key: str | None, empty: str, filename: str) -> Response:
-    """A CSV file of the object store; where there is none, what an `empty` one says.
+async def download(
+    objects: Objects, key: str | None, header: Sequence[str], filename: str, *, escape: bool
+) -> Response:
+    """A CSV file of the object store; where there is none, its `header` alone.
 
-    `filename` is ours, for whoever saves it.
+    `escape`: cells that a spreadsheet would run stand behind an apostrophe. `filename` may hold
+    what people wrote.
     """
-    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    headers = {"Content-Disposition": attachment(filename)}
     if key is not None:
         try:
             chunks = await objects.read(key)
-            return StreamingResponse(chunks, media_type="text/csv", headers=headers)
+            content = escaping(chunks) if escape else chunks
+            return StreamingResponse(content, media_type="text/csv", headers=headers)
         except FileNotFoundError:
             pass
-    return Response(empty, media_type="text/csv", headers=headers)
+    return Response(rows([header]), media_type="text/csv", headers=headers)

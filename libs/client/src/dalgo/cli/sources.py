@@ -109,6 +109,10 @@ def rejects(
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all of them into a file.")
     ] = None,
+    raw: Annotated[
+        bool,
+        typer.Option(help="In the file, leave cells that a spreadsheet would run as they are."),
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=500)] = 20,
     as_json: Json = False,
 ) -> None:
@@ -117,7 +121,7 @@ def rejects(
         found = named(dalgo, source)
         aside = dalgo.sources.rejects(found.id, limit=limit)
         if csv is not None:
-            csv.write_bytes(dalgo.sources.rejects_csv(found.id))
+            csv.write_bytes(dalgo.sources.rejects_csv(found.id, raw=raw))
     if as_json:
         output.as_json(aside)
         return

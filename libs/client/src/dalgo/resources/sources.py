@@ -164,9 +164,13 @@ class Sources(Resource[D]):
 
     @endpoint
     @staticmethod
-    def rejects_csv(source_id: UUID) -> Call[bytes]:
-        """All records that the last load set aside, as CSV: line, reason, text."""
-        return Call("GET", f"/sources/{source_id}/rejects", _content, params={"format": "csv"})
+    def rejects_csv(source_id: UUID, *, raw: bool = False) -> Call[bytes]:
+        """All records that the last load set aside, as CSV: line, reason, text.
+
+        A cell that a spreadsheet would run stands behind an apostrophe, unless `raw`.
+        """
+        params = {"format": "csv"} | ({"raw": "true"} if raw else {})
+        return Call("GET", f"/sources/{source_id}/rejects", _content, params=params)
 
     @endpoint
     @staticmethod

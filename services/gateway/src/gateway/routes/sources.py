@@ -184,9 +184,23 @@ async def rejects(
     caller: Reader,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
     format: Literal["json", "csv"] = "json",
+    raw: Annotated[
+        bool,
+        Query(description="Of CSV: cells as they are, also those that a spreadsheet would run."),
+    ] = False,
 ) -> Rejects | Response:
-    """The records that the last load set aside, with their lines; as CSV, all of them and whole."""
+    """The records that the last load set aside, with their lines; as CSV, all of them and whole.
+
+    For a spreadsheet a cell that it would run as a formula stands behind an apostrophe.
+    """
     found = await edge.ask(caller, ListRejects(source_id=source_id, limit=limit), timeout=READING)
     if format == "json":
         return Rejects(rejects=found.rejects, total=found.total)
-    return await download(edge.objects, found.stored_at, "line,reason,text\r\n", "rejects.csv")
+    source = await edge.ask(caller, GetSource(source_id=source_id))
+    return await download(
+        edge.objects,
+        found.stored_at,
+        ("line", "reason", "text"),
+        f"{source.name} rejects.csv",
+        escape=not raw,
+    )
