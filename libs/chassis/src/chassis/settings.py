@@ -26,6 +26,10 @@ class BusSettings(BaseSettings):
     nats_password: SecretStr | None = None
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8080, ge=0, le=65535)
+    metrics_host: str = "127.0.0.1"
+    """Where `/metrics` is served: not on the port of the service, which others may reach."""
+    metrics_port: int = Field(default=9464, ge=0, le=65535)
+    """0: any that is free, named in the log."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otel_exporter_otlp_endpoint: str | None = None
 

@@ -39,7 +39,7 @@ from gateway.routes import (
 from gateway.settings import Settings
 
 BASE = "/api/v1"
-_QUIET = ("/healthz", "/readyz", "/metrics")
+_QUIET = ("/healthz", "/readyz")
 """Routes that machines ask every few seconds."""
 
 
