@@ -104,6 +104,7 @@ def _start(ground: Ground, name: str, key: str, log_level: str) -> subprocess.Po
         "MASK_KEY": key,
         "LOG_LEVEL": log_level,
         "HTTP_PORT": str(ground.ports[name]),
+        "METRICS_PORT": "0",
     }
     with (ground.folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(

@@ -94,6 +94,7 @@ OTHERS = {
     "libs/chassis/migrations/0003_locks.sql": "Rows that a service locks, in its own schema.",
     "libs/warehouse/migrations/0004_lock_rows.sql": "One lock for all work on an organisation's roles"
     " and schemas.",
+    "services/ingest/migrations/0012_traces.sql": "The trace of a sync that waits.",
     "services/orchestrator/migrations/0009_lock_rows.sql": "Slots of an organisation are counted"
     " behind a lock of our own.",
 }

@@ -73,6 +73,7 @@ class Ground:
             "OBJECT_STORE_URL": self.objects_url,
             "ENCRYPTION_KEY": KEY,
             "MASK_KEY": KEY,
+            "METRICS_PORT": "0",
         }
 
 

@@ -224,6 +224,7 @@ async def _start_services(
                 "MASK_KEY": key,
                 "ACCESS_TOKEN_EXPIRE_MINUTES": "120",
                 "HTTP_PORT": str(port),
+                "METRICS_PORT": "0",
                 **settings,
             }
             replica = Replica(service, number, port, environment, ground.folder, ground.deaths)

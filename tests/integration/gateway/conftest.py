@@ -18,8 +18,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from chassis.bus import Bus
-from chassis.connections import protocol
-from chassis.serving import Server
+from chassis.serving import Server, configured
 from contracts.envelope import Meta, from_body, from_headers, new_id
 from contracts.ingest import (
     CsvConfig,
@@ -66,14 +65,7 @@ async def start_gateway(ground) -> AsyncIterator[Callable[..., Awaitable[Gateway
             )
             app = await stack.enter_async_context(running(settings))
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            config = uvicorn.Config(
-                app,
-                lifespan="off",
-                log_config=None,
-                access_log=False,
-                http=protocol(settings.http_limits),
-            )
-            server = Server(config, app.state.edge.fanout.close)
+            server = Server(configured(app, settings.http_limits), app.state.edge.fanout.close)
             serving = asyncio.create_task(server.serve([listener]))
 
             async def stop() -> None:

@@ -23,6 +23,7 @@ def _environment(name: str, base: dict[str, str] | None = None) -> dict[str, str
         keys=KEYS,
         layout=LAYOUT,
         port=1,
+        metrics_port=2,
     )
 
 

@@ -11,7 +11,7 @@ import psutil
 from stack.layout import Layout
 from stack.probe import get
 from stack.process import end, is_alive, wait_until
-from stack.state import SUPERVISOR, is_locked, read_state, recorded, supervisor
+from stack.state import METRICS, SUPERVISOR, is_locked, read_state, recorded, supervisor
 
 _PATIENCE = 60.0
 """Seconds for `dalgo up` to stop everything; its parts have 15 to 20 each."""
@@ -26,6 +26,7 @@ class Part:
     port: int | None
     ready: bool
     memory_mb: float
+    metrics_port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def status(layout: Layout) -> Status:
             state.ports.get(record.name),
             _is_ready(record.name, state.ports, process),
             _memory(process),
+            state.ports.get(record.name + METRICS),
         )
         for record, process in recorded(layout)
     ]

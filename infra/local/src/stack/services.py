@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stack.errors import StackError
 from stack.layout import Layout
-from stack.ports import LOOPBACK
+from stack.ports import LOOPBACK, choose
 from stack.probe import get
 from stack.process import Child, spawn, tail, wait_until
 
@@ -45,6 +45,8 @@ _ADDRESSES = {
     "NATS_PASSWORD",
     "HTTP_HOST",
     "HTTP_PORT",
+    "METRICS_HOST",
+    "METRICS_PORT",
 }
 
 
@@ -56,6 +58,7 @@ def environment(
     keys: Mapping[str, str],
     layout: Layout,
     port: int,
+    metrics_port: int,
 ) -> dict[str, str]:
     """The environment of a service.
 
@@ -74,6 +77,8 @@ def environment(
     fixed = {
         "HTTP_HOST": LOOPBACK,
         "HTTP_PORT": str(port),
+        "METRICS_HOST": LOOPBACK,
+        "METRICS_PORT": str(metrics_port),
         "DALGO_DATA_DIR": str(layout.root),
         "PYTHONUNBUFFERED": "1",
     }
@@ -84,11 +89,17 @@ class Service:
     """One service's process."""
 
     def __init__(
-        self, spec: Spec, port: int, layout: Layout, env: Callable[[int], dict[str, str]]
+        self,
+        spec: Spec,
+        port: int,
+        metrics_port: int,
+        layout: Layout,
+        env: Callable[[int, int], dict[str, str]],
     ) -> None:
-        """`env` gives the environment for a port of the service's own."""
+        """`env` gives the environment for ports of the service's own, the latter its metrics'."""
         self.name = spec.name
         self.port = port
+        self.metrics_port = metrics_port
         self.log = layout.log(spec.name)
         self.ready_within = 60.0
         self._layout = layout
@@ -109,10 +120,12 @@ class Service:
 
         Raises StackError with what is missing and the end of its log.
         """
+        # Nobody is told this port before the start: another may be had each time.
+        self.metrics_port = choose(self.metrics_port, taken=[self.port])
         self._child = spawn(
             self.name,
             [sys.executable, "-m", self.name],
-            env=self._env(self.port),
+            env=self._env(self.port, self.metrics_port),
             runs=self._layout.runs,
             log=self.log,
         )

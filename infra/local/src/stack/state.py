@@ -16,6 +16,8 @@ from stack.layout import Layout
 from stack.process import Record, read_record, record_of
 
 SUPERVISOR = "supervisor"
+METRICS = "_metrics"
+"""Behind a service's name: the port of its metrics."""
 
 
 @dataclass(frozen=True)

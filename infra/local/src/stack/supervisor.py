@@ -17,7 +17,7 @@ from stack.nats import Nats
 from stack.postgres import Postgres
 from stack.secrets import load
 from stack.services import SPECS, Service, Spec, environment
-from stack.state import State, only_one, read_state
+from stack.state import METRICS, State, only_one, read_state
 from stack.unit import Report, Unit, keep_up, tolerant
 from stack.users import MIGRATOR, bus_users
 
@@ -30,6 +30,11 @@ _PREFERRED = {
     "postgres": 15432,
     "nats": 14222,
     "nats_http": 18222,
+    "gateway_metrics": 19000,
+    "auth_metrics": 19001,
+    "ingest_metrics": 19002,
+    "transform_metrics": 19003,
+    "orchestrator_metrics": 19004,
 }
 
 
@@ -92,7 +97,7 @@ class Stack:
                 "OBJECT_STORE_URL": self.layout.objects.as_uri(),
             }
             services = [
-                self._service(spec, chosen[spec.name], migrator_url, passwords, bus, keys)
+                self._service(spec, chosen, migrator_url, passwords, bus, keys)
                 for spec in self._specs
             ]
             await asyncio.gather(*(self._start(service, report) for service in services))
@@ -126,7 +131,9 @@ class Stack:
     def _choose_ports(self) -> dict[str, int]:
         last = read_state(self.layout).ports
         chosen: dict[str, int] = {}
-        for name in ("postgres", "nats", "nats_http", *(spec.name for spec in self._specs)):
+        services = [spec.name for spec in self._specs]
+        metrics = [name + METRICS for name in services]
+        for name in ("postgres", "nats", "nats_http", *services, *metrics):
             wish = self._options.port if name == "gateway" else None
             chosen[name] = ports.choose(
                 wish, last.get(name), _PREFERRED.get(name), taken=chosen.values()
@@ -201,7 +208,7 @@ class Stack:
     def _service(
         self,
         spec: Spec,
-        port: int,
+        chosen: Mapping[str, int],
         migrator_url: str,
         passwords: Mapping[str, str],
         bus: Mapping[str, dict[str, str]],
@@ -213,7 +220,7 @@ class Stack:
                 self._given, migrator_url, spec.name, passwords[spec.name]
             )
 
-        def env(port: int) -> dict[str, str]:
+        def env(port: int, metrics_port: int) -> dict[str, str]:
             return environment(
                 spec,
                 self._options.environ,
@@ -221,9 +228,11 @@ class Stack:
                 keys=keys,
                 layout=self.layout,
                 port=port,
+                metrics_port=metrics_port,
             )
 
-        service = Service(spec, port, self.layout, env)
+        port, metrics_port = chosen[spec.name], chosen[spec.name + METRICS]
+        service = Service(spec, port, metrics_port, self.layout, env)
         self._units.append(service)
         return service
 
@@ -243,6 +252,11 @@ class Stack:
         used = {unit.name: unit.port for unit in self._units}
         used |= {
             unit.name + "_http": unit.http_port for unit in self._units if isinstance(unit, Nats)
+        }
+        used |= {
+            unit.name + METRICS: unit.metrics_port
+            for unit in self._units
+            if isinstance(unit, Service)
         }
         gateway = used.get("gateway")
         self.url = f"http://{ports.LOOPBACK}:{gateway}" if gateway else None

@@ -16,7 +16,7 @@ from chassis.health import REQUEST_SECONDS
 from chassis.settings import BusSettings
 from chassis.shares import Share, Shares
 from chassis.signs_of_life import AtWork
-from chassis.telemetry import log, received, trace_id
+from chassis.telemetry import about, log, received, trace_id
 from chassis.withdrawals import Withdrawals
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, to_body
 from contracts.message import Answer, Part, Request
@@ -108,7 +108,7 @@ class Answers:
             meta = from_headers(message.headers, kind.subject())
             request = from_body(kind, message.body)
             begin = partial(_in_turn, share, handler, request, meta)
-            with self._at_work.on(str(meta.id)):
+            with about(meta.org_id, request), self._at_work.on(str(meta.id)):
                 if kind.withdrawable:
                     result = await self._withdrawals.watch(meta.id, begin)
                 else:

@@ -1,9 +1,10 @@
-"""Health and metrics of a process: alive, ready, and numbers for Prometheus."""
+"""Health and metrics of a process: alive, ready, and on another port numbers for Prometheus."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -39,7 +40,7 @@ class Health:
         return dict(zip(self._checks, said, strict=True))
 
     def routes(self) -> list[Route]:
-        """/healthz, /readyz and /metrics."""
+        """/healthz and /readyz."""
 
         async def alive(_: Request) -> Response:
             return JSONResponse({"status": "alive"})
@@ -50,11 +51,13 @@ class Health:
             status = "ready" if well else "not ready"
             return JSONResponse({"status": status, "checks": checks}, 200 if well else 503)
 
-        async def metrics(_: Request) -> Response:
-            return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+        return [Route("/healthz", alive), Route("/readyz", ready)]
 
-        return [
-            Route("/healthz", alive),
-            Route("/readyz", ready),
-            Route("/metrics", metrics),
-        ]
+
+def metrics_app() -> Starlette:
+    """/metrics: for a port of its own, which whoever may use the service does not reach."""
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(routes=[Route("/metrics", metrics)])

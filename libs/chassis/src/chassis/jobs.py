@@ -27,7 +27,7 @@ from chassis.database import AWAY, Database
 from chassis.errors import Reject, Retry
 from chassis.outbox import Outgoing
 from chassis.shares import Share, Turn
-from chassis.telemetry import log, received
+from chassis.telemetry import about, log, received
 from contracts.envelope import MalformedMessage, Meta, derived_id, from_body, from_headers
 from contracts.message import Command, Event, lookup
 from contracts.problem import ProblemError
@@ -220,7 +220,10 @@ class Jobs:
         except MalformedMessage as error:
             await self._bury(message, consumer, str(error), None, None, None)
             return
-        with received(meta.type, message.headers, SpanKind.CONSUMER):
+        with (
+            received(meta.type, message.headers, SpanKind.CONSUMER),
+            about(meta.org_id, body),
+        ):
             await self._attempt(message, consumer, registration, body, meta, turn)
 
     async def _attempt(

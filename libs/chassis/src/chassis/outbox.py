@@ -6,7 +6,7 @@ not sent because its process died, is found in the table by a relay.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -65,6 +65,8 @@ class Outgoing:
     actor: str = "system"
     id: UUID = field(default_factory=new_id)
     time: datetime | None = None
+    trace: Mapping[str, str] | None = None
+    """Headers of the trace that it belongs to; by default the current one."""
 
 
 Row = tuple[UUID, str, str, dict[str, str], bytes]
@@ -106,7 +108,9 @@ class Outbox:
             event = isinstance(message, Event)
             subject = message.subject(outgoing.org_id) if event else message.subject()
             stream = EVT if event else CMD
-            rows.append((meta.id, stream.name, subject, to_headers(meta) | trace, to_body(message)))
+            own = trace if outgoing.trace is None else outgoing.trace
+            headers = {**to_headers(meta), **own}
+            rows.append((meta.id, stream.name, subject, headers, to_body(message)))
         return rows
 
     def hand_over(self, rows: Sequence[Row]) -> None:

@@ -144,12 +144,7 @@ def main(name: str, settings: S, build: Build[S]) -> None:
 
     async def serve_all() -> bool:
         async with running(name, settings, build) as service:
-            await serve(
-                Starlette(routes=service.health.routes()),
-                settings.http_host,
-                settings.http_port,
-                limits=settings.http_limits,
-            )
+            await serve(Starlette(routes=service.health.routes()), settings)
             return not service.has_failed
 
     if not asyncio.run(serve_all()):

@@ -4,15 +4,34 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from chassis.connections import protocol
-from chassis.settings import Limits
+from chassis.health import metrics_app
+from chassis.settings import BusSettings, Limits
+from chassis.telemetry import log
 
 _ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+def configured(app: ASGIApp, limits: Limits | None = None) -> uvicorn.Config:
+    """How every HTTP server of ours is set, tests' too."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        http=protocol(limits or Limits()),
+        timeout_graceful_shutdown=5,
+        # Of a kept-alive connection the next request would go on in the context of the one whose
+        # body was read last: in its trace, with what its log lines name.
+        reset_contextvars=True,
+    )
 
 
 class Server(uvicorn.Server):
@@ -45,28 +64,53 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+class _Beside(uvicorn.Server):
+    """A uvicorn beside another, which takes the signals."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Take none."""
+        yield
+
+
 def _nothing() -> None:
     """For an app that has nothing to close."""
 
 
 async def serve(
-    app: ASGIApp,
-    host: str,
-    port: int,
-    *,
-    closing: Callable[[], None] = _nothing,
-    limits: Limits | None = None,
+    app: ASGIApp, settings: BusSettings, *, closing: Callable[[], None] = _nothing
 ) -> None:
-    """Serve until SIGTERM or SIGINT; open requests then have 5 s to end."""
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="off",
-        http=protocol(limits or Limits()),
-        timeout_graceful_shutdown=5,
-    )
-    await Server(config, closing).serve()
+    """Serve the app, and metrics on their own port, until SIGTERM or SIGINT.
+
+    Open requests then have 5 s to end. Ends the process when a port is taken.
+    """
+    async with metrics_served(settings.metrics_host, settings.metrics_port):
+        config = configured(app, settings.http_limits)
+        config.host, config.port = settings.http_host, settings.http_port
+        await Server(config, closing).serve()
+
+
+@contextlib.asynccontextmanager
+async def metrics_served(host: str, port: int) -> AsyncIterator[int]:
+    """Serve the metrics of this process for the length of the block; gives the port."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        log.critical("metrics_port_not_free", host=host, port=port, error=str(error))
+        print(
+            f"Setting METRICS_PORT: {host}:{port} cannot be listened on ({error}). Give every process "
+            "of a machine a port of its own, or 0 for any that is free.",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    own = int(listener.getsockname()[1])
+    server = _Beside(configured(metrics_app()))
+    serving = asyncio.create_task(server.serve([listener]))
+    log.info("metrics_served", host=host, port=own)
+    try:
+        yield own
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()

@@ -55,6 +55,10 @@ class BusSettings(BaseSettings):
     time in all: a gigabyte over a slow line is hours of work that goes on."""
     http_body_rate: int = Field(default=1024, ge=0)
     """Bytes a second; 0: one byte in each `http_body_timeout` is enough."""
+    metrics_host: str = "127.0.0.1"
+    """Where `/metrics` is served: not on the port of the service, which others may reach."""
+    metrics_port: int = Field(default=9464, ge=0, le=65535)
+    """0: any that is free, named in the log."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otel_exporter_otlp_endpoint: str | None = None
 

@@ -5,15 +5,23 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import orjson
 import structlog
 from opentelemetry import propagate, trace
+from opentelemetry.context import Context
 from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, DEFAULT_ON
+from opentelemetry.sdk.trace.sampling import (
+    ALWAYS_OFF,
+    ALWAYS_ON,
+    ParentBased,
+    Sampler,
+    SamplingResult,
+)
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from chassis.settings import BusSettings
@@ -27,6 +35,38 @@ _QUIET = {
     "nats": logging.ERROR,
     "httpx": logging.WARNING,  # addresses of every call
 }
+
+
+class _Roots(Sampler):
+    """Which spans begin a trace: those of work, not a statement or question of a loop that polls."""
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: trace.SpanKind | None = None,
+        *given: Any,
+        **named: Any,
+    ) -> SamplingResult:
+        """Drop a root span that only asks another process."""
+        asks = kind in (trace.SpanKind.CLIENT, trace.SpanKind.PRODUCER)
+        sampler = ALWAYS_OFF if asks else ALWAYS_ON
+        return sampler.should_sample(parent_context, trace_id, name, kind, *given, **named)
+
+    def get_description(self) -> str:
+        """For the exporter."""
+        return "DalgoRoots"
+
+
+def _add_service(service: str) -> Processor:
+    """Name the service in every line: not bound to a context, for requests begin in empty ones."""
+
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event.setdefault("service", service)
+        return event
+
+    return add
 
 
 def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -54,6 +94,7 @@ def configure(service: str, settings: BusSettings) -> None:
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _add_service(service),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_trace,
@@ -89,12 +130,11 @@ def configure(service: str, settings: BusSettings) -> None:
     root.setLevel(settings.log_level)
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(level)
-    structlog.contextvars.bind_contextvars(service=service)
 
     exports = settings.otel_exporter_otlp_endpoint is not None
     provider = TracerProvider(
         # Spans that nobody collects are ids and no more: a twentieth of a service's time.
-        sampler=DEFAULT_ON if exports else ALWAYS_OFF,
+        sampler=ParentBased(_Roots()) if exports else ALWAYS_OFF,
         resource=Resource.create({"service.name": service}),
     )
     if exports:
@@ -116,8 +156,31 @@ def carry() -> dict[str, str]:
 @contextmanager
 def received(name: str, headers: Mapping[str, str] | None, kind: trace.SpanKind) -> Iterator[None]:
     """Run as part of the trace that the headers carry, in a span of the given name."""
-    context = propagate.extract(dict(headers or {}))
+    # In an empty context: what has no headers begins a trace, whatever trace is current.
+    context = propagate.extract(dict(headers or {}), Context())
     with tracer.start_as_current_span(name, context=context, kind=kind):
+        yield
+
+
+@contextmanager
+def continued(traceparent: str | None, name: str) -> Iterator[None]:
+    """Go on with a trace that was kept as `traceparent`; without one, begin a trace."""
+    headers = {"traceparent": traceparent} if traceparent else None
+    with received(name, headers, trace.SpanKind.INTERNAL):
+        yield
+
+
+_NAMED = ("run_id", "step_id")
+"""Fields of messages that their handlers' log lines bear."""
+
+
+@contextmanager
+def about(org_id: UUID | None, message: object = None, **fields: UUID) -> Iterator[None]:
+    """Name in every log line of the block whose work it is, and what the message is about."""
+    ids = {name: getattr(message, name, None) for name in _NAMED}
+    named = {"org_id": org_id, **ids, **fields}
+    said = {name: str(value) for name, value in named.items() if value is not None}
+    with structlog.contextvars.bound_contextvars(**said):
         yield
 
 

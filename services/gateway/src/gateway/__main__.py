@@ -13,13 +13,7 @@ async def _serve(settings: Settings) -> None:
     async with running(settings) as app:
         # Live streams end first: they would keep the process for as long as somebody reads them.
         closing = app.state.edge.fanout.close
-        await serve(
-            app,
-            settings.http_host,
-            settings.http_port,
-            closing=closing,
-            limits=settings.http_limits,
-        )
+        await serve(app, settings, closing=closing)
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ from gateway.settings import Settings
 from gateway.text import acceptable
 
 BASE = "/api/v1"
-_QUIET = ("/healthz", "/readyz", "/metrics")
+_QUIET = ("/healthz", "/readyz")
 """Routes that machines ask every few seconds."""
 
 

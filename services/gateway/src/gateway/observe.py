@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 
+from fastapi.routing import iter_route_contexts
 from prometheus_client import Histogram
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,6 +12,11 @@ from chassis.telemetry import log
 from gateway.problems import ProblemResponse, internal
 
 ANSWERS = Histogram("dalgo_http_seconds", "Time to answer over HTTP", ["method", "route", "status"])
+
+_METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"}
+)
+"""Those of RFC 9110 and 5789. Others are counted as one: a label's values are not the client's."""
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -33,6 +39,7 @@ class Observe:
     def __init__(self, app: ASGIApp, quiet: Iterable[str]) -> None:
         self._app = app
         self._quiet = frozenset(quiet)
+        self._patterns: dict[int, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -62,7 +69,8 @@ class Observe:
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         if scope["path"] in self._quiet:
             return
-        ANSWERS.labels(scope["method"], _pattern(scope), str(status)).observe(seconds)
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        ANSWERS.labels(method, self._pattern(scope), str(status)).observe(seconds)
         (log.warning if status >= 500 else log.debug)(
             "request_answered",
             method=scope["method"],
@@ -71,15 +79,17 @@ class Observe:
             seconds=round(seconds, 4),
         )
 
-
-def _pattern(scope: Scope) -> str:
-    """The path with its parameters' names for their values: one series a route, not one an id."""
-    if "endpoint" not in scope:
-        return "none"
-    pattern = scope["path"]
-    for name, value in scope.get("path_params", {}).items():
-        pattern = f"/{{{name}}}".join(pattern.rsplit(f"/{value}", 1))
-    return pattern
+    def _pattern(self, scope: Scope) -> str:
+        """The path of the route as it was declared: never anything out of the request."""
+        route = scope.get("route")
+        if route is None:
+            return "none"
+        if not self._patterns:
+            # By identity: routes are equal by their values, and have no hash.
+            for context in iter_route_contexts(scope["app"].routes):
+                pattern = context.path or "other"
+                self._patterns.setdefault(id(context.original_route), pattern)
+        return self._patterns.get(id(route), "other")
 
 
 def _set_headers(scope: Scope, headers: MutableHeaders) -> None:

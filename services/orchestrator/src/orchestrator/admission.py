@@ -10,7 +10,7 @@ from chassis.bus import Bus
 from chassis.crash_points import reached
 from chassis.database import AWAY
 from chassis.errors import Retry
-from chassis.telemetry import log
+from chassis.telemetry import about, continued, log
 from contracts.envelope import derived_id, new_id
 from contracts.ingest import PlanSources
 from contracts.problem import ProblemError
@@ -77,8 +77,8 @@ class Admission:
                 self._begin(group, state.run_id, partial(self._admit, state, org_id))
         if store.is_room_left:
             store.is_room_left = False
-            for run_id, org_id, actor in await store.with_room(_BATCH):
-                self._begin(group, run_id, partial(self._give_room, run_id, org_id, actor))
+            for run_id, org_id, actor, trace in await store.with_room(_BATCH):
+                self._begin(group, run_id, partial(self._give_room, run_id, org_id, actor, trace))
 
     def _begin(
         self, group: asyncio.TaskGroup, run_id: UUID, work: Callable[[], Awaitable[None]]
@@ -99,10 +99,15 @@ class Admission:
         finally:
             self._under_way.discard(run_id)
 
-    async def _give_room(self, run_id: UUID, org_id: UUID, actor: str) -> None:
-        await self._apply(run_id, org_id, RoomFreed(), new_id(), actor)
+    async def _give_room(self, run_id: UUID, org_id: UUID, actor: str, trace: str | None) -> None:
+        with continued(trace, "orchestrator.slot_given"), about(org_id, run_id=run_id):
+            await self._apply(run_id, org_id, RoomFreed(), new_id(), actor)
 
     async def _admit(self, state: RunState, org_id: UUID) -> None:
+        with continued(state.trace, "orchestrator.admission"), about(org_id, state):
+            await self._plan_and_start(state, org_id)
+
+    async def _plan_and_start(self, state: RunState, org_id: UUID) -> None:
         run_id = state.run_id
         reached("run.claimed")
         try:

@@ -144,6 +144,8 @@ class RunState:
     cancel_asked: bool = False
     timed_out: Problem | None = None
     """Why transform was asked to abort the publish, when nobody cancelled."""
+    trace: str | None = None
+    """The `traceparent` of whoever asked for this attempt; the store's to say."""
 
     @property
     def has_ended(self) -> bool:

@@ -131,14 +131,18 @@ WITH held AS (
       AND org_id IN (SELECT org_id FROM runs WHERE waits_since IS NOT NULL)
     GROUP BY org_id
 )
-SELECT DISTINCT ON (run.org_id, run.status) run.id, run.org_id, run.actor
-FROM runs run JOIN held USING (org_id)
-WHERE run.waits_since IS NOT NULL AND CASE run.status
-    WHEN 'syncing' THEN held.syncs < :max_syncs
-    ELSE held.builds < :max_builds
-END
-ORDER BY run.org_id, run.status, run.syncs + run.builds, run.waits_since
-LIMIT :batch;
+SELECT id, org_id, actor, state ->> 'trace' AS trace FROM runs WHERE id IN (
+    SELECT turn.id FROM (
+        SELECT DISTINCT ON (run.org_id, run.status) run.id
+        FROM runs run JOIN held USING (org_id)
+        WHERE run.waits_since IS NOT NULL AND CASE run.status
+            WHEN 'syncing' THEN held.syncs < :max_syncs
+            ELSE held.builds < :max_builds
+        END
+        ORDER BY run.org_id, run.status, run.syncs + run.builds, run.waits_since
+        LIMIT :batch
+    ) turn
+);
 
 -- name: quiet_runs(now, batch)
 -- Of all organisations (runs in the role orchestrator_system).

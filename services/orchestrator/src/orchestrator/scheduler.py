@@ -8,7 +8,7 @@ from uuid import UUID
 
 from chassis.database import AWAY, Database
 from chassis.outbox import Outbox
-from chassis.telemetry import log
+from chassis.telemetry import about, continued, log
 from contracts.envelope import derived_id
 from contracts.orchestrator import Firing, StartRun, Trigger
 from orchestrator.admission import Admission
@@ -98,6 +98,10 @@ class Scheduler:
         return min(max(left, 0.05), self._every)
 
     async def _fire(self, pipeline_id: UUID, org_id: UUID, now: datetime) -> None:
+        with continued(None, "orchestrator.schedule"), about(org_id):
+            await self._fire_once(pipeline_id, org_id, now)
+
+    async def _fire_once(self, pipeline_id: UUID, org_id: UUID, now: datetime) -> None:
         async with self._database.organization(org_id) as connection:
             due = await hold(connection, pipeline_id, now)
             if due is None:

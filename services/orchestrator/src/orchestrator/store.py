@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from chassis.database import Connection, Database, collect, queries
 from chassis.errors import Reject, Retry
 from chassis.outbox import Outbox, Row
-from chassis.telemetry import log
+from chassis.telemetry import carry, log
 from contracts.envelope import derived_id
 from contracts.orchestrator import OldestRun, Run, StartRun, StepStarted
 from contracts.problem import not_found
@@ -209,6 +209,9 @@ class RunStore:
             return error
         if isinstance(result, Ignored):
             return result
+        if old is None or (old.has_ended and not result.state.has_ended):
+            begun = replace(result.state, trace=carry().get("traceparent"))
+            result = replace(result, state=begun)
         said = self._outbox.rows(outgoing(result, move.org_id, move.at, move.actor, known.revision))
         if old is None:
             row = await self._insert(connection, move, result, said)
@@ -333,12 +336,12 @@ class RunStore:
             return ()
         return [(state_of(row), row["org_id"]) for row in rows]
 
-    async def with_room(self, batch: int) -> Sequence[tuple[UUID, UUID, str]]:
-        """Runs with steps for which there is room now: id, organisation's id, actor."""
+    async def with_room(self, batch: int) -> Sequence[tuple[UUID, UUID, str, str | None]]:
+        """Runs with steps for which there is room now: id, organisation's id, actor, trace."""
         most = {"max_syncs": self._slots.syncs, "max_builds": self._slots.builds}
         async with self._database.system() as connection:
             rows = await collect(_queries.runs_with_room(connection, batch=batch, **most))
-        return [(row["id"], row["org_id"], row["actor"]) for row in rows]
+        return [(row["id"], row["org_id"], row["actor"], row["trace"]) for row in rows]
 
     async def forget_received(self) -> None:
         """Drop inbox rows that no repeat can refer to any more."""

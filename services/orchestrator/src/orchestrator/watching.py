@@ -4,14 +4,16 @@ import asyncio
 from datetime import datetime
 from uuid import UUID
 
-from chassis.database import AWAY, Database, collect, queries
+from asyncpg import Record
+
+from chassis.database import AWAY, Connection, Database, collect, queries
 from chassis.errors import Reject, Retry
 from chassis.outbox import Outbox
-from chassis.telemetry import log
+from chassis.telemetry import about, continued, log
 from contracts.envelope import derived_id
 from orchestrator.admission import Admission
 from orchestrator.deadlines import Deadlines, overdue
-from orchestrator.domain import RunStalled, StepTimedOut
+from orchestrator.domain import RunStalled, RunState, StepTimedOut
 from orchestrator.scheduler import Clock
 from orchestrator.store import RunStore, state_of
 
@@ -82,31 +84,38 @@ class Watch:
             row = await _queries.lock_quiet_run(connection, run_id=run_id, now=now)
             if row is None:
                 return
-            state, repeats = state_of(row), row["repeats"]
-            late = overdue(state, now)
-            if late is not None and late.due_at is not None:
-                message = StepTimedOut(late.view.id, late.due_at)
-                message_id, repeats = derived_id(late.view.id, "timed_out"), 0
-                log.warning("step_timed_out", run_id=str(run_id), step_id=str(late.view.id))
-            else:
-                message, repeats = RunStalled(), repeats + 1
-                message_id = derived_id(run_id, "stalled", row["revision"])
-                log.info("run_stalled", run_id=str(run_id), repeats=repeats)
-            moved = await self._runs.apply_in(
-                connection,
-                run_id,
-                org_id,
-                message,
-                message_id=message_id,
-                at=now,
-                actor=state.trigger.actor,
-                now=now,
-                repeats=repeats,
-            )
-            if moved is None:
-                # The machine had nothing to say: not to come back at once.
-                later = now + self._deadlines.silence
-                await _queries.look_later(connection, run_id=run_id, look_at=later)
+            state = state_of(row)
+            with continued(state.trace, "orchestrator.watchdog"), about(org_id, state):
+                moved = await self._move(connection, state, org_id, row, now)
         self._outbox.wake()
         if moved is not None and moved.has_ended:
             self._admission.wake()
+
+    async def _move(
+        self, connection: Connection, state: RunState, org_id: UUID, row: Record, now: datetime
+    ) -> RunState | None:
+        run_id, late = state.run_id, overdue(state, now)
+        if late is not None and late.due_at is not None:
+            message, repeats = StepTimedOut(late.view.id, late.due_at), 0
+            message_id = derived_id(late.view.id, "timed_out")
+            log.warning("step_timed_out", step_id=str(late.view.id))
+        else:
+            message, repeats = RunStalled(), row["repeats"] + 1
+            message_id = derived_id(run_id, "stalled", row["revision"])
+            log.info("run_stalled", repeats=repeats)
+        moved = await self._runs.apply_in(
+            connection,
+            run_id,
+            org_id,
+            message,
+            message_id=message_id,
+            at=now,
+            actor=state.trigger.actor,
+            now=now,
+            repeats=repeats,
+        )
+        if moved is None:
+            # The machine had nothing to say: not to come back at once.
+            later = now + self._deadlines.silence
+            await _queries.look_later(connection, run_id=run_id, look_at=later)
+        return moved

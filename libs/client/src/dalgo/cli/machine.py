@@ -68,8 +68,11 @@ def status(data_dir: DataDir = None, as_json: Json = False) -> None:
             typer.echo("Dalgo Lite does not run here. `dalgo up` starts it.")
         if found.parts:
             output.table(
-                ("process", "ready", "port", "pid", "memory MB"),
-                [(p.name, p.ready, p.port, p.pid, p.memory_mb) for p in found.parts],
+                ("process", "ready", "port", "metrics", "pid", "memory MB"),
+                [
+                    (p.name, p.ready, p.port, p.metrics_port, p.pid, p.memory_mb)
+                    for p in found.parts
+                ],
             )
         for line in _needs_attention(standing, data_dir):
             typer.echo(line)

@@ -1,4 +1,4 @@
-"""Alive, ready, and numbers for Prometheus; no part of the API that people program against."""
+"""Alive and ready; no part of the API that people program against."""
 
 from chassis.health import Health
 from gateway.edge import Edge

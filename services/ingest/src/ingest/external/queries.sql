@@ -26,11 +26,11 @@ DELETE FROM announcements WHERE id IN (
         ))
 );
 
--- name: wait(step_id, org_id, source_id, run_id, table_name, after_seq, command, actor, seconds)^
+-- name: wait(step_id, org_id, source_id, run_id, table_name, after_seq, command, actor, trace, seconds)^
 -- The time runs from the first wait of a step on, however often it is taken up and laid down.
 INSERT INTO waiting_syncs AS wait (step_id, org_id, source_id, run_id, table_name, after_seq,
-    command, actor, deadline, resumed_at)
-VALUES (:step_id, :org_id, :source_id, :run_id, :table_name, :after_seq, :command, :actor,
+    command, actor, trace, deadline, resumed_at)
+VALUES (:step_id, :org_id, :source_id, :run_id, :table_name, :after_seq, :command, :actor, :trace,
     now() + make_interval(secs => :seconds::float8), CASE WHEN :seconds::float8 <= 0 THEN now() END)
 ON CONFLICT (step_id) DO UPDATE SET after_seq = excluded.after_seq,
     resumed_at = CASE WHEN wait.deadline <= now() THEN wait.resumed_at END
@@ -38,7 +38,7 @@ RETURNING since, deadline, deadline <= now() AS is_over;
 
 -- name: due()
 -- Of all organisations, each to one replica.
-SELECT wait.step_id, wait.org_id, wait.command, wait.actor, step.lease
+SELECT wait.step_id, wait.org_id, wait.command, wait.actor, wait.trace, step.lease
 FROM waiting_syncs AS wait JOIN sync_runs AS step USING (step_id)
 WHERE wait.resumed_at IS NULL
     AND step.outcome IS NULL

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from chassis.database import AWAY, Database, affected, collect, queries
 from chassis.outbox import Outbox, Outgoing
-from chassis.telemetry import log
+from chassis.telemetry import carry, log
 from contracts.envelope import derived_id
 from contracts.ingest import SyncSource
 
@@ -69,6 +69,7 @@ class Waiting:
                 after_seq=after_seq,
                 command=command.model_dump(mode="json"),
                 actor=actor,
+                trace=carry(),
                 seconds=patience.total_seconds(),
             )
         return Wait(**row)
@@ -114,6 +115,7 @@ class Waiting:
                         actor=row["actor"],
                         # A step that waits again has another lease by then.
                         id=derived_id(row["step_id"], "resumed", row["lease"]),
+                        trace=row["trace"],
                     )
                     for row in rows
                 ),
