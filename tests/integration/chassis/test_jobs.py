@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -20,6 +21,7 @@ from contracts.envelope import Meta, derived_id, envelop, new_id, to_body, to_he
 from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
 from contracts.orchestrator import RunCancelRequested
 from contracts.problem import Problem
+from contracts.shares import Slots
 
 Handler = Callable[[SyncSource, Meta], Awaitable[Sequence[Outgoing]]]
 
@@ -341,6 +343,105 @@ async def test_no_more_is_worked_on_at_once_than_there_are_slots(
     async with _running(jobs):
         await work.is_done()
     assert most == 2
+
+
+class Gated:
+    """A handler whose work begins, and ends when it is let."""
+
+    def __init__(self) -> None:
+        self.begun: list[UUID] = []
+        self._ends: dict[UUID, asyncio.Event] = {}
+
+    async def __call__(self, command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
+        self.begun.append(command.run_id)
+        await self._ends.setdefault(command.run_id, asyncio.Event()).wait()
+        return []
+
+    def end(self, *commands: SyncSource) -> None:
+        for command in commands:
+            self._ends.setdefault(command.run_id, asyncio.Event()).set()
+
+    async def has_begun(self, *commands: SyncSource) -> None:
+        async def all_of_them() -> bool:
+            return self.begun == [command.run_id for command in commands]
+
+        await eventually(all_of_them)
+
+
+SHARED = Slots("test", "", total=3, each=2, waiting=10)
+
+
+async def test_an_organisation_that_fills_its_share_leaves_a_slot_to_others(
+    replica, orchestrator: Bus, work, org_id: UUID
+) -> None:
+    gated, jobs = Gated(), replica()
+    jobs.handle(SyncSource, gated, share=SHARED)
+    first, second, third, fourth, other = (_command() for _ in range(5))
+    async with _running(jobs):
+        for command in (first, second, third, fourth):
+            await orchestrator.send(command, org_id=org_id)
+        await orchestrator.send(other, org_id=new_id())
+        await gated.has_begun(first, second, other)
+        # The slot of another is not one more of theirs; their own are, in their order.
+        gated.end(other)
+        gated.end(first)
+        await gated.has_begun(first, second, other, third)
+        gated.end(second, third, fourth)
+        await work.is_done()
+    assert gated.begun[-1] == fourth.run_id
+
+
+async def test_a_message_that_waits_for_its_turn_can_be_stopped_and_is_nobody_elses(
+    replica, orchestrator: Bus, work, org_id: UUID
+) -> None:
+    gated, jobs, elsewhere = Gated(), replica(), Gated()
+    asked = asyncio.Event()
+    first, waits, cancelled, other = (_command() for _ in range(4))
+
+    async def stop_asked(command: SyncSource, meta: Meta) -> bool:
+        if command == waits:
+            asked.set()
+        return command == cancelled
+
+    share = replace(SHARED, each=1)
+    jobs.handle(SyncSource, gated, share=share, key=lambda each: each.run_id, stop_asked=stop_asked)
+    async with _running(jobs):
+        for command in (first, waits, cancelled):
+            await orchestrator.send(command, org_id=org_id)
+        await orchestrator.send(other, org_id=new_id())
+        await gated.has_begun(first, other)
+        # It says to be alive, so that no other replica gets it.
+        await asyncio.wait_for(asked.wait(), work.consumer.ack_wait)
+        second = replica()
+        second.handle(SyncSource, elsewhere)
+        async with _running(second):
+            assert jobs.stop(waits.run_id) == 1
+            gated.end(first, other)
+            await work.is_done()
+    assert gated.begun == [first.run_id, other.run_id]
+    assert elsewhere.begun == []
+
+
+async def test_messages_past_those_that_may_wait_are_handed_back_for_a_while(
+    replica, orchestrator: Bus, work, org_id: UUID
+) -> None:
+    gated, jobs = Gated(), replica()
+    jobs.handle(SyncSource, gated, share=replace(SHARED, each=1, waiting=1))
+    first, waits, handed_back, other = (_command() for _ in range(4))
+    async with _running(jobs):
+        for command in (first, waits, handed_back):
+            await orchestrator.send(command, org_id=org_id)
+        await orchestrator.send(other, org_id=new_id())
+        await gated.has_begun(first, other)
+        gated.end(first, waits, handed_back, other)
+        await gated.has_begun(first, other, waits)
+
+        async def only_the_one_handed_back_is_left() -> bool:
+            return await work.stored() == 1
+
+        # It comes back after seconds.
+        await eventually(only_the_one_handed_back_is_left)
+    assert handed_back.run_id not in gated.begun
 
 
 async def test_a_service_that_leaves_a_consumer_unhandled_ends_loudly(replica) -> None:

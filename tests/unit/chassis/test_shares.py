@@ -156,6 +156,42 @@ async def test_who_waits_while_the_process_stops_is_told_so() -> None:
     assert work.began == ["a1"]
 
 
+async def test_a_turn_is_taken_at_once_and_given_back_once() -> None:
+    share = Share(Slots("test", "", 1, 1, 1))
+    first, second = share.enter(A), share.enter(A)
+    with pytest.raises(ProblemError):
+        share.enter(A)
+    first.close()
+    first.close()
+    await second.wait()
+    third = share.enter(A)
+    third.close()
+    second.close()
+    async with share.slot(A):
+        """Neither the slot nor the place in the queue was lost."""
+
+
+async def test_a_vacancy_is_there_until_all_slots_are_held() -> None:
+    share = Share(Slots("test", "", 2, 1, 5))
+    turns = [share.enter(A), share.enter(A)]
+    await share.vacancy()
+    turns.append(share.enter(B))
+    waits = asyncio.ensure_future(share.vacancy())
+    await Work.settle()
+    turns[0].close()
+    await Work.settle()
+    assert not waits.done(), "the one that waited has the slot"
+    turns[2].close()
+    await waits
+    turns[1].close()
+
+
+def test_a_total_that_a_setting_gives_leaves_a_slot_to_others() -> None:
+    slots = Slots("test", "", 3, 2, 5)
+    sizes = [(each.total, each.each) for each in map(slots.resized, (8, 2, 1))]
+    assert sizes == [(8, 7), (2, 1), (1, 1)]
+
+
 def test_a_share_that_gives_nobody_anything_cannot_be_declared() -> None:
     with pytest.raises(ValueError, match="idle"):
         Slots("idle", "", total=1, each=2, waiting=0)

@@ -1,9 +1,11 @@
 """The one loop for every durable message.
 
-Take a slot, fetch one, keep saying `in progress`, run the handler (which commits), publish the
-outcome, acknowledge. A crash anywhere repeats the message; handlers are therefore idempotent and
-say their outcome again under the same message id. FastStream's own JetStream subscribers are not
-used for this: they terminate a message on any exception, and may run one twice at once.
+Wait for a free slot, fetch one, keep saying `in progress`, run the handler (which commits), publish
+the outcome, acknowledge. A message whose organisation has used up its share of the slots waits here
+for its turn, and the next is fetched. A crash anywhere repeats the message; handlers are therefore
+idempotent and say their outcome again under the same message id. FastStream's own JetStream
+subscribers are not used for this: they terminate a message on any exception, and may run one twice
+at once.
 """
 
 import asyncio
@@ -12,6 +14,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
+from uuid import UUID
 
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -23,10 +26,12 @@ from chassis.crash_points import reached
 from chassis.database import AWAY, Database
 from chassis.errors import Reject, Retry
 from chassis.outbox import Outgoing
+from chassis.shares import Share, Turn
 from chassis.telemetry import log, received
 from contracts.envelope import MalformedMessage, Meta, derived_id, from_body, from_headers
 from contracts.message import Command, Event, lookup
 from contracts.problem import ProblemError
+from contracts.shares import Slots
 from contracts.streams import Consumer, service
 
 M = TypeVar("M", bound=Command | Event)
@@ -41,6 +46,11 @@ _FETCH = 5.0
 """Seconds; a request to pull dies with the server that leads the consumer, and nobody says so."""
 _ATTEMPTS = 12
 """Deliveries after which a message is given up; with the backoff below about five minutes."""
+_COME_BACK = 15.0
+"""Seconds until a message comes again for which there was no place among those that wait."""
+_MAY_WAIT = 200
+"""Messages of one organisation that wait in a replica, where none says otherwise: far fewer than a
+consumer hands out at once (`Consumer.max_ack_pending`), so that all have room for theirs."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class Registration(Generic[M]):
 
     kind: type[M]
     handle: Handler[M]
-    slots: int
+    slots: Slots
     on_dead: OnDead[M] | None
     key: Callable[[M], object] | None
     stop_asked: Callable[[M, Meta], Awaitable[bool]] | None
@@ -77,17 +87,21 @@ class Jobs:
         handler: Handler[M],
         *,
         slots: int = 8,
+        share: Slots | None = None,
         on_dead: OnDead[M] | None = None,
         key: Callable[[M], object] | None = None,
         stop_asked: Callable[[M, Meta], Awaitable[bool]] | None = None,
     ) -> None:
         """Handle a class of command or event, at most `slots` of its consumer at once.
 
+        With a `share` (which says how many slots there are) an organisation takes its part of them
+        and no more: its further messages wait for a turn, stoppable like running work.
         `key` makes running work stoppable (`stop`); `stop_asked` is asked at every heartbeat, for
         a stop that was said while this replica did not listen.
         """
+        of_all = Slots(kind.type_name(), "", total=slots, each=slots, waiting=_MAY_WAIT)
         self._registered[kind.type_name()] = Registration(
-            kind, handler, slots, on_dead, key, stop_asked
+            kind, handler, share or of_all, on_dead, key, stop_asked
         )
 
     def stop(self, key: object) -> int:
@@ -118,13 +132,13 @@ class Jobs:
                 group.create_task(self._pull(consumer))
 
     async def _pull(self, consumer: Consumer) -> None:
-        slots = asyncio.Semaphore(self._slots(consumer))
+        share = Share(self._slots(consumer), consumer.name, longest_wait=None)
         tasks: set[asyncio.Task[None]] = set()
         subscription: JetStreamContext.PullSubscription | None = None
         try:
             while True:
                 leave_if_cancelled()
-                await slots.acquire()
+                await share.vacancy()
                 try:
                     if subscription is None:
                         subscription = await self._bus.jetstream.pull_subscribe_bind(
@@ -136,28 +150,33 @@ class Jobs:
                         (message,) = await subscription.fetch(1, timeout=_FETCH)
                 except TimeoutError:
                     # Nothing to do, another connection, or nobody there any more: asking tells.
-                    slots.release()
                     self._alive[consumer.name] = await self._is_there(subscription)
                     continue
                 except (NatsError, OSError) as error:
-                    slots.release()
                     self._alive[consumer.name] = False
                     log.warning("consumer_lost", consumer=consumer.name, error=repr(error))
                     subscription = await self._leave(subscription)
                     await asyncio.sleep(0.5)
                     continue
                 self._alive[consumer.name] = True
-                task = asyncio.create_task(self._work(message, consumer))
+                try:
+                    turn = share.enter(_organization(message))
+                except ProblemError:
+                    # As many of its organisation wait as may: what is behind it has its turn.
+                    with contextlib.suppress(NatsError, OSError):
+                        await message.nak(delay=_COME_BACK)
+                    continue
+                task = asyncio.create_task(self._work(message, consumer, turn))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
-                task.add_done_callback(lambda _: slots.release())
+                task.add_done_callback(lambda _, turn=turn: turn.close())
         finally:
             await self._leave(subscription)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _slots(self, consumer: Consumer) -> int:
+    def _slots(self, consumer: Consumer) -> Slots:
         subjects = set(consumer.subjects)
         slots = [
             registration.slots
@@ -171,7 +190,7 @@ class Jobs:
         ]
         if not slots:
             raise RuntimeError(f"nobody handles the messages of {consumer.name}")
-        return min(slots)
+        return min(slots, key=lambda each: each.total)
 
     async def _is_there(self, subscription: JetStreamContext.PullSubscription | None) -> bool:
         try:
@@ -188,7 +207,7 @@ class Jobs:
             with contextlib.suppress(NatsError, OSError):
                 await subscription.unsubscribe()
 
-    async def _work(self, message: Msg, consumer: Consumer) -> None:
+    async def _work(self, message: Msg, consumer: Consumer, turn: Turn) -> None:
         """One message from fetch to acknowledgement; never raises but when cancelled."""
         reached("job.fetched")
         try:
@@ -202,12 +221,18 @@ class Jobs:
             await self._bury(message, consumer, str(error), None, None, None)
             return
         with received(meta.type, message.headers, SpanKind.CONSUMER):
-            await self._attempt(message, consumer, registration, body, meta)
+            await self._attempt(message, consumer, registration, body, meta, turn)
 
     async def _attempt(
-        self, message: Msg, consumer: Consumer, registration: Registration[M], body: M, meta: Meta
+        self,
+        message: Msg,
+        consumer: Consumer,
+        registration: Registration[M],
+        body: M,
+        meta: Meta,
+        turn: Turn,
     ) -> None:
-        task = asyncio.create_task(self._outcome(registration, body, meta))
+        task = asyncio.create_task(self._outcome(registration, body, meta, turn))
         self._running[task] = registration.key(body) if registration.key else None
         # Most work is done before the first beat, and pays for no task.
         hearts: list[asyncio.Task[None]] = []
@@ -246,7 +271,10 @@ class Jobs:
             self._running.pop(task, None)
             self._stopped.discard(task)
 
-    async def _outcome(self, registration: Registration[M], body: M, meta: Meta) -> None:
+    async def _outcome(
+        self, registration: Registration[M], body: M, meta: Meta, turn: Turn
+    ) -> None:
+        await turn.wait()
         said = await registration.handle(body, meta)
         reached("job.committed")
         await self._say(said)
@@ -345,6 +373,14 @@ class Jobs:
         except Exception:
             # Nothing is lost: unacknowledged, the message comes back after ack_wait.
             log.exception("burial_failed", subject=message.subject)
+
+
+def _organization(message: Msg) -> UUID | None:
+    """Whose share a message takes of; one that names nobody is refused once it is parsed."""
+    try:
+        return UUID((message.headers or {})["ce-orgid"])
+    except (KeyError, ValueError):
+        return None
 
 
 def leave_if_cancelled() -> None:

@@ -41,8 +41,9 @@ class Share:
         name = name or slots.name
         self._held: Counter[UUID | None] = Counter()
         self._queues: OrderedDict[UUID | None, deque[asyncio.Future[None]]] = OrderedDict()
+        self._vacant = asyncio.Event()
         self._used = _USED.labels(name)
-        self._waiting = _WAITING.labels(name)
+        self.waiting = _WAITING.labels(name)
         self._refused = _REFUSED.labels(name)
 
     @asynccontextmanager
@@ -51,47 +52,42 @@ class Share:
 
         Raises problems: 429 past the share or the longest wait, 503 when the process stops.
         """
-        await self._acquire(org_id)
+        turn = self.enter(org_id)
         try:
+            await turn.wait()
             yield
         finally:
-            self._release(org_id)
+            turn.close()
+
+    def enter(self, org_id: UUID | None) -> "Turn":
+        """Take a slot or a place in the queue for one, at once; its `close` gives back either.
+
+        Raises the problem 429 when as many wait as may.
+        """
+        # Whoever could be served has been: a free slot means that nobody eligible waits.
+        if self._is_free_for(org_id):
+            self._hold(org_id)
+            return Turn(self, org_id, None)
+        if len(self._queues.get(org_id, ())) >= self.slots.waiting:
+            raise self.refusal(org_id)
+        granted = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(org_id, deque()).append(granted)
+        return Turn(self, org_id, granted)
+
+    async def vacancy(self) -> None:
+        """Wait until a slot is free; which organisations may have it is another matter."""
+        while self._held.total() >= self.slots.total:
+            await self._vacant.wait()
 
     def close(self) -> None:
         """Refuse those that wait; slots that are held stay so until their blocks end."""
         for queue in self._queues.values():
             for turn in queue:
-                if not turn.done():
-                    turn.set_exception(_stopping())
+                turn.set_exception(_stopping())
+        self._queues.clear()
 
-    async def _acquire(self, org_id: UUID | None) -> None:
-        # Whoever could be served has been: a free slot means that nobody eligible waits.
-        if self._is_free_for(org_id):
-            self._hold(org_id)
-            return
-        queue = self._queues.setdefault(org_id, deque())
-        if len(queue) >= self.slots.waiting:
-            raise self._refusal(org_id)
-        turn = asyncio.get_running_loop().create_future()
-        queue.append(turn)
-        self._waiting.inc()
-        try:
-            # Shielded, so that a slot which comes as the wait ends is seen here, and given back.
-            # Not wait_for: Python 3.11's loses a cancellation that meets the slot.
-            async with asyncio.timeout(self.longest_wait):
-                await asyncio.shield(turn)
-        except BaseException as error:
-            if turn.done() and turn.exception() is None:
-                self._release(org_id)
-            else:
-                self._leave(org_id, turn)
-            if isinstance(error, TimeoutError):
-                raise self._refusal(org_id) from error
-            raise
-        finally:
-            self._waiting.dec()
-
-    def _refusal(self, org_id: UUID | None) -> ProblemError:
+    def refusal(self, org_id: UUID | None) -> ProblemError:
+        """The problem of an organisation that has used up its share."""
         self._refused.inc()
         return problem(
             429,
@@ -109,6 +105,15 @@ class Share:
     def _hold(self, org_id: UUID | None) -> None:
         self._held[org_id] += 1
         self._used.inc()
+        if self._held.total() >= self.slots.total:
+            self._vacant.clear()
+
+    def leave(self, org_id: UUID | None, granted: "asyncio.Future[None] | None") -> None:
+        """Give back a slot, or the place in the queue for one; for `Turn` alone."""
+        if granted is None or (granted.done() and granted.exception() is None):
+            self._release(org_id)
+        else:
+            self._leave(org_id, granted)
 
     def _release(self, org_id: UUID | None) -> None:
         self._held[org_id] -= 1
@@ -125,12 +130,49 @@ class Share:
                     del self._queues[waiting]
                 self._hold(waiting)
                 turn.set_result(None)
+        if self._held.total() < self.slots.total:
+            self._vacant.set()
 
     def _leave(self, org_id: UUID | None, turn: asyncio.Future[None]) -> None:
-        queue = self._queues[org_id]
-        queue.remove(turn)
-        if not queue:
-            del self._queues[org_id]
+        queue = self._queues.get(org_id, deque())
+        if turn in queue:
+            queue.remove(turn)
+            if not queue:
+                del self._queues[org_id]
+
+
+class Turn:
+    """A slot of a share, or a place in the queue for one, until it is closed."""
+
+    def __init__(
+        self, share: Share, org_id: UUID | None, granted: "asyncio.Future[None] | None"
+    ) -> None:
+        self._share = share
+        self._org_id = org_id
+        self._granted = granted
+        self._is_closed = False
+
+    async def wait(self) -> None:
+        """Wait for the slot; raises as `Share.slot` does."""
+        if self._granted is None:
+            return
+        self._share.waiting.inc()
+        try:
+            # Shielded, so that a slot which comes as the wait ends is seen by `close`.
+            # Not wait_for: Python 3.11's loses a cancellation that meets the slot.
+            async with asyncio.timeout(self._share.longest_wait):
+                await asyncio.shield(self._granted)
+        except TimeoutError as error:
+            self.close()
+            raise self._share.refusal(self._org_id) from error
+        finally:
+            self._share.waiting.dec()
+
+    def close(self) -> None:
+        """Give back the slot or the place; a second time does nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._share.leave(self._org_id, self._granted)
 
 
 def _stopping() -> ProblemError:

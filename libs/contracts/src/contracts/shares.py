@@ -1,6 +1,6 @@
 """What organisations share, and the share that each of them has: one list for all services."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -21,6 +21,10 @@ class Slots:
     def __post_init__(self) -> None:
         if not 0 < self.each <= self.total or self.waiting < 0:
             raise ValueError(f"{self.name}: {self.each} of {self.total} slots, {self.waiting}")
+
+    def resized(self, total: int) -> "Slots":
+        """As many slots as a setting says, of which one stays out of each organisation's reach."""
+        return replace(self, total=total, each=max(1, total - 1))
 
 
 @dataclass(frozen=True)
