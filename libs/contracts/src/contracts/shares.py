@@ -23,8 +23,8 @@ class Slots:
             raise ValueError(f"{self.name}: {self.each} of {self.total} slots, {self.waiting}")
 
     def resized(self, total: int) -> "Slots":
-        """As many slots as a setting says, of which one stays out of each organisation's reach."""
-        return replace(self, total=total, each=max(1, total - 1))
+        """As many slots as a setting says; as many as before stay out of each organisation's reach."""
+        return replace(self, total=total, each=max(1, total - (self.total - self.each)))
 
 
 @dataclass(frozen=True)
@@ -58,5 +58,37 @@ REQUESTS = Slots(
 )
 """Of every class of request that names no other share."""
 
-SHARES: tuple[Slots | Rate | Cap, ...] = (REQUESTS,)
+READS = Slots(
+    "reads",
+    "files that a replica of ingest looks into at once while people wait",
+    total=4,
+    each=2,
+    waiting=20,
+)
+"""Previews of uploads, and what is read of them when a source is made or changed."""
+
+OUTSIDE_READS = Slots(
+    "outside_reads",
+    "forms and spreadsheets on other servers that a replica of ingest looks into at once while "
+    "people wait",
+    total=8,
+    each=2,
+    waiting=20,
+)
+"""Apart from files: a slow server holds a slot for as long as a look may take (ADR 0025)."""
+
+SYNCS = Slots(
+    "syncs",
+    "syncs that a replica of ingest works on at once",
+    total=3,
+    each=2,
+    waiting=200,
+)
+
+SHARES: tuple[Slots | Rate | Cap, ...] = (
+    REQUESTS,
+    READS,
+    OUTSIDE_READS,
+    SYNCS,
+)
 """Every share, as docs/architecture.md lists them."""
