@@ -6,12 +6,13 @@ query finds, answers as strings under the question's path, unanswered questions 
 as lists, edits that leave `_id` and `_submission_time` alone, deletions without a trace.
 """
 
+import asyncio
 import json
 import socket
 import threading
 import uuid
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,7 +21,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 TOKEN = "3f1c0b7a9d5e4c2f8a6b1d0e9f7c5a3b2d4e6f80"
@@ -66,6 +67,8 @@ class KoboServer:
         self.faults: deque[Fault | None] = deque()
         self.calls: list[str] = []
         """Path and query of every call, in order."""
+        self.is_slow = False
+        """Whether answers come as a byte now and then, and never end."""
         self.hidden: set[int] = set()
         """Submissions that are counted and not given, as when a database lags behind."""
         self._next_id = 1000
@@ -155,6 +158,8 @@ class KoboServer:
     async def _list(self, request: Request) -> Response:
         if refusal := self._refusal(request):
             return refusal
+        if self.is_slow:
+            return StreamingResponse(self._drip())
         found = [asset for asset in self.assets.values() if asset.shared]
         kind = request.query_params.get("q", "").partition("asset_type:")[2]
         if kind:
@@ -168,14 +173,23 @@ class KoboServer:
     async def _asset(self, request: Request) -> Response:
         if refusal := self._refusal(request):
             return refusal
+        if self.is_slow:
+            return StreamingResponse(self._drip())
         asset = self._found(request)
         if asset is None:
             return _not_found()
         return JSONResponse(self._described(asset) | {"content": asset.content})
 
+    async def _drip(self) -> AsyncIterator[bytes]:
+        while self.is_slow:
+            yield b" "
+            await asyncio.sleep(0.2)
+
     async def _data(self, request: Request) -> Response:
         if refusal := self._refusal(request):
             return refusal
+        if self.is_slow:
+            return StreamingResponse(self._drip())
         asset = self._found(request)
         if asset is None:
             return _not_found()
@@ -243,6 +257,7 @@ def running() -> Iterator[KoboServer]:
         try:
             yield kobo
         finally:
+            kobo.is_slow = False
             server.should_exit = True
             thread.join(10)
 

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from chassis.answers import Answers
 from chassis.settings import BusSettings
 from chassis.testing import eventually
+from chassis.withdrawals import undivided
 from contracts.envelope import Meta, derived_id, envelop, to_body, to_headers
 from contracts.message import Answer, Part
 from contracts.problem import ProblemError
@@ -123,3 +124,25 @@ async def test_what_is_not_withdrawable_is_done_to_its_end(start, connect_bus, o
     await asyncio.wait([asking])
     replica.go.set()
     await replica.has_ended("done")
+
+
+async def test_a_part_that_is_done_to_its_end_is_not_cut_by_a_withdrawal():
+    begun, go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def save() -> str:
+        begun.set()
+        await go.wait()
+        ended.set()
+        return "saved"
+
+    asked = asyncio.create_task(undivided(save()))
+    await begun.wait()
+    for _ in range(3):
+        asked.cancel()
+        await asyncio.sleep(0)
+    assert not asked.done()
+    go.set()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    assert ended.is_set()
+    assert await undivided(save()) == "saved"

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from ingest.connectors import BadSource, Unavailable
-from ingest.jobs import InspectJob
+from ingest.dialect import CsvOptions
+from ingest.jobs import InspectJob, Limits
 from ingest.pool import WorkerPool
 from ingest.scratch import scratch
 
@@ -88,6 +89,26 @@ async def test_a_worker_that_aborts_for_want_of_memory_is_not_tried_again(endles
         with pytest.raises(BadSource) as caught:
             await task
         assert caught.value.code == "too_large"
+
+
+async def test_a_job_that_is_not_over_in_time_is_killed(endless):
+    async with WorkerPool(spares=0, limits=Limits(computing=60, waiting=1.0)) as pool:
+        task = await started(pool, endless)
+        (worker,) = workers()
+        with pytest.raises(BadSource) as caught:
+            await task
+        assert caught.value.code == "too_slow"
+        assert not worker.is_running()
+
+
+async def test_a_job_that_computes_longer_than_it_may_is_killed():
+    # The first bytes of a file that never ends, whatever is looked for in it.
+    job = InspectJob(path=Path("/dev/zero"), options=CsvOptions(encoding="utf-8", delimiter=","))
+    async with WorkerPool(spares=0, limits=Limits(computing=1, waiting=None)) as pool:
+        with pytest.raises(BadSource) as caught:
+            await pool.inspect(job)
+        assert caught.value.code == "too_slow"
+        assert workers() == []
 
 
 async def test_a_spare_that_died_while_waiting_is_replaced(tmp_path):

@@ -1,19 +1,23 @@
-"""Calls to addresses that users give: https to public addresses only, at every hop."""
+"""Calls to addresses that users give: https to public addresses only, at every hop, and bounded."""
 
-import socket
 import ssl
 import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any
 
 import httpcore
 import httpx
 from typing_extensions import override
 
+from chassis.call_deadlines import BoundedStream, Deadline, resolved
+
 _NAT64 = IPv6Network("64:ff9b::/96")
 _LIMITS = httpx.Limits(max_connections=4, max_keepalive_connections=2)
 MAX_REDIRECTS = 5
+TOTAL = 120.0
+"""Seconds for one call, with its redirects and all of its body."""
 
 
 class Refused(Exception):
@@ -25,7 +29,12 @@ class Refused(Exception):
 
 
 def client(
-    allowed: Collection[str] = (), timeout: float = 60.0, verify: ssl.SSLContext | bool = True
+    allowed: Collection[str] = (),
+    timeout: float = 60.0,
+    verify: ssl.SSLContext | bool = True,
+    *,
+    total: float = TOTAL,
+    overall: float | None = None,
 ) -> httpx.Client:
     """A client that calls nothing inside our own network. Raises Refused from any request.
 
@@ -33,13 +42,16 @@ def client(
     connection, and the connection goes to an address that was looked at: an answer that changes
     between the look and the call gains nothing. Proxies and `.netrc` of the environment are left
     alone. `allowed` are origins (`http://127.0.0.1:8080`) that are exempt, an operator's word.
+
+    `timeout` bounds the server's silence, `total` one call from the name's resolution to the last
+    byte of the body, redirects included, and `overall` all calls of the client, each in seconds.
+    Past the last two a call raises TooSlow. It makes one call at a time.
     """
-    return httpx.Client(
-        transport=_Guarded(frozenset(map(_origin, map(httpx.URL, allowed))), verify),
-        timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
-        follow_redirects=True,
-        max_redirects=MAX_REDIRECTS,
-        trust_env=False,
+    return _Client(
+        Deadline(total, overall),
+        frozenset(map(_origin, map(httpx.URL, allowed))),
+        verify,
+        timeout,
     )
 
 
@@ -72,11 +84,40 @@ def _wrapped(ip: IPv4Address | IPv6Address) -> Iterable[IPv4Address]:
         yield from ip.teredo
 
 
+class _Client(httpx.Client):
+    """Begins the deadline with every call, and says when it was what ended one."""
+
+    def __init__(
+        self,
+        deadline: Deadline,
+        allowed: frozenset[tuple[str, str, int]],
+        verify: ssl.SSLContext | bool,
+        timeout: float,
+    ) -> None:
+        super().__init__(
+            transport=_Guarded(allowed, verify, deadline),
+            timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
+            follow_redirects=True,
+            max_redirects=MAX_REDIRECTS,
+            trust_env=False,
+        )
+        self._deadline = deadline
+
+    @override
+    def send(self, request: httpx.Request, **more: Any) -> httpx.Response:
+        """Send it; raises Refused and TooSlow."""
+        self._deadline.begin()
+        return super().send(request, **more)
+
+
 class _Guarded(httpx.HTTPTransport):
     """Looks at every request, redirected ones too, before it leaves."""
 
     def __init__(
-        self, allowed: frozenset[tuple[str, str, int]], verify: ssl.SSLContext | bool
+        self,
+        allowed: frozenset[tuple[str, str, int]],
+        verify: ssl.SSLContext | bool,
+        deadline: Deadline,
     ) -> None:
         super().__init__(verify=verify, trust_env=False, limits=_LIMITS)
         self._pool.close()
@@ -84,7 +125,7 @@ class _Guarded(httpx.HTTPTransport):
             ssl_context=httpx.create_ssl_context(verify=verify, trust_env=False),
             max_connections=_LIMITS.max_connections,
             max_keepalive_connections=_LIMITS.max_keepalive_connections,
-            network_backend=_Checked({(host, port) for _, host, port in allowed}),
+            network_backend=_Checked({(host, port) for _, host, port in allowed}, deadline),
         )
         self._allowed = allowed
 
@@ -98,14 +139,21 @@ class _Guarded(httpx.HTTPTransport):
             raise Refused("The address holds a user name or password: leave them out.")
         if url.scheme != "https" and _origin(url) not in self._allowed:
             raise Refused(f"'{_shown(url)}' is not encrypted. Use an address with https://.")
-        return super().handle_request(request)
+        response = super().handle_request(request)
+        if not response.has_redirect_location:
+            return response
+        # httpx reads the body of a redirect as a whole, however large; nobody looks at it.
+        response.close()
+        kept = {"Location": response.headers["Location"]}
+        return httpx.Response(response.status_code, headers=kept)
 
 
 class _Checked(httpcore.NetworkBackend):
     """Resolves a name once and connects to what it found there, if all of that is public."""
 
-    def __init__(self, allowed: Collection[tuple[str, int]]) -> None:
+    def __init__(self, allowed: Collection[tuple[str, int]], deadline: Deadline) -> None:
         self._allowed = allowed
+        self._deadline = deadline
         self._sockets = httpcore.SyncBackend()
 
     @override
@@ -117,19 +165,31 @@ class _Checked(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        addresses = _resolved(host, port)
-        if (host, port) not in self._allowed and not all(map(is_public, addresses)):
-            raise Refused(
-                f"'{host}' lies inside a private network. Only public addresses may be called."
-            )
-        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._deadline.step(timeout) as seconds:
+            until = time.monotonic() + seconds
+            addresses = resolved(host, port, seconds)
+            if (host, port) not in self._allowed and not all(map(is_public, addresses)):
+                raise Refused(
+                    f"'{host}' lies inside a private network. Only public addresses may be called."
+                )
+            stream = self._connected(addresses, port, until, local_address, socket_options)
+        return BoundedStream(stream, self._deadline)
+
+    def _connected(
+        self,
+        addresses: list[str],
+        port: int,
+        until: float,
+        local_address: str | None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
+    ) -> httpcore.NetworkStream:
         for address in addresses[:-1]:
             with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
                 return self._sockets.connect_tcp(
-                    address, port, _left(deadline), local_address, socket_options
+                    address, port, _left(until), local_address, socket_options
                 )
         return self._sockets.connect_tcp(
-            addresses[-1], port, _left(deadline), local_address, socket_options
+            addresses[-1], port, _left(until), local_address, socket_options
         )
 
     @override
@@ -138,16 +198,8 @@ class _Checked(httpcore.NetworkBackend):
         self._sockets.sleep(seconds)
 
 
-def _resolved(host: str, port: int) -> list[str]:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise httpcore.ConnectError(f"The server '{host}' was not found.") from error
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.1, deadline - time.monotonic())
+def _left(until: float) -> float:
+    return max(0.1, until - time.monotonic())
 
 
 def _port(url: httpx.URL) -> int:

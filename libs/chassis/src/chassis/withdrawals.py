@@ -1,8 +1,9 @@
 """Ending the work on requests whose asker has left."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -48,3 +49,17 @@ class Withdrawals:
             raise problem(499, "withdrawn", "Whoever asked has left.") from error
         finally:
             del self._open[key]
+
+
+async def undivided(work: Coroutine[Any, Any, T]) -> T:
+    """Do a part of a request's work to its end, whether or not the request is withdrawn meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.info("withdrawn_request_failed", error=str(error) or repr(error))
+        raise

@@ -1,7 +1,7 @@
 """What ingest owns: uploads, sources and their syncs."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -10,6 +10,7 @@ from contracts.drift import SchemaChange
 from contracts.message import Command, Done, Event, Part, Request, Secret
 from contracts.outside import LandingTable
 from contracts.problem import Problem
+from contracts.shares import OUTSIDE_READS, Slots
 from contracts.tables import Column, LoaderLogin, Notice, TableVersion
 from contracts.text import MAX_COUNT, Address, ColumnName, Count, ShortText
 from recipe.tables import ColumnType
@@ -188,6 +189,8 @@ class SourceList(Part):
 class CreateSource(Request[Source], _Typed):
     """Read the source's columns, reserve the display name, keep the source."""
 
+    withdrawable: ClassVar[bool] = True
+
     source_id: UUID
     name: str
 
@@ -208,6 +211,8 @@ class ListSources(Request[SourceList]):
 class UpdateSource(Request[Source]):
     """Rename a source or change how it is read; None leaves a field as it is."""
 
+    withdrawable: ClassVar[bool] = True
+
     source_id: UUID
     if_revision: int | None = None
     name: str | None = None
@@ -217,6 +222,8 @@ class UpdateSource(Request[Source]):
 
 class AddUpload(Request[Source]):
     """Give a source a further file, which its mode says what to do with; twice is once."""
+
+    withdrawable: ClassVar[bool] = True
 
     source_id: UUID
     upload_id: UUID
@@ -310,6 +317,8 @@ class SourcePreview(Part):
 class PreviewSource(Request[SourcePreview], _Typed):
     """Read the first rows and the columns of a source; nothing is saved."""
 
+    withdrawable: ClassVar[bool] = True
+
     source_id: UUID | None = None
     """A source whose secrets are used where the config has none."""
     limit: int = Field(default=50, ge=1, le=500)
@@ -333,6 +342,9 @@ class Forms(Part):
 
 class ListForms(Request[Forms]):
     """Which forms an account on a KoboToolbox server may read; nothing is saved."""
+
+    withdrawable: ClassVar[bool] = True
+    share: ClassVar[Slots] = OUTSIDE_READS
 
     server_url: Address
     api_token: Secret | None = None
@@ -413,6 +425,9 @@ class SheetList(Part):
 
 class ListSheets(Request[SheetList]):
     """Which tabs a spreadsheet has; nothing is saved."""
+
+    withdrawable: ClassVar[bool] = True
+    share: ClassVar[Slots] = OUTSIDE_READS
 
     spreadsheet: Address
     """Its id, or its address."""

@@ -28,8 +28,8 @@ class Slots:
             raise ValueError(f"{self.name}: {self.each} of {self.total} slots, {self.waiting}")
 
     def resized(self, total: int) -> "Slots":
-        """As many slots as a setting says, of which one stays out of each organisation's reach."""
-        return replace(self, total=total, each=max(1, total - 1))
+        """As many slots as a setting says; as many as before stay out of each organisation's reach."""
+        return replace(self, total=total, each=max(1, total - (self.total - self.each)))
 
 
 @dataclass(frozen=True)
@@ -193,6 +193,33 @@ TEMP_BYTES = Cap(
     "bytes",
 )
 MERGE_TIME = Cap("merge_time", "time of the statement that merges files into a table", 3600, "s")
+
+READS = Slots(
+    "reads",
+    "files that a replica of ingest looks into at once while people wait",
+    total=4,
+    each=2,
+    waiting=20,
+)
+"""Previews of uploads, and what is read of them when a source is made or changed."""
+
+OUTSIDE_READS = Slots(
+    "outside_reads",
+    "forms and spreadsheets on other servers that a replica of ingest looks into at once while "
+    "people wait",
+    total=8,
+    each=2,
+    waiting=20,
+)
+"""Apart from files: a slow server holds a slot for as long as a look may take (ADR 0025)."""
+
+SYNCS = Slots(
+    "syncs",
+    "syncs that a replica of ingest works on at once",
+    total=3,
+    each=2,
+    waiting=200,
+)
 
 SHARES: tuple[Slots | Rate | Backoff | Cap, ...] = tuple(
     each for each in tuple(globals().values()) if isinstance(each, Slots | Rate | Backoff | Cap)

@@ -28,6 +28,7 @@ from contracts.ingest import (
     UpdateSource,
 )
 from contracts.orchestrator import RunCancelRequested, RunsForgotten
+from contracts.shares import SYNCS
 from contracts.transform import RunPublished
 from ingest.catalogue import Catalogue
 from ingest.changes import Changes
@@ -43,6 +44,7 @@ from ingest.guarding import Guard
 from ingest.handlers import Handlers
 from ingest.letting_go import LettingGo
 from ingest.loaders import Loaders
+from ingest.looking import Looking
 from ingest.pool import WorkerPool
 from ingest.readers.external import ExternalReader
 from ingest.readers.kobo import KoboReader
@@ -106,9 +108,9 @@ async def build(service: Service[Settings]) -> None:
         catalogue,
         remover,
         objects,
-        settings.max_reads,
+        Looking(service.shares, settings),
     )
-    form_handlers = FormHandlers(store, kobo, settings.max_reads)
+    form_handlers = FormHandlers(store, kobo)
     changes = Changes(service.database)
     deciding = Deciding(store, changes)
     guard = Guard(service.bus, changes)
@@ -141,7 +143,7 @@ async def build(service: Service[Settings]) -> None:
     service.jobs.handle(
         SyncSource,
         syncer.sync_source,
-        slots=settings.max_syncs,
+        share=SYNCS.resized(settings.max_syncs),
         on_dead=syncer.give_up,
         key=lambda command: (command.run_id, command.attempt),
         stop_asked=syncer.is_cancelled,

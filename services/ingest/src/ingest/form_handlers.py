@@ -1,7 +1,5 @@
 """What ingest answers about forms that are no sources yet."""
 
-import asyncio
-
 from contracts.envelope import Meta
 from contracts.ingest import Forms, KoboConfig, ListForms
 from ingest.domain import organization_of
@@ -13,11 +11,9 @@ from ingest.store import Store
 class FormHandlers:
     """Requests about KoboToolbox alone."""
 
-    def __init__(self, store: Store, reader: KoboReader, max_reads: int) -> None:
-        """`max_reads`: accounts that are asked at once; each takes a process."""
+    def __init__(self, store: Store, reader: KoboReader) -> None:
         self._store = store
         self._reader = reader
-        self._reading = asyncio.Semaphore(max_reads)
 
     async def list_forms(self, request: ListForms, meta: Meta) -> Forms:
         """ListForms."""
@@ -29,5 +25,4 @@ class FormHandlers:
             assert isinstance(opened, KoboConfig)
             token = opened.api_token
         with in_words():
-            async with self._reading:
-                return Forms(forms=await self._reader.forms(request.server_url, token))
+            return Forms(forms=await self._reader.forms(request.server_url, token))

@@ -1,8 +1,6 @@
 """Handlers of ingest, named for their messages."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -15,6 +13,7 @@ from chassis.jobs import Jobs
 from chassis.objects import Objects
 from chassis.outbox import Outgoing
 from chassis.telemetry import log
+from chassis.withdrawals import undivided
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, new_id
 from contracts.ingest import (
     AddUpload,
@@ -34,6 +33,7 @@ from contracts.ingest import (
     SourceList,
     SourcePreview,
     SourcesPlan,
+    SourceTable,
     StoredRejects,
     UpdateSource,
     Upload,
@@ -41,16 +41,18 @@ from contracts.ingest import (
 from contracts.message import Done
 from contracts.orchestrator import RunCancelRequested
 from contracts.problem import ProblemError, problem
+from contracts.tables import Notice
 from contracts.transform import EnsureOrganization, GetTable
 from ingest import rejects
 from ingest.catalogue import Catalogue, merged, others_of
 from ingest.domain import organization_of, type_of
 from ingest.fitting import fitted, repeated
-from ingest.readers import Asked, Inspected, Readers, in_words
+from ingest.looking import Looking
+from ingest.readers import Asked, ExpectedTable, Inspected, Readers
 from ingest.removing import Remover
 from ingest.source_files import SourceFiles
 from ingest.steps import Steps
-from ingest.store import Store, require_unchanged
+from ingest.store import Kept, Store, require_unchanged
 
 
 class Handlers:
@@ -67,7 +69,7 @@ class Handlers:
         catalogue: Catalogue,
         remover: Remover,
         objects: Objects,
-        max_reads: int,
+        looking: Looking,
     ) -> None:
         self._bus = bus
         self._jobs = jobs
@@ -78,7 +80,7 @@ class Handlers:
         self._catalogue = catalogue
         self._remover = remover
         self._objects = objects
-        self._reading = asyncio.Semaphore(max_reads)
+        self._looking = looking
 
     async def register_upload(self, request: RegisterUpload, meta: Meta) -> Upload:
         """RegisterUpload."""
@@ -92,6 +94,12 @@ class Handlers:
         if made is not None:
             return _not_deleting(made)
         found = await self._inspect(Asked(org_id, request.source_id, request.config))
+        # Until here a request that is withdrawn leaves nothing.
+        return await undivided(self._create(org_id, request, found, meta))
+
+    async def _create(
+        self, org_id: UUID, request: CreateSource, found: Inspected, meta: Meta
+    ) -> Source:
         await self._store.begin(
             org_id, request, others_of(found.tables), found.warnings, found.settled
         )
@@ -127,6 +135,19 @@ class Handlers:
             # A table that is not expected any more keeps its data until the source goes.
             others = merged(old.other_tables, others_of(found.tables))
             warnings = found.warnings
+        return await undivided(self._update(kept, name, config, others, warnings, found, meta))
+
+    async def _update(
+        self,
+        kept: Kept,
+        name: str,
+        config: Config,
+        others: Sequence[SourceTable],
+        warnings: Sequence[Notice],
+        found: Inspected | None,
+        meta: Meta,
+    ) -> Source:
+        org_id, old = kept.org_id, kept.source
         # The catalogue is told inside, so that of two changes at once both places keep the same.
         async with self._store.updating(kept, name, config, others, warnings, meta.actor):
             if found is not None:
@@ -157,6 +178,18 @@ class Handlers:
             added = await self._store.upload(org_id, upload_id)
             warnings = (*warnings, *more, *repeated(added, (first, *held.further)))
             own = replace(own, columns=columns)
+        return await undivided(self._add(org_id, source, config, upload_id, own, warnings, meta))
+
+    async def _add(
+        self,
+        org_id: UUID,
+        source: Source,
+        config: CsvConfig,
+        upload_id: UUID,
+        own: ExpectedTable,
+        warnings: Sequence[Notice],
+        meta: Meta,
+    ) -> Source:
         async with self._source_files.adding(
             org_id, source, config, upload_id, warnings, meta.actor
         ):
@@ -179,7 +212,7 @@ class Handlers:
             kept = await self._store.kept(org_id, request.source_id)
             config = kept.opened(config)
         asked = Asked(org_id, request.source_id or new_id(), config, request.timezone)
-        async with self._looking():
+        async with self._looking.into(org_id, request.source_type):
             return await self._readers[request.source_type].preview(asked, request.limit)
 
     async def list_rejects(self, request: ListRejects, meta: Meta) -> StoredRejects:
@@ -231,8 +264,9 @@ class Handlers:
             log.warning("cancel_not_marked", error=str(error) or repr(error))
 
     async def _inspect(self, asked: Asked[Config]) -> Inspected:
-        async with self._looking():
-            return await self._readers[type_of(asked.config)].inspect(asked)
+        source_type = type_of(asked.config)
+        async with self._looking.into(asked.org_id, source_type):
+            return await self._readers[source_type].inspect(asked)
 
     async def _take_back(self, org_id: UUID, source_id: UUID, meta: Meta) -> None:
         try:
@@ -240,13 +274,6 @@ class Handlers:
         except (ProblemError, *AWAY) as error:
             # The remover comes back to it; why the creation failed is what its asker must hear.
             log.warning("source_not_taken_back", source_id=str(source_id), error=str(error))
-
-    @asynccontextmanager
-    async def _looking(self) -> AsyncIterator[None]:
-        """A turn to read a source; what is wrong with it becomes a problem in words."""
-        with in_words():
-            async with self._reading:
-                yield
 
 
 def _patience(config: Config) -> timedelta:

@@ -1,7 +1,8 @@
 """What a warm subprocess is asked and answers: one JSON line each way. Light to import."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
@@ -43,11 +44,30 @@ class Tell(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How long a job may take; what goes beyond is killed."""
+
+    computing: int
+    """Seconds of processor time: the kernel's last word on a file made to cost much."""
+    waiting: float | None
+    """Seconds in all; None where nobody waits for the answer."""
+
+
+FILE_LOOK = Limits(computing=90, waiting=110.0)
+"""The gateway waits for 120 seconds."""
+FORM_LOOK = Limits(computing=20, waiting=40.0)
+"""The calls have 20 seconds (`kobo.http.HURRIED`); the start of a process comes on top."""
+LOAD = Limits(computing=3 * 3600, waiting=None)
+"""A run's step has a deadline of its own."""
+
+
 class Masking(BaseModel):
     """The organisation's key of masks, as a session of the database would hold it."""
 
     model_config = ConfigDict(frozen=True)
 
+    limits: ClassVar[Limits] = LOAD
     mask_key: SecretStr | None = None
     """Needed where a column is hashed."""
 
@@ -65,12 +85,14 @@ class _Job(Masking):
 class InspectJob(_Job):
     """Say what a file holds."""
 
+    limits: ClassVar[Limits] = FILE_LOOK
     kind: Literal["inspect"] = "inspect"
 
 
 class SampleJob(_Job):
     """Say what a file holds, and show its first rows."""
 
+    limits: ClassVar[Limits] = FILE_LOOK
     kind: Literal["sample"] = "sample"
     limit: int = Field(default=50, ge=1, le=500)
 
@@ -131,12 +153,14 @@ class _Account(BaseModel):
 class ListFormsJob(_Account):
     """Say which forms an account may read."""
 
+    limits: ClassVar[Limits] = FORM_LOOK
     kind: Literal["list_forms"] = "list_forms"
 
 
 class SampleFormJob(_Account, Masking):
     """Say what a form asks; with a `limit`, show its first rows too."""
 
+    limits: ClassVar[Limits] = FORM_LOOK
     kind: Literal["sample_form"] = "sample_form"
     options: KoboOptions
     limit: int = Field(default=0, ge=0, le=500)
@@ -227,6 +251,8 @@ class Order(BaseModel):
     """The first line that a worker is told, and nearly always the only one."""
 
     job: Annotated[Job, Field(discriminator="kind")]
+    computing: int
+    """Seconds of processor time that it may take."""
 
 
 class Places(BaseModel):

@@ -23,6 +23,7 @@ from ingest.jobs import (
     FormSample,
     InspectJob,
     Job,
+    Limits,
     Line,
     ListFormsJob,
     LoadJob,
@@ -52,9 +53,13 @@ class WorkerPool:
     is the caller's to bound.
     """
 
-    def __init__(self, spares: int = 1, memory_mb: int = MEMORY_MB) -> None:
+    def __init__(
+        self, spares: int = 1, memory_mb: int = MEMORY_MB, limits: Limits | None = None
+    ) -> None:
+        """`limits` hold instead of those that each kind of job has."""
         self._spares = spares
         self._memory_mb = memory_mb
+        self._limits = limits
         self._warm: deque[asyncio.Task[Worker]] = deque()
         self._open = False
         self._mother: Mother | None = None
@@ -151,26 +156,15 @@ class WorkerPool:
     ) -> Line:
         worker = await self._take()
         self._refill()
+        limits = self._limits or job.limits
         try:
-            await worker.tell(Order(job=job))
-            while True:
-                line = await worker.line()
-                if line.places is not None and place is not None:
-                    places = Places(relations=await place(line.places))
-                    await worker.tell(places)
-                elif line.progress is None:
-                    break
-                elif progress is not None:
-                    progress(line.progress)
-        except Unavailable:
-            if worker.exit_code != -signal.SIGABRT:
-                raise
-            # Libraries in Rust and C++ abort where they get no memory, and would do so again.
-            raise BadSource(
-                "too_large",
-                "The file needs more memory than a load may take. Split it, or save the sheet of "
-                "a workbook as CSV and upload that.",
-            ) from None
+            async with asyncio.timeout(limits.waiting):
+                await worker.tell(Order(job=job, computing=limits.computing))
+                line = await _answered(worker, progress, place)
+        except TimeoutError:
+            raise _too_slow(job, limits.waiting or 0) from None
+        except Unavailable as error:
+            raise _why(worker.exit_code, job, limits) or error from None
         finally:
             # Shielded: a second cancel must not leave the process behind.
             ending = asyncio.create_task(worker.end())
@@ -211,6 +205,49 @@ class WorkerPool:
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             raise
+
+
+def _why(exit_code: int | None, job: Job, limits: Limits) -> BadSource | Unavailable | None:
+    """What to say of a worker that ended by a limit, if that is how it ended."""
+    if exit_code == -signal.SIGXCPU:
+        return _too_slow(job, limits.computing)
+    if exit_code == -signal.SIGABRT:
+        # Libraries in Rust and C++ abort where they get no memory, and would do so again.
+        return BadSource(
+            "too_large",
+            "The file needs more memory than a load may take. Split it, or save the sheet of "
+            "a workbook as CSV and upload that.",
+        )
+    return None
+
+
+def _too_slow(job: Job, seconds: float) -> BadSource | Unavailable:
+    if isinstance(job, FormJob | SampleFormJob | ListFormsJob):
+        return Unavailable(
+            "kobo_too_slow",
+            f"Reading the form took longer than {seconds:.0f} s. Try again later.",
+        )
+    return BadSource(
+        "too_slow",
+        f"Reading the file took longer than {seconds:.0f} s. Split it, or save the sheet of a "
+        "workbook as CSV and upload that.",
+    )
+
+
+async def _answered(
+    worker: Worker,
+    progress: Callable[[Progress], None] | None,
+    place: Place | None,
+) -> Line:
+    while True:
+        line = await worker.line()
+        if line.places is not None and place is not None:
+            places = Places(relations=await place(line.places))
+            await worker.tell(places)
+        elif line.progress is None:
+            return line
+        elif progress is not None:
+            progress(line.progress)
 
 
 def _key(options: CsvOptions, sha256: str) -> tuple[str, str]:

@@ -23,9 +23,11 @@ class Settings(ServiceSettings):
     google_token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105
     """The one place where a key may be used; a key that names another is refused."""
     max_syncs: int = Field(default=3, ge=1)
-    """Syncs of this replica at once; each is a process of its own."""
+    """Syncs of this replica at once, one of them out of each organisation's reach; each is a process."""
     max_reads: int = Field(default=4, ge=1)
-    """Files that this replica looks into at once for people who wait."""
+    """Files that this replica looks into at once for people who wait; two for one organisation."""
+    max_outside_reads: int = Field(default=8, ge=1)
+    """The same of forms and spreadsheets on other servers; six are out of an organisation's reach."""
     warm_workers: int = Field(default=1, ge=0)
     """Processes that wait with dlt imported, which takes 1.5 s."""
     look_every: float = Field(default=2.0, gt=0)

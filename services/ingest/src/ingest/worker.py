@@ -94,6 +94,8 @@ def _work(line: socket.socket, mother: int, folder: str, memory_mb: int) -> None
     os.setsid()
     _die_with_parent(mother)
     resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
+    # Who is killed at a limit leaves no image of a memory that holds people's data.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.chdir(folder)
     os.environ |= {"HOME": folder, "TMPDIR": folder, "DLT_DATA_DIR": folder}
     tempfile.tempdir = None
@@ -112,7 +114,9 @@ def _answer(order: str, said: SimpleQueue[str], answers: IO[str]) -> Line:
     from ingest import file_loader, form_loader
     from ingest.connectors import csv
 
-    job = Order.model_validate_json(order).job
+    given = Order.model_validate_json(order)
+    job = given.job
+    resource.setrlimit(resource.RLIMIT_CPU, (given.computing, given.computing + 5))
     work = Path.cwd()
 
     saying = threading.Lock()

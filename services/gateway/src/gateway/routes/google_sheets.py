@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from contracts.ingest import ListSheets, Sheet
 from contracts.message import Secret
@@ -26,9 +26,11 @@ class SpreadsheetBody(Body):
 
 
 @router.post("/sheets")
-async def list_sheets(body: SpreadsheetBody, edge: EdgeDep, caller: Editor) -> list[Sheet]:
+async def list_sheets(
+    request: Request, body: SpreadsheetBody, edge: EdgeDep, caller: Editor
+) -> list[Sheet]:
     """The tabs of a spreadsheet that can be read; a refusal says with whom to share it."""
     asked = ListSheets(
         spreadsheet=body.spreadsheet, credentials=body.credentials, source_id=body.source_id
     )
-    return list((await edge.ask(caller, asked, timeout=READING)).sheets)
+    return list((await edge.ask_while_there(request, caller, asked, timeout=READING)).sheets)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from contracts.ingest import Form, ListForms
 from contracts.message import Secret
@@ -24,9 +24,9 @@ class FormsBody(Body):
 
 
 @router.post("/forms")
-async def forms(body: FormsBody, edge: EdgeDep, caller: Editor) -> list[Form]:
+async def forms(request: Request, body: FormsBody, edge: EdgeDep, caller: Editor) -> list[Form]:
     """The forms that the token's account may read; nothing is saved."""
     asked = ListForms(
         server_url=body.server_url, api_token=body.api_token, source_id=body.source_id
     )
-    return list((await edge.ask(caller, asked, timeout=READING)).forms)
+    return list((await edge.ask_while_there(request, caller, asked, timeout=READING)).forms)

@@ -68,6 +68,7 @@ async def index(
 
 @router.post("", status_code=201)
 async def create(
+    request: Request,
     body: SourceBody,
     response: Response,
     edge: EdgeDep,
@@ -81,14 +82,16 @@ async def create(
         source_type=body.type,
         config=body.config,
     )
-    source = await edge.ask(caller, asked, timeout=READING)
+    source = await edge.ask_while_there(request, caller, asked, timeout=READING)
     response.headers["Location"] = f"/api/v1/sources/{source.id}"
     tag(response, source.revision)
     return compose(source, await find_table(edge, caller, table_name(source.id)))
 
 
 @router.post("/preview")
-async def preview(body: PreviewBody, edge: EdgeDep, caller: Editor) -> SourcePreview:
+async def preview(
+    request: Request, body: PreviewBody, edge: EdgeDep, caller: Editor
+) -> SourcePreview:
     """The first rows and the columns as they would arrive; nothing is saved."""
     organization = await edge.ask(caller, GetOrganization())
     asked = PreviewSource(
@@ -98,7 +101,7 @@ async def preview(body: PreviewBody, edge: EdgeDep, caller: Editor) -> SourcePre
         limit=body.limit,
         timezone=organization.timezone,
     )
-    return await edge.ask(caller, asked, timeout=READING)
+    return await edge.ask_while_there(request, caller, asked, timeout=READING)
 
 
 @router.get("/{source_id}")
@@ -111,6 +114,7 @@ async def show(source_id: UUID, response: Response, edge: EdgeDep, caller: Reade
 
 @router.patch("/{source_id}")
 async def update(
+    request: Request,
     source_id: UUID,
     body: SourceChange,
     response: Response,
@@ -122,7 +126,7 @@ async def update(
     asked = UpdateSource(
         source_id=source_id, if_revision=if_match, name=body.name, config=body.config
     )
-    source = await edge.ask(caller, asked, timeout=READING)
+    source = await edge.ask_while_there(request, caller, asked, timeout=READING)
     tag(response, source.revision)
     return compose(source, await find_table(edge, caller, table_name(source.id)))
 
@@ -135,6 +139,7 @@ async def delete(source_id: UUID, edge: EdgeDep, caller: Editor, if_match: IfMat
 
 @router.post("/{source_id}/uploads", status_code=201)
 async def add_upload(
+    request: Request,
     source_id: UUID,
     body: FurtherUpload,
     response: Response,
@@ -144,7 +149,7 @@ async def add_upload(
 ) -> SourceView:
     """Give a source a further file: by its `mode` instead of the one before or besides; twice is once."""
     asked = AddUpload(source_id=source_id, upload_id=body.upload_id)
-    source = await edge.ask(caller, asked, timeout=READING)
+    source = await edge.ask_while_there(request, caller, asked, timeout=READING)
     tag(response, source.revision)
     return compose(source, await find_table(edge, caller, table_name(source.id)))
 

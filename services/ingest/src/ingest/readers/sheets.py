@@ -4,11 +4,12 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from pydantic import SecretStr
 
 from contracts.ingest import GoogleSheetsConfig, Sheet, SheetList, SourcePreview
-from ingest.connectors import BadSource
+from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.csv import fingerprint
 from ingest.connectors.google.accounts import Accounts
 from ingest.connectors.google.spreadsheet import Spreadsheet, place
@@ -28,9 +29,19 @@ from ingest.readers import (
 from ingest.scratch import scratch
 from warehouse.names import version_relation
 
-WHILE_SOMEBODY_WAITS = 15.0
-"""Seconds to wait for Google's quota; the reading comes on top, and the gateway waits for 30."""
-IN_A_SYNC = 120.0
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds that a reading may take."""
+
+    quota: float
+    """To wait for Google's quota and between attempts, in all."""
+    overall: float
+    """With all answers, however busily they come."""
+
+
+WHILE_SOMEBODY_WAITS = Patience(quota=15.0, overall=45.0)
+IN_A_SYNC = Patience(quota=120.0, overall=1800.0)
 
 
 class SheetReader:
@@ -44,8 +55,10 @@ class SheetReader:
     async def sheets(self, spreadsheet: str, credentials: SecretStr | None) -> SheetList:
         """The tabs that can be read."""
         where = place(spreadsheet)
-        client = await self._accounts.client(credentials, WHILE_SOMEBODY_WAITS)
-        found = await client.spreadsheet(where.spreadsheet_id)
+        patience = WHILE_SOMEBODY_WAITS
+        async with in_time(patience.overall):
+            client = await self._accounts.client(credentials, patience.quota)
+            found = await client.spreadsheet(where.spreadsheet_id)
         chosen = _chosen(found, where.sheet_id)
         return SheetList(
             sheets=tuple(
@@ -124,16 +137,33 @@ class SheetReader:
         """Nothing is stored but the source itself."""
 
     @asynccontextmanager
-    async def _fetched(self, config: GoogleSheetsConfig, patience: float) -> AsyncIterator[Fetched]:
+    async def _fetched(
+        self, config: GoogleSheetsConfig, patience: Patience
+    ) -> AsyncIterator[Fetched]:
         """The tab as a file, which is gone afterwards, and at the next start after a crash."""
-        client = await self._accounts.client(config.credentials, patience)
         options = SheetOptions.model_validate(config.model_dump(exclude={"credentials"}))
         folder = scratch()
         path = await asyncio.to_thread(folder.__enter__)
         try:
-            yield await fetch(client, options, path / "sheet.csv")
+            async with in_time(patience.overall):
+                client = await self._accounts.client(config.credentials, patience.quota)
+                fetched = await fetch(client, options, path / "sheet.csv")
+            yield fetched
         finally:
             await asyncio.to_thread(folder.__exit__, None, None, None)
+
+
+@asynccontextmanager
+async def in_time(seconds: float) -> AsyncIterator[None]:
+    """A block that asks Google; raises Unavailable when it is not over in time."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Unavailable(
+            "google_too_slow",
+            f"Google took longer than {seconds:.0f} s to answer. Try again later.",
+        ) from error
 
 
 def _chosen(spreadsheet: Spreadsheet, wanted: int | None) -> int | None:

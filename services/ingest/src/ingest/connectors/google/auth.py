@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,11 @@ from google.oauth2 import service_account
 from ingest.connectors import BadSource, Unavailable
 
 SCOPE = "https://www.googleapis.com/auth/spreadsheets.readonly"
-_TIMEOUT = 30.0
+_TIMEOUT = 10.0
+"""Seconds of silence."""
+_TOTAL = 30.0
+"""Seconds for one answer, however busily it comes."""
+_MAX_BYTES = 1 << 20
 
 
 class ServiceAccount:
@@ -83,32 +88,40 @@ class _Request(transport.Request):
         timeout: float | None = None,
         **_: Any,
     ) -> transport.Response:
+        until = time.monotonic() + _TOTAL
+        given = bytearray()
         try:
-            answer = self._http.request(
+            with self._http.stream(
                 method, url, content=body, headers=headers, timeout=timeout or _TIMEOUT
-            )
+            ) as answer:
+                for chunk in answer.iter_bytes():
+                    given += chunk
+                    if time.monotonic() > until or len(given) > _MAX_BYTES:
+                        raise TransportError("the sign-in does not come to an end")
         except httpx.HTTPError as error:
             raise TransportError(error) from error
         if answer.status_code >= 500 or answer.status_code == 429:
             raise TransportError(f"the sign-in answers {answer.status_code}")
-        return _Response(answer)
+        return _Response(answer.status_code, answer.headers, bytes(given))
 
 
 class _Response(transport.Response):
-    def __init__(self, answer: httpx.Response) -> None:
-        self._answer = answer
+    def __init__(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
+        self._status = status
+        self._headers = headers
+        self._data = data
 
     @property
     def status(self) -> int:
-        return self._answer.status_code
+        return self._status
 
     @property
     def headers(self) -> Mapping[str, str]:
-        return self._answer.headers
+        return self._headers
 
     @property
     def data(self) -> bytes:
-        return self._answer.content
+        return self._data
 
 
 def _parsed(key: str) -> dict[str, Any]:

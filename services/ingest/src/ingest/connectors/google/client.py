@@ -20,6 +20,8 @@ from ingest.connectors.sheets.cells import Rows
 ATTEMPTS = 5
 TIMEOUT = httpx.Timeout(20.0, read=180.0)
 """Google ends a request of its own after 180 seconds."""
+CALL = 185.0
+"""Seconds for one answer, however busily it comes."""
 MAX_BYTES = 128 << 20
 
 Rendering = Literal["FORMATTED_VALUE", "UNFORMATTED_VALUE"]
@@ -102,7 +104,7 @@ class SheetsClient:
                 status, headers, body = await self._ask(url, params, token)
             except Unavailable as error:
                 away = error
-            except httpx.HTTPError:
+            except (httpx.HTTPError, TimeoutError):
                 away = Unavailable("google_away", "Google Sheets does not answer. Try again later.")
             else:
                 if status == 200:
@@ -134,14 +136,17 @@ class SheetsClient:
         self, url: str, params: Mapping[str, str], token: str
     ) -> tuple[int, httpx.Headers, bytes]:
         authorization = {"Authorization": f"Bearer {token}"}
-        async with self._http.stream(
-            "GET",
-            url,
-            params=params,
-            headers=authorization,
-            timeout=TIMEOUT,
-            follow_redirects=False,
-        ) as answer:
+        async with (
+            asyncio.timeout(CALL),
+            self._http.stream(
+                "GET",
+                url,
+                params=params,
+                headers=authorization,
+                timeout=TIMEOUT,
+                follow_redirects=False,
+            ) as answer,
+        ):
             body = bytearray()
             async for chunk in answer.aiter_bytes():
                 body += chunk

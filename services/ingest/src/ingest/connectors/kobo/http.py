@@ -14,10 +14,14 @@ import httpx
 from pydantic import SecretStr
 
 from chassis import egress
+from chassis.call_deadlines import TooSlow
 from ingest.connectors import BadSource, Unavailable
 from ingest.connectors.kobo.address import server_of
 
 MAX_BYTES = 1 << 27
+"""Of one answer."""
+MAX_TOTAL = 8 << 30
+"""Of all answers of one reading: a form that never ends must not fill the disk."""
 _PASSING = frozenset({408, 425, 429})
 
 
@@ -31,9 +35,14 @@ class Patience:
     longest_wait: float = 120.0
     """That a server may ask for; a sync that would wait longer is tried anew."""
     timeout: float = 60.0
+    """Of silence."""
+    total: float = 180.0
+    """For one answer, however busily it comes."""
+    overall: float | None = None
+    """For all answers together, and the waits between them."""
 
 
-HURRIED = Patience(tries=2, longest_wait=5.0, timeout=10.0)
+HURRIED = Patience(tries=2, longest_wait=5.0, timeout=10.0, total=20.0, overall=20.0)
 """For people who wait for the answer."""
 
 
@@ -55,7 +64,10 @@ class Server:
         if not (token.isascii() and token.isalnum()):
             raise self._unknown_token()
         self._headers = {"Authorization": f"Token {token}", "Accept": "application/json"}
-        self._http = egress.client(allowed, patience.timeout)
+        self._received = 0
+        self._http = egress.client(
+            allowed, patience.timeout, total=patience.total, overall=patience.overall
+        )
 
     def close(self) -> None:
         """End its connections."""
@@ -72,6 +84,8 @@ class Server:
                 raise BadSource("address_refused", error.message) from error
             except httpx.TooManyRedirects as error:
                 raise self.not_kobo() from error
+            except TooSlow as error:
+                raise self._too_slow() from error
             except (httpx.TransportError, httpx.DecodingError) as error:
                 why = f"{self.host} cannot be reached: {str(error) or type(error).__name__}."
                 failure = Unavailable("kobo_away", f"{why} Check the server's address.")
@@ -97,11 +111,26 @@ class Server:
         with self._http.stream("GET", url, params=asked, headers=self._headers) as response:
             for chunk in response.iter_bytes():
                 body += chunk
+                self._received += len(chunk)
                 if len(body) > MAX_BYTES:
                     raise BadSource(
                         "too_big", f"{self.host} gave an answer above {MAX_BYTES >> 20} MB."
                     )
+                if self._received > MAX_TOTAL:
+                    raise BadSource(
+                        "too_big",
+                        f"{self.host} gave more than {MAX_TOTAL >> 30} GB of submissions. Read the "
+                        "form with mode append, or split it.",
+                    )
             return response.status_code, response.headers, bytes(body)
+
+    def _too_slow(self) -> Unavailable:
+        seconds = self._patience.overall or self._patience.total
+        return Unavailable(
+            "kobo_too_slow",
+            f"The server {self.host} took longer than {seconds:.0f} s to answer. Try again when it "
+            "is less busy, or ask the people who run it.",
+        )
 
     def _read(self, body: bytes) -> Any:
         try:
