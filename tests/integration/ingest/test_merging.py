@@ -7,6 +7,8 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from chassis.database import Database
+from chassis.settings import ServiceSettings
 from chassis.testing import eventually
 from contracts.envelope import new_id
 from contracts.tables import Column
@@ -14,7 +16,7 @@ from ingest import merging
 from ingest.connectors import BadSource, ColumnType
 from ingest.infer import POSTGRES
 from ingest.jobs import ORDER
-from ingest.merging import Merged
+from ingest.merging import Merged, next_version
 from ingest.readers import columns_of
 from ingest.shape import Rows
 from recipe.naming import physical_names
@@ -275,3 +277,45 @@ async def test_a_merge_that_is_cancelled_stops_in_the_database_and_leaves_nothin
     assert await blocker.fetchval(tables, data_schema(organization)) == before
     await blocker.close()
     assert (await bench.merge(published, batch, key=("k",))).rows == 1
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def database(ground):
+    """Of ingest's own login."""
+    settings = ServiceSettings.model_validate(
+        {"nats_url": ground.nats_url, "database_url": ground.database_url("ingest")}
+    )
+    database = await Database.connect(settings, "ingest")
+    yield database
+    await database.close()
+
+
+async def test_a_merge_that_takes_too_long_fails_for_good(bench, database, ground, organization):
+    columns: dict[str, ColumnType] = {"k": "integer", "v": "text"}
+    published, batch = await bench.make(columns, ("1", "a")), await bench.make(columns, ("2", "b"))
+    relation = version_relation(new_id())
+    blocker = await asyncpg.connect(ground.superuser_url)
+    async with blocker.transaction():
+        await blocker.execute(f"LOCK TABLE {qualified(data_schema(organization), batch.relation)}")
+        with pytest.raises(BadSource) as raised:
+            await next_version(database, organization, relation, published, [batch], timeout=0.3)
+    await blocker.close()
+    assert raised.value.code == "merge_timed_out"
+    merged = await next_version(database, organization, relation, published, [batch], timeout=30)
+    assert merged.rows == 2
+
+
+async def test_a_merge_of_many_temporary_files_fails_for_good(bench, database, organization):
+    rows = "".join(f"{n:040x}\n" for n in range(600_000))
+    batch = await bench.load(f"k\n{rows}")
+    with pytest.raises(BadSource) as raised:
+        await next_version(
+            database,
+            organization,
+            version_relation(new_id()),
+            None,
+            [batch],
+            ["k"],
+            temp_bytes=64 * 1024,
+        )
+    assert raised.value.code == "merge_too_large"

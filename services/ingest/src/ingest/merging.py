@@ -1,10 +1,14 @@
 """The next version of a table, in one statement: what is published and the batches that follow it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+import asyncpg
+
 from chassis.database import Connection, Database
+from contracts.shares import MERGE_TIME, TEMP_BYTES
 from contracts.tables import Column, Notice
 from ingest.connectors import BadSource
 from ingest.jobs import ORDER
@@ -17,6 +21,11 @@ _PLACES = 1 << 40
 """More rows than a batch can have: the batch before this, the row's place in it behind."""
 _MEMORY = "32MB"
 """Of a hash table: with PostgreSQL's 4 MB the keys of a million rows go to disk in pieces."""
+_LIMIT = """
+SELECT set_config('statement_timeout', $1, true),
+       CASE WHEN has_parameter_privilege('temp_file_limit', 'SET')
+            THEN set_config('temp_file_limit', $2, true) END"""
+_ADVICE = "Upload fewer files at a time, or begin a new source for the newer ones."
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,43 @@ async def next_version(
     published: Rows | None,
     batches: Sequence[Rows],
     key: Sequence[str] = (),
+    *,
+    timeout: float = MERGE_TIME.each,
+    temp_bytes: int = TEMP_BYTES.each,
 ) -> Merged:
-    """`upsert` by a key, else `append`, in a transaction of its own. A cancel stops the statement."""
-    async with database.organization(org_id) as connection, as_org(connection, org_id):
-        if key:
-            return await upsert(connection, org_id, relation, published, batches, key)
-        return await append(connection, org_id, relation, published, batches)
+    """`upsert` by a key, else `append`, in a transaction of its own. A cancel stops the statement.
+
+    Raises BadSource as those do, `merge_timed_out` after `timeout` seconds, and `merge_too_large` past
+    `temp_bytes` of temporary files, where the login may limit those.
+    """
+    async with _limited(timeout), database.organization(org_id) as connection:
+        # As the login itself: the organisation's role may not limit temporary files.
+        await connection.execute(_LIMIT, str(int(timeout * 1000)), f"{temp_bytes // 1024}kB")
+        async with as_org(connection, org_id):
+            if key:
+                return await upsert(connection, org_id, relation, published, batches, key)
+            return await append(connection, org_id, relation, published, batches)
+
+
+@asynccontextmanager
+async def _limited(timeout: float) -> AsyncIterator[None]:
+    try:
+        yield
+    except asyncpg.QueryCanceledError as error:
+        # Others end the statement too: a newer holder of the step, an operator.
+        if "statement timeout" not in str(error):
+            raise
+        raise BadSource(
+            "merge_timed_out",
+            f"Adding the new files to the table took longer than {timeout / 60:g} minutes and was "
+            f"stopped. Nothing was changed. {_ADVICE}",
+        ) from error
+    except asyncpg.ConfigurationLimitExceededError as error:
+        raise BadSource(
+            "merge_too_large",
+            "Adding the new files to the table took more temporary files than one statement may use. "
+            f"Nothing was changed. {_ADVICE}",
+        ) from error
 
 
 async def append(
