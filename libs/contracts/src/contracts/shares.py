@@ -54,5 +54,19 @@ REQUESTS = Slots(
 )
 """Of every class of request that names no other share."""
 
-SHARES: tuple[Slots | Rate | Cap, ...] = (REQUESTS,)
+LOADERS = Cap(
+    "loaders",
+    "logins of other systems that fill external sources",
+    each=10,
+    unit="logins that can log in",
+)
+LOADER_CONNECTIONS = Cap(
+    "loader_connections",
+    "what one of those logins holds of the database's connections, at once",
+    each=2,
+    unit="connections of a login",
+)
+"""Over all organisations they stay below what the server has, less what the services need."""
+
+SHARES: tuple[Slots | Rate | Cap, ...] = (REQUESTS, LOADERS, LOADER_CONNECTIONS)
 """Every share, as docs/architecture.md lists them."""
