@@ -86,6 +86,8 @@ async def test_dropping_what_a_loader_has_made_computes_nothing_of_it(
 ):
     """It happens with the migrator's rights, in a session of transform."""
     await loader.plant(vector)
+    role = names.loader_role(org_id, loader.source_id)
+    await loader.superuser.execute(f"REVOKE USAGE ON LANGUAGE plpgsql FROM {role}")
     connection = await asyncpg.connect(ground.database_url("transform"))
     heard: list[str] = []
     connection.add_log_listener(lambda _, message: heard.append(message.message))
