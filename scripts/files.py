@@ -35,6 +35,8 @@ OTHERS = {
     " expectancy and GDP of each region and year.",
     "libs/warehouse/migrations/0001_provision.sql": "The function that makes an organisation's two"
     " roles and two schemas.",
+    "libs/warehouse/migrations/0003_loader_limits.sql": "How many logins of other systems there may"
+    " be, and how many connections they may hold.",
     "services/auth/data/common_passwords.txt": "Passwords that sign-up refuses, one a line.",
     "services/auth/migrations/0001_identities.sql": "Tables of users, organisations, sessions and"
     " signing keys.",

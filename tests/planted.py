@@ -63,6 +63,7 @@ class Planter:
     """A loader of one organisation, and another organisation that has a table with a secret."""
 
     org_id: UUID
+    source_id: UUID
     victim: UUID
     session: asyncpg.Connection
     """As the loader."""
@@ -158,7 +159,7 @@ async def planter(ground: Any, org_id: UUID) -> Planter:
             attempts=tries,
         )
     )
-    return Planter(org_id, victim, session, superuser)
+    return Planter(org_id, source_id, victim, session, superuser)
 
 
 PLANNED = {

@@ -37,6 +37,10 @@ async def loader(ground, org_id):
     await transform.close()
     place = ground.migrator_url.partition("@")[2]
     name = loader_role(org_id, source_id)
+    # As on a server that is not ours.
+    superuser = await asyncpg.connect(ground.superuser_url)
+    await superuser.execute(f"GRANT USAGE ON LANGUAGE plpgsql TO {name}")
+    await superuser.close()
     session = await asyncpg.connect(f"postgresql://{name}:{password}@{place}")
     yield session
     await session.close()

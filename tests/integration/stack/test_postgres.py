@@ -17,6 +17,7 @@ import pytest
 from stack.account import ELSEWHERE, choose_account, reachable_programs, settle
 from stack.errors import StackError
 from stack.postgres import Postgres, programs
+from stack.prepare import prepare_database
 from stack.process import wait_until
 
 MakePostgres = Callable[..., Postgres]
@@ -25,6 +26,8 @@ MakePostgres = Callable[..., Postgres]
 async def _ask(url: str, sql: str) -> object:
     connection = await asyncpg.connect(url)
     try:
+        if sql.startswith(("CREATE ROLE", "DO")):
+            return await connection.execute(sql)
         return await connection.fetchval(sql)
     finally:
         await connection.close()
@@ -68,6 +71,43 @@ async def test_other_logins_may_not_connect_unless_granted(postgres: MakePostgre
     url = f"postgresql://nobody_special:x@127.0.0.1:{server.port}/dalgo"
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await _ask(url, "SELECT 1")
+
+
+async def test_services_get_in_when_other_logins_hold_all_connections(postgres: MakePostgres):
+    server = postgres()
+    server.start()
+    services = ("auth", "ingest", "transform", "orchestrator")
+    await prepare_database(server.migrator_url, dict.fromkeys(services, "x"))
+    await _ask(
+        server.superuser_url,
+        "CREATE ROLE crowd LOGIN PASSWORD 'x'; GRANT CONNECT ON DATABASE dalgo TO crowd",
+    )
+    place = f"127.0.0.1:{server.port}/dalgo"
+    held = []
+    try:
+        with suppress(asyncpg.TooManyConnectionsError):
+            while len(held) < 1000:
+                held.append(await asyncpg.connect(f"postgresql://crowd:x@{place}"))
+        assert len(held) < 1000
+        for name in services:
+            assert await _ask(f"postgresql://{name}:x@{place}", "SELECT 1") == 1
+        assert await _ask(server.migrator_url, "SELECT 1") == 1
+    finally:
+        for connection in held:
+            connection.terminate()
+
+
+async def test_only_the_migrator_writes_functions_in_a_procedural_language(postgres: MakePostgres):
+    server = postgres()
+    server.start()
+    await _ask(
+        server.superuser_url,
+        "CREATE ROLE crowd LOGIN PASSWORD 'x'; GRANT CONNECT ON DATABASE dalgo TO crowd",
+    )
+    do = "DO 'BEGIN END'"
+    await _ask(server.migrator_url, do)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="plpgsql"):
+        await _ask(f"postgresql://crowd:x@127.0.0.1:{server.port}/dalgo", do)
 
 
 async def test_the_second_start_finds_the_data_again(postgres: MakePostgres):

@@ -36,6 +36,8 @@ from contracts.transform import (
 from warehouse import names, versions
 from warehouse.access import as_org
 
+from .warehouse_views import Warehouse
+
 E = TypeVar("E", bound=Event)
 
 PASSWORD = "only-for-tests"
@@ -265,3 +267,25 @@ async def orchestrator(start_service, connect_bus):
     migrator = await connect_bus("migrator")
     await migrator.jetstream.purge_stream("EVT")
     return await start_service("orchestrator")
+
+
+@pytest.fixture
+def held(column_factory):
+    """Columns of a version with three of them."""
+    return column_factory(a="integer", b="text", c="integer")
+
+
+@pytest_asyncio.fixture
+async def superuser(stand):
+    """The database as its superuser."""
+    connection = await asyncpg.connect(stand.ground.superuser_url)
+    yield connection
+    await connection.close()
+
+
+@pytest_asyncio.fixture
+async def warehouse(stand, superuser) -> Warehouse:
+    """The organisation's warehouse, with an analyst."""
+    warehouse = Warehouse(stand, superuser)
+    await warehouse.settle()
+    return warehouse

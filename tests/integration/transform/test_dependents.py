@@ -19,61 +19,6 @@ from .warehouse_views import described, waiting_for_a_lock
 ONE = "SELECT 1 AS a, 'x'::text AS b, 10 AS c"
 
 
-@pytest.fixture
-def held(column_factory):
-    return column_factory(a="integer", b="text", c="integer")
-
-
-@pytest.fixture
-async def superuser(stand):
-    connection = await asyncpg.connect(stand.ground.superuser_url)
-    yield connection
-    await connection.close()
-
-
-class Warehouse:
-    """An organisation's warehouse as its database administrator sees it."""
-
-    def __init__(self, stand, superuser) -> None:
-        self.stand = stand
-        self.superuser = superuser
-        self.org = names.org_role(stand.org_id)
-        self.reader = names.reader_role(stand.org_id)
-        self.analyst = f"analyst_{stand.org_id.hex}"
-        self.lab = f"lab_{stand.org_id.hex}"
-
-    async def settle(self) -> None:
-        """An analyst with a schema, who reads the organisation's live views."""
-        await self.superuser.execute(
-            f"CREATE ROLE {self.analyst} IN ROLE {self.reader};"
-            f"CREATE SCHEMA {self.lab} AUTHORIZATION {self.analyst}"
-        )
-
-    async def trust_the_analyst(self) -> None:
-        await self.superuser.execute(
-            f"GRANT {self.analyst} TO {self.org} WITH INHERIT FALSE, SET TRUE"
-        )
-
-    async def as_(self, role: str, *statements: str) -> None:
-        async with self.superuser.transaction():
-            await self.superuser.execute(f"SET LOCAL ROLE {role}")
-            for statement in statements:
-                await self.superuser.execute(statement)
-
-    def live(self, version) -> str:
-        return f"{self.org}.{names.live_name('source', version.table_id)}"
-
-    async def rows(self, relation: str) -> list[tuple]:
-        return [tuple(row) for row in await self.superuser.fetch(f"SELECT * FROM {relation}")]
-
-
-@pytest.fixture
-async def warehouse(stand, superuser) -> Warehouse:
-    warehouse = Warehouse(stand, superuser)
-    await warehouse.settle()
-    return warehouse
-
-
 async def refused(stand, *versions) -> str:
     failed = await stand.publish(*versions)
     assert isinstance(failed, PublishFailed)

@@ -1,10 +1,11 @@
-"""Views as PostgreSQL's catalogue has them, and the locks that are waited for."""
+"""Views as a database administrator makes them, as the catalogue has them, and waits for locks."""
 
 from typing import Any
 
 import asyncpg
 
 from chassis.testing import eventually
+from warehouse import names
 
 _DESCRIBED = """
 SELECT relkind::text AS kind, pg_get_viewdef(view.oid) AS definition,
@@ -41,3 +42,41 @@ async def waiting_for_a_lock(stand) -> None:
         await eventually(waits)
     finally:
         await superuser.close()
+
+
+class Warehouse:
+    """An organisation's warehouse as its database administrator sees it."""
+
+    def __init__(self, stand, superuser) -> None:
+        self.stand = stand
+        self.superuser = superuser
+        self.org = names.org_role(stand.org_id)
+        self.reader = names.reader_role(stand.org_id)
+        self.analyst = f"analyst_{stand.org_id.hex}"
+        self.lab = f"lab_{stand.org_id.hex}"
+
+    async def settle(self) -> None:
+        """An analyst with a schema, who reads the organisation's live views."""
+        await self.superuser.execute(
+            f"CREATE ROLE {self.analyst} IN ROLE {self.reader};"
+            f"CREATE SCHEMA {self.lab} AUTHORIZATION {self.analyst};"
+            # As on a server that is not ours.
+            f"GRANT USAGE ON LANGUAGE plpgsql TO {self.analyst}, {self.org}"
+        )
+
+    async def trust_the_analyst(self) -> None:
+        await self.superuser.execute(
+            f"GRANT {self.analyst} TO {self.org} WITH INHERIT FALSE, SET TRUE"
+        )
+
+    async def as_(self, role: str, *statements: str) -> None:
+        async with self.superuser.transaction():
+            await self.superuser.execute(f"SET LOCAL ROLE {role}")
+            for statement in statements:
+                await self.superuser.execute(statement)
+
+    def live(self, version) -> str:
+        return f"{self.org}.{names.live_name('source', version.table_id)}"
+
+    async def rows(self, relation: str) -> list[tuple]:
+        return [tuple(row) for row in await self.superuser.fetch(f"SELECT * FROM {relation}")]

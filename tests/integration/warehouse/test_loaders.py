@@ -1,6 +1,8 @@
 """A loader's login fills its landing schema, and that is all it can do."""
 
 import asyncio
+import re
+from importlib.resources import files
 
 import asyncpg
 import pytest
@@ -8,10 +10,18 @@ import pytest_asyncio
 
 from chassis.database import Database
 from contracts.envelope import new_id
+from contracts.shares import LOADER_CONNECTIONS, LOADERS
 from stack.postgres import MIGRATOR
 from warehouse import names
 from warehouse.access import as_org
-from warehouse.loaders import TableRead, drop_loader, issue_loader, revoke_loader
+from warehouse.loaders import (
+    NoConnectionsLeft,
+    TableRead,
+    TooManyLoaders,
+    drop_loader,
+    issue_loader,
+    revoke_loader,
+)
 from warehouse.provision import OrganizationErased, provision
 
 
@@ -103,7 +113,12 @@ async def test_what_a_loader_may_not_do(organization, database, loader, transfor
         "SELECT * FROM transform.tables",
         "SELECT * FROM auth.users",
         "SELECT * FROM warehouse.erased_organizations",
-        f"SELECT warehouse.issue_loader('{other}', '{neighbour}', 'SCRAM-SHA-256$1:a$a:a')",
+        f"SELECT warehouse.issue_loader('{other}', '{neighbour}', 'SCRAM-SHA-256$1:a$a:a', 9, 9, 9)",
+        "SELECT * FROM warehouse.open_loaders()",
+        "SELECT FROM warehouse.loader_count FOR UPDATE",
+        "SET temp_file_limit = -1",
+        "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'",
+        "DO 'BEGIN END'",
         f"SELECT warehouse.drop_loader('{other}', '{neighbour}')",
         f"SELECT warehouse.provision_organization('{other}')",
         f'CREATE ROLE "{name}" LOGIN',
@@ -180,9 +195,8 @@ async def test_a_new_password_ends_the_old_one_and_its_sessions(
         await log_in(organization, source_id, old)
     session = await log_in(organization, source_id, new)
     assert await session.fetchval("SELECT count(*) FROM wells") == 2
-    assert (
-        await transform.fetchval("SELECT rolconnlimit FROM pg_roles WHERE rolname = $1", name) > 0
-    )
+    limit = await transform.fetchval("SELECT rolconnlimit FROM pg_roles WHERE rolname = $1", name)
+    assert limit == LOADER_CONNECTIONS.each
 
 
 async def test_a_revoked_login_is_shut_and_its_table_stays(
@@ -248,14 +262,17 @@ async def test_no_other_service_may_make_one(connect, organization, source_id, l
     connection = await connect(login)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute(
-            "SELECT warehouse.issue_loader($1, $2, $3)", organization, source_id, "x"
+            "SELECT warehouse.issue_loader($1, $2, $3, 2, 10, 50)", organization, source_id, "x"
         )
 
 
 async def test_a_password_in_clear_is_not_taken(transform, organization, source_id):
     with pytest.raises(asyncpg.InvalidParameterValueError, match="SCRAM"):
         await transform.execute(
-            "SELECT warehouse.issue_loader($1, $2, $3)", organization, source_id, "secret"
+            "SELECT warehouse.issue_loader($1, $2, $3, 2, 10, 50)",
+            organization,
+            source_id,
+            "secret",
         )
 
 
@@ -269,3 +286,69 @@ async def test_an_erased_organisation_gets_no_login(
     )
     with pytest.raises(OrganizationErased):
         await issue_loader(database, org_id, source_id)
+
+
+async def test_an_organisation_has_so_many_logins_and_one_that_is_revoked_makes_way(
+    database, organization
+):
+    sources = [new_id() for _ in range(LOADERS.each)]
+    for source in sources:
+        await issue_loader(database, organization, source)
+    with pytest.raises(TooManyLoaders):
+        await issue_loader(database, organization, new_id())
+    # Another password for one that is there is no further login, and others have their own share.
+    await issue_loader(database, organization, sources[0])
+    await issue_loader(database, new_id(), new_id())
+    await revoke_loader(database, organization, sources[0])
+    await issue_loader(database, organization, new_id())
+    with pytest.raises(TooManyLoaders):
+        await issue_loader(database, organization, sources[0])
+
+
+async def test_what_all_loaders_may_hold_stays_below_what_the_services_leave(
+    database, organization, source_id, transform
+):
+    most, reserved, held = await transform.fetchrow(
+        "SELECT current_setting('max_connections')::int, "
+        "current_setting('superuser_reserved_connections')::int, sum(rolconnlimit)::int "
+        "FROM pg_roles WHERE rolname ~ '_loader_' AND rolcanlogin"
+    )
+    # As if the services needed all that is left, but for one login.
+    all_but_one = most - reserved - (held or 0) - LOADER_CONNECTIONS.each
+    await issue_loader(database, organization, source_id, of_services=all_but_one)
+    with pytest.raises(NoConnectionsLeft):
+        await issue_loader(database, organization, new_id(), of_services=all_but_one)
+    with pytest.raises(NoConnectionsLeft):
+        await issue_loader(database, new_id(), new_id(), of_services=all_but_one)
+    await issue_loader(database, organization, source_id, of_services=all_but_one)
+
+
+async def test_a_login_holds_so_many_connections_and_so_much_of_the_disk(
+    database, organization, source_id, log_in
+):
+    password = await issue_loader(database, organization, source_id)
+    for _ in range(LOADER_CONNECTIONS.each):
+        session = await log_in(organization, source_id, password)
+    with pytest.raises(asyncpg.TooManyConnectionsError):
+        await log_in(organization, source_id, password)
+    assert await session.fetchval("SHOW temp_file_limit") == "2GB"
+
+
+async def test_logins_that_were_made_before_get_the_limits_with_the_migration(
+    ground, database, organization, source_id
+):
+    await issue_loader(database, organization, source_id)
+    role = names.loader_role(organization, source_id)
+    migrator = await asyncpg.connect(ground.migrator_url)
+    await migrator.execute(f"ALTER ROLE {role} CONNECTION LIMIT 5")
+    await migrator.execute(f"ALTER ROLE {role} RESET temp_file_limit")
+    text = (files("warehouse") / "migrations" / "0003_loader_limits.sql").read_text()
+    statement = re.search(r"^SELECT warehouse\.limit_loader.*?;", text, re.MULTILINE | re.DOTALL)
+    assert statement
+    await migrator.execute(statement.group())
+    found = await migrator.fetchrow(
+        "SELECT rolconnlimit, rolconfig FROM pg_roles WHERE rolname = $1", role
+    )
+    await migrator.close()
+    assert found["rolconnlimit"] == LOADER_CONNECTIONS.each
+    assert "temp_file_limit=2GB" in found["rolconfig"]

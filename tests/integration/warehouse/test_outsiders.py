@@ -80,6 +80,23 @@ async def test_planted_code_reaches_nothing_while_rows_are_copied(org_id, databa
     assert await loader.harm() == []
 
 
+@pytest.mark.parametrize("vector", PLANNED.values(), ids=PLANNED)
+async def test_dropping_what_a_loader_has_made_computes_nothing_of_it(
+    org_id, ground, loader, vector
+):
+    """It happens with the migrator's rights, in a session of transform."""
+    await loader.plant(vector)
+    role = names.loader_role(org_id, loader.source_id)
+    await loader.superuser.execute(f"REVOKE USAGE ON LANGUAGE plpgsql FROM {role}")
+    connection = await asyncpg.connect(ground.database_url("transform"))
+    heard: list[str] = []
+    connection.add_log_listener(lambda _, message: heard.append(message.message))
+    await connection.execute("SELECT warehouse.drop_loader($1, $2)", org_id, loader.source_id)
+    await connection.close()
+    assert any("drop cascades" in each for each in heard) or not heard
+    assert RUNS not in " ".join(heard)
+
+
 async def test_planted_code_gets_no_setting_back_that_was_taken(org_id, database, loader):
     """Read-only, and the user of the session, can be set by nobody inside."""
     await loader.session.execute(

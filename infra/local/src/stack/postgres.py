@@ -28,7 +28,9 @@ _SETTINGS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",
     "shared_buffers": "128MB",
-    "max_connections": "100",
+    "max_connections": "200",
+    # For the services' logins when all others are taken; the migrator grants them the right.
+    "reserved_connections": "30",
     "wal_compression": "on",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -45,10 +47,14 @@ ALTER ROLE {MIGRATOR} LOGIN CREATEROLE NOSUPERUSER PASSWORD :'password';
 SELECT 'CREATE DATABASE {DATABASE} OWNER {MIGRATOR}'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = '{DATABASE}') \\gexec
 REVOKE ALL ON DATABASE {DATABASE} FROM PUBLIC;
+GRANT pg_use_reserved_connections TO {MIGRATOR} WITH ADMIN TRUE, INHERIT TRUE;
 -- What limits of builds need (docs/operations.md): temporary files, and the size of a table that grows.
 GRANT SET ON PARAMETER temp_file_limit TO {MIGRATOR} WITH GRANT OPTION;
 \\connect {DATABASE}
 GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean), pg_ls_tmpdir() TO {MIGRATOR};
+-- Logins of other systems write no functions in it (docs/adr/0022-planted-code.md).
+REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
+GRANT USAGE ON LANGUAGE plpgsql TO {MIGRATOR};
 """
 
 

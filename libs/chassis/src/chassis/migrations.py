@@ -51,6 +51,12 @@ END $$;
 """
 
 
+_MAY_RESERVE = """
+SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'pg_use_reserved_connections'
+               AND pg_has_role(current_user, oid, 'USAGE WITH ADMIN OPTION'))
+"""
+"""Whether services may be let in when other logins have taken all connections but the reserved."""
+
 _OF_A_LOGIN = {
     # A replica that hangs, or is gone without a word, is not to hold its locks (the relay's, a
     # run's) for ever: others wait for them.
@@ -128,6 +134,10 @@ async def _login(connection: asyncpg.Connection, name: str, password: str) -> No
         database = await connection.fetchval("SELECT quote_ident(current_database())")
         await connection.execute(f'GRANT CONNECT ON DATABASE {database} TO "{name}"')
         await connection.execute(f'GRANT "{name}_system" TO "{name}" WITH INHERIT FALSE, SET TRUE')
+        if await connection.fetchval(_MAY_RESERVE):
+            await connection.execute(
+                f'GRANT pg_use_reserved_connections TO "{name}" WITH INHERIT TRUE, SET FALSE'
+            )
         # The migrator must be able to act as the role in policies and data migrations.
         await connection.execute(
             f'GRANT "{name}_system" TO CURRENT_USER WITH INHERIT FALSE, SET TRUE'

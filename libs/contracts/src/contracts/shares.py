@@ -221,6 +221,21 @@ SYNCS = Slots(
     waiting=200,
 )
 
+LOADERS = Cap(
+    "loaders",
+    "logins of other systems that fill external sources",
+    each=10,
+    unit="logins that can log in",
+)
+
+LOADER_CONNECTIONS = Cap(
+    "loader_connections",
+    "what one of those logins holds of the database's connections, at once",
+    each=2,
+    unit="connections of a login",
+)
+"""Over all organisations they stay below what the server has, less what the services need."""
+
 SHARES: tuple[Slots | Rate | Backoff | Cap, ...] = tuple(
     each for each in tuple(globals().values()) if isinstance(each, Slots | Rate | Backoff | Cap)
 )

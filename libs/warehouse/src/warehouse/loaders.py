@@ -12,27 +12,47 @@ from uuid import UUID
 import asyncpg
 
 from chassis.database import Database
+from contracts.shares import LOADER_CONNECTIONS, LOADERS
 from warehouse.provision import provision
 
+OF_SERVICES = 50
+"""Connections that services of one replica each, their workers and an operator need at most."""
+
+_ISSUE = "SELECT warehouse.issue_loader($1, $2, $3, $4, $5, $6)"
 _ROUNDS = 4096
 """PostgreSQL's own; the password has 256 bits, which no number of rounds could better."""
+
+
+class TooManyLoaders(Exception):
+    """An organisation has as many logins for other systems as it may."""
+
+
+class NoConnectionsLeft(Exception):
+    """All connections of the server that loaders may hold are promised to those that there are."""
 
 
 class TableRead(Exception):
     """What a loader has made is being read; it can be dropped a little later."""
 
 
-async def issue_loader(database: Database, org_id: UUID, source_id: UUID) -> str:
+async def issue_loader(
+    database: Database, org_id: UUID, source_id: UUID, *, of_services: int = OF_SERVICES
+) -> str:
     """Make a source's login, or replace its password and end its sessions; the password in clear.
 
-    It is nowhere to be found afterwards. Raises OrganizationErased.
+    It is nowhere to be found afterwards. `of_services`: connections of the server that loaders leave
+    to the services. Raises OrganizationErased, TooManyLoaders and NoConnectionsLeft.
     """
     password = secrets.token_urlsafe(32)
-    async with database.transaction() as connection:
-        await provision(connection, org_id)
-        await connection.execute(
-            "SELECT warehouse.issue_loader($1, $2, $3)", org_id, source_id, _verifier(password)
-        )
+    limits = (LOADER_CONNECTIONS.each, LOADERS.each, of_services)
+    try:
+        async with database.transaction() as connection:
+            await provision(connection, org_id)
+            await connection.execute(_ISSUE, org_id, source_id, _verifier(password), *limits)
+    except asyncpg.ProgramLimitExceededError as error:
+        raise TooManyLoaders(str(error)) from error
+    except asyncpg.ConfigurationLimitExceededError as error:
+        raise NoConnectionsLeft(str(error)) from error
     await _end_sessions(database, org_id, source_id)
     return password
 

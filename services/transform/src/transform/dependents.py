@@ -26,7 +26,11 @@ _TIME = "30s"
 
 _OWN_PATH = "SET LOCAL search_path = pg_catalog, pg_temp"
 _BEGIN = f"{_OWN_PATH}; SET LOCAL statement_timeout = '{_TIME}'"
-_END = "SET LOCAL search_path = DEFAULT; SET LOCAL statement_timeout = DEFAULT"
+_END = (
+    "SET LOCAL search_path = DEFAULT; SET LOCAL statement_timeout = DEFAULT;"
+    # An owner's code may have taken some, and nothing of ours holds one beyond its transaction.
+    "SELECT pg_advisory_unlock_all()"
+)
 
 _DEPENDENT = re.compile(r"^(.+?) depends on ", re.MULTILINE)
 
@@ -145,6 +149,11 @@ def _misfit(view: asyncpg.Record) -> str | None:
         return (
             f"{_said(view)} uses the type {view['odd_type']}, and making it anew would run what "
             "belongs to that type."
+        )
+    if view["stranger"]:
+        return (
+            f"{_said(view)} reads what '{view['stranger']}' has made, and filling it anew would run "
+            "that with the organisation's rights."
         )
     if view["lacks"]:
         return f"{_said(view)} lacks {', '.join(view['lacks'])}."

@@ -3,9 +3,11 @@
 from urllib.parse import unquote, urlsplit
 
 from chassis.database import Database
+from chassis.telemetry import log
 from contracts.envelope import Meta
 from contracts.message import Done
 from contracts.problem import problem
+from contracts.shares import LOADERS
 from contracts.tables import LoaderLogin
 from contracts.transform import CloseLoader, DropLoader, ProvisionLoader
 from transform.domain import organization_of
@@ -26,14 +28,34 @@ class Loaders:
         given = urlsplit(f"//{settings.loader_address}") if settings.loader_address else url
         self._host, self._port = given.hostname or "localhost", given.port or _PORT
         self._name = unquote(url.path.lstrip("/"))
+        self._of_services = settings.service_connections
 
     async def provision_loader(self, request: ProvisionLoader, meta: Meta) -> LoaderLogin:
         """ProvisionLoader."""
         org_id = organization_of(meta)
         try:
-            password = await loaders.issue_loader(self._database, org_id, request.source_id)
+            password = await loaders.issue_loader(
+                self._database, org_id, request.source_id, of_services=self._of_services
+            )
         except OrganizationErased as error:
             raise problem(409, "organization_erased", "This organisation was deleted.") from error
+        except loaders.TooManyLoaders as error:
+            raise problem(
+                409,
+                "too_many_loaders",
+                f"Your organisation has {LOADERS.each} logins for other systems, as many as it may. "
+                "Revoke one that is not used any more, or let one login fill the tables of several "
+                "sources.",
+            ) from error
+        except loaders.NoConnectionsLeft as error:
+            log.warning("no_loader_connections", org_id=str(org_id), reason=str(error))
+            raise problem(
+                503,
+                "no_loader_connections",
+                "The database has no connections left for another system's login. The operator of "
+                "this installation can raise PostgreSQL's max_connections; revoking a login that is "
+                "not used any more helps too.",
+            ) from error
         return LoaderLogin.model_validate(
             {
                 "host": self._host,

@@ -329,6 +329,26 @@ SELECT view.oid, nspname::text AS schema, relname::text AS name, depth, owner,
         LEFT JOIN pg_type item ON item.oid = type.typelem
         WHERE written.relation = view.oid AND type.oid >= 16384
           AND (type.typtype NOT IN ('b', 'e') OR item.typtype NOT IN ('b', 'e'))) AS odd_type,
+       -- Filling a view runs what it reads with the owner's rights; the organisation's reach all its tables.
+       CASE WHEN relkind = 'm' AND owner = current_user THEN (
+           WITH RECURSIVE reached(classid, objid) AS (
+               SELECT 'pg_class'::regclass::oid, view.oid
+               UNION
+               SELECT link.refclassid, link.refobjid
+               FROM reached
+               JOIN written ON reached.classid = 'pg_class'::regclass AND written.relation = reached.objid
+               JOIN pg_depend link ON link.classid = written.classid AND link.objid = written.objid
+               WHERE link.refobjid >= 16384
+           )
+           SELECT min(author.rolname::text)
+           FROM reached
+           LEFT JOIN pg_class ON classid = 'pg_class'::regclass AND pg_class.oid = objid
+           LEFT JOIN pg_proc ON classid = 'pg_proc'::regclass AND pg_proc.oid = objid
+           LEFT JOIN pg_operator ON classid = 'pg_operator'::regclass AND pg_operator.oid = objid
+           JOIN pg_roles author ON author.oid = coalesce(pg_class.relowner, proowner, oprowner)
+           WHERE author.rolname <> owner AND NOT rolsuper
+             AND NOT EXISTS (SELECT FROM pg_depend part WHERE part.classid = reached.classid
+                             AND part.objid = reached.objid AND part.deptype = 'e')) END AS stranger,
        ARRAY(SELECT DISTINCT said
              FROM pg_rewrite rule
              JOIN pg_depend link ON link.classid = 'pg_rewrite'::regclass AND link.objid = rule.oid

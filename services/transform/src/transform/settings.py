@@ -4,6 +4,7 @@ from pydantic import Field, SecretStr
 
 from chassis.settings import ServiceSettings
 from contracts.shares import BUILD_BYTES, BUILD_ROWS, BUILD_TIME, BUILDS, TEMP_BYTES
+from warehouse.loaders import OF_SERVICES
 
 
 class Settings(ServiceSettings):
@@ -31,6 +32,8 @@ class Settings(ServiceSettings):
     """For so long a publish waits for whoever locks one of its tables."""
     loader_address: str | None = Field(default=None, pattern=r"^[^/@\s]+:\d{1,5}$")
     """`host:port` by which other systems reach the database; None: as in `database_url`."""
+    service_connections: int = Field(default=OF_SERVICES, ge=1)
+    """Connections of the server that loaders leave to the services: more with more replicas."""
     former_versions: int = Field(default=1, ge=0)
     """So many former versions of each table are kept, to go back to."""
     version_budget_bytes: int = Field(default=5 * 1024**3, ge=0)
