@@ -3,7 +3,14 @@
 import pytest
 
 from chassis.testing import eventually
-from contracts.ingest import GetSource, SourceSyncFailed, UpdateSource
+from contracts.ingest import (
+    AddUpload,
+    ColumnOption,
+    GetSource,
+    RegisterUpload,
+    SourceSyncFailed,
+    UpdateSource,
+)
 from contracts.problem import ProblemError
 
 from .stand import Stand, creation
@@ -76,5 +83,84 @@ async def test_a_file_that_came_after_the_published_one_stays(stand, ingest):
     assert await stand.stores(later.upload_id)
 
 
+async def test_a_refused_further_file_of_a_masked_source_is_erased(stand, ingest):
+    config = {"mode": "append", "columns": MASKED}
+    source = await stand.ask(creation(await stand.upload(), **config))
+    for content in (b"colour,size\nred,4\n", b"%PDF-1.7 names", b""):
+        refused = await stand.upload(content, "secret.csv")
+        with pytest.raises(ProblemError) as caught:
+            await stand.ask(AddUpload(source_id=source.id, upload_id=refused.upload_id))
+        assert caught.value.problem.status == 422
+        assert "The file was deleted" in caught.value.problem.detail
+        assert not await stand.stores(refused.upload_id)
+        assert not await stand.fetch("SELECT FROM uploads WHERE id = $1", refused.upload_id)
+    # The source is as it was, and takes the next.
+    later = await stand.upload(b"name,age\nCleo,3\n")
+    await stand.ask(AddUpload(source_id=source.id, upload_id=later.upload_id))
+    assert await stand.stores(later.upload_id)
+    assert await stand.stores(source.config.upload_id)
+
+
+async def test_a_refused_further_file_stays_where_nothing_is_masked_or_another_source_has_it(
+    stand, ingest
+):
+    refused = await stand.upload(b"colour,size\nred,4\n")
+    plain = await stand.ask(creation(await stand.upload(), mode="append"))
+    asked = AddUpload(source_id=plain.id, upload_id=refused.upload_id)
+    with pytest.raises(ProblemError) as caught:
+        await stand.ask(asked)
+    assert "deleted" not in caught.value.problem.detail
+    assert await stand.stores(refused.upload_id)
+
+    await stand.ask(creation(refused, "colours"))
+    masked = creation(await stand.upload(b"name,age\nDia,9\n"), "masked", mode="append")
+    config = masked.config.model_copy(update={"columns": {"name": ColumnOption(mask="redact")}})
+    source = await stand.ask(masked.model_copy(update={"config": config}))
+    with pytest.raises(ProblemError):
+        await stand.ask(AddUpload(source_id=source.id, upload_id=refused.upload_id))
+    assert await stand.stores(refused.upload_id)
+
+
+async def test_a_replaced_file_goes_too_once_its_source_is_masked(stand, ingest):
+    source = await stand.source()
+    former = source.config.upload_id
+    shown = await stand.published(source)
+    later = await stand.upload(b"name,age\nCleo,3\n")
+    config = creation(later, columns=MASKED).config
+    source = await stand.ask(UpdateSource(source_id=source.id, config=config))
+    assert await stand.stores(former)
+    await stand.published(source, published=shown)
+    await eventually(lambda: _is_gone(stand, later.upload_id))
+    await eventually(lambda: _is_gone(stand, former))
+
+
+async def test_an_upload_of_which_no_source_is_made_is_erased_in_time(stand, transform, run_ingest):
+    async with run_ingest():
+        unused, recent = await stand.upload(b"a\n1\n"), await stand.upload(b"b\n1\n")
+        again = await stand.upload(b"c\n1\n")
+        used = await stand.upload()
+        source = await stand.ask(creation(used, mode="append"))
+        further = await stand.upload(b"name,age\nCleo,3\n")
+        await stand.ask(AddUpload(source_id=source.id, upload_id=further.upload_id))
+        old = [one.upload_id for one in (unused, again, used, further)]
+        query = "UPDATE uploads SET created_at = now() - interval '25 hours' WHERE id = ANY($1)"
+        await stand.fetch(query, old)
+        # Uploaded once more it is as new.
+        given = again.model_dump(include=set(RegisterUpload.model_fields))
+        await stand.ask(RegisterUpload.model_validate(given))
+    async with run_ingest():
+        await eventually(lambda: _is_gone(stand, unused.upload_id), within=30)
+        query = "SELECT FROM uploads WHERE id = $1"
+        # The row goes with the transaction, after the file.
+        await eventually(lambda: _is_forgotten(stand, unused.upload_id))
+        for upload in (recent, again, used, further):
+            assert await stand.stores(upload.upload_id)
+            assert await stand.fetch(query, upload.upload_id)
+
+
 async def _is_gone(stand: Stand, upload_id) -> bool:
     return not await stand.stores(upload_id)
+
+
+async def _is_forgotten(stand: Stand, upload_id) -> bool:
+    return not await stand.fetch("SELECT FROM uploads WHERE id = $1", upload_id)

@@ -136,5 +136,5 @@ def test_what_was_made_to_fill_disks_is_refused_before_it_does(write, pack, tmp_
     with pytest.raises(BadSource) as caught:
         inspect(path, CsvOptions(), tmp_path)
     assert caught.value.code == "archive_too_large"
-    assert "500 times its own size" in caught.value.message
+    assert "100 times its own size" in caught.value.message
     assert [one.name for one in tmp_path.iterdir()] == ["upload.csv"]

@@ -35,11 +35,13 @@ from ingest.changes import Changes
 from ingest.connectors.google.accounts import Accounts
 from ingest.connectors.google.quota import SharedQuota
 from ingest.deciding import Deciding
+from ingest.erasing import Erasing
 from ingest.external.announcements import Announcements
 from ingest.external.landing import Landing
 from ingest.external.waiting import Waiting
 from ingest.forgetting import Forgetting
 from ingest.form_handlers import FormHandlers
+from ingest.further_uploads import FurtherUploads
 from ingest.guarding import Guard
 from ingest.handlers import Handlers
 from ingest.letting_go import LettingGo
@@ -98,18 +100,13 @@ async def build(service: Service[Settings]) -> None:
     catalogue = Catalogue(service.bus, store)
     remover = Remover(service.bus, store, catalogue, readers, settings.tidy_every)
     service.background("remover", remover.run)
+    erasing = Erasing(service.database, objects, settings.unused_uploads_grace)
+    service.background("erasing", erasing.run)
+    looking = Looking(service.shares, settings, readers)
     handlers = Handlers(
-        service.bus,
-        service.jobs,
-        store,
-        source_files,
-        steps,
-        readers,
-        catalogue,
-        remover,
-        objects,
-        Looking(service.shares, settings),
+        service.bus, service.jobs, store, steps, catalogue, remover, objects, looking
     )
+    further_uploads = FurtherUploads(service.bus, store, source_files, catalogue, looking, erasing)
     form_handlers = FormHandlers(store, kobo)
     changes = Changes(service.database)
     deciding = Deciding(store, changes)
@@ -127,7 +124,7 @@ async def build(service: Service[Settings]) -> None:
     answer(GetSource, handlers.get_source)
     answer(ListSources, handlers.list_sources)
     answer(UpdateSource, handlers.update_source)
-    answer(AddUpload, handlers.add_upload)
+    answer(AddUpload, further_uploads.add_upload)
     answer(DeleteSource, handlers.delete_source)
     answer(PreviewSource, handlers.preview_source)
     answer(ListForms, form_handlers.list_forms)

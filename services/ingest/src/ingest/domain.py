@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chassis.errors import Reject
 from contracts.envelope import MalformedMessage, Meta
-from contracts.ingest import CONFIGS, KoboConfig, SourceConfig, SourceType
+from contracts.ingest import CONFIGS, KoboConfig, Source, SourceConfig, SourceType
 from contracts.problem import ProblemError, problem
 
 
@@ -26,6 +26,13 @@ def source_in_use(name: str, readers: Iterable[str], pipelines: Iterable[str]) -
     users += [f"the pipeline '{pipeline}'" for pipeline in pipelines]
     detail = f"'{name}' is used by {listed(users)}. Change or delete that first."
     return problem(409, "in_use", detail)
+
+
+def not_deleting(source: Source) -> Source:
+    """The source; raises a 409 problem while it is being deleted."""
+    if source.status == "deleting":
+        raise problem(409, "being_deleted", f"The source '{source.name}' is being deleted.")
+    return source
 
 
 def listed(words: Sequence[str]) -> str:

@@ -1,7 +1,6 @@
 """Handlers of ingest, named for their messages."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,10 +15,8 @@ from chassis.telemetry import log
 from chassis.withdrawals import undivided
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, new_id
 from contracts.ingest import (
-    AddUpload,
     Config,
     CreateSource,
-    CsvConfig,
     DeleteSource,
     ExternalConfig,
     GetSource,
@@ -42,15 +39,13 @@ from contracts.message import Done
 from contracts.orchestrator import RunCancelRequested
 from contracts.problem import ProblemError, problem
 from contracts.tables import Notice
-from contracts.transform import EnsureOrganization, GetTable
+from contracts.transform import EnsureOrganization
 from ingest import rejects
 from ingest.catalogue import Catalogue, merged, others_of
-from ingest.domain import organization_of, type_of
-from ingest.fitting import fitted, repeated
+from ingest.domain import not_deleting, organization_of
 from ingest.looking import Looking
-from ingest.readers import Asked, ExpectedTable, Inspected, Readers
+from ingest.readers import Asked, Inspected
 from ingest.removing import Remover
-from ingest.source_files import SourceFiles
 from ingest.steps import Steps
 from ingest.store import Kept, Store, require_unchanged
 
@@ -63,9 +58,7 @@ class Handlers:
         bus: Bus,
         jobs: Jobs,
         store: Store,
-        source_files: SourceFiles,
         steps: Steps,
-        readers: Readers,
         catalogue: Catalogue,
         remover: Remover,
         objects: Objects,
@@ -74,9 +67,7 @@ class Handlers:
         self._bus = bus
         self._jobs = jobs
         self._store = store
-        self._source_files = source_files
         self._steps = steps
-        self._readers = readers
         self._catalogue = catalogue
         self._remover = remover
         self._objects = objects
@@ -92,8 +83,8 @@ class Handlers:
         request = request.model_copy(update={"name": request.name.strip()})
         made = await self._store.made(org_id, request)
         if made is not None:
-            return _not_deleting(made)
-        found = await self._inspect(Asked(org_id, request.source_id, request.config))
+            return not_deleting(made)
+        found = await self._looking.inspect(Asked(org_id, request.source_id, request.config))
         # Until here a request that is withdrawn leaves nothing.
         return await undivided(self._create(org_id, request, found, meta))
 
@@ -123,14 +114,14 @@ class Handlers:
         """UpdateSource: what is read in another way has other expected columns."""
         org_id = organization_of(meta)
         kept = await self._store.kept(org_id, request.source_id)
-        old = _not_deleting(kept.source)
+        old = not_deleting(kept.source)
         require_unchanged(request.if_revision in (None, old.revision))
         name = old.name if request.name is None else request.name.strip()
         config, others, warnings, found = old.config, old.other_tables, old.warnings, None
         if request.config is not None:
             _require_same_type(old, request.config)
             config = request.config
-            found = await self._inspect(Asked(org_id, old.id, kept.opened(config)))
+            found = await self._looking.inspect(Asked(org_id, old.id, kept.opened(config)))
             config = config.model_copy(update=found.settled)
             # A table that is not expected any more keeps its data until the source goes.
             others = merged(old.other_tables, others_of(found.tables))
@@ -156,47 +147,6 @@ class Handlers:
                 await self._catalogue.rename(org_id, old, name, meta.actor)
         return await self._store.get(org_id, old.id)
 
-    async def add_upload(self, request: AddUpload, meta: Meta) -> Source:
-        """AddUpload: the file is looked into before it is kept."""
-        org_id, upload_id = organization_of(meta), request.upload_id
-        source = _not_deleting(await self._store.get(org_id, request.source_id))
-        config = source.config
-        if not isinstance(config, CsvConfig):
-            raise problem(422, "no_files", f"'{source.name}' is not made of files.")
-        held = await self._source_files.of(org_id, source.id)
-        if upload_id in {config.upload_id, *held.upload_ids}:
-            return source
-        found = await self._inspect(
-            Asked(org_id, source.id, config.model_copy(update={"upload_id": upload_id}))
-        )
-        (own,), warnings = found.tables, found.warnings
-        if config.mode != "replace":
-            asked = GetTable(name=str(source.table_id))
-            table = await self._bus.ask(asked, org_id=org_id, actor=meta.actor)
-            columns, more = fitted(source.name, table.columns, own.columns)
-            first = await self._store.upload(org_id, config.upload_id)
-            added = await self._store.upload(org_id, upload_id)
-            warnings = (*warnings, *more, *repeated(added, (first, *held.further)))
-            own = replace(own, columns=columns)
-        return await undivided(self._add(org_id, source, config, upload_id, own, warnings, meta))
-
-    async def _add(
-        self,
-        org_id: UUID,
-        source: Source,
-        config: CsvConfig,
-        upload_id: UUID,
-        own: ExpectedTable,
-        warnings: Sequence[Notice],
-        meta: Meta,
-    ) -> Source:
-        async with self._source_files.adding(
-            org_id, source, config, upload_id, warnings, meta.actor
-        ):
-            # What is published keeps its columns until the next sync.
-            await self._catalogue.declare(org_id, source.name, (own,), meta.actor)
-        return await self._store.get(org_id, source.id)
-
     async def delete_source(self, request: DeleteSource, meta: Meta) -> Done:
         """DeleteSource."""
         org_id = organization_of(meta)
@@ -212,8 +162,7 @@ class Handlers:
             kept = await self._store.kept(org_id, request.source_id)
             config = kept.opened(config)
         asked = Asked(org_id, request.source_id or new_id(), config, request.timezone)
-        async with self._looking.into(org_id, request.source_type):
-            return await self._readers[request.source_type].preview(asked, request.limit)
+        return await self._looking.preview(asked, request.source_type, request.limit)
 
     async def list_rejects(self, request: ListRejects, meta: Meta) -> StoredRejects:
         """ListRejects."""
@@ -263,11 +212,6 @@ class Handlers:
         except AWAY as error:
             log.warning("cancel_not_marked", error=str(error) or repr(error))
 
-    async def _inspect(self, asked: Asked[Config]) -> Inspected:
-        source_type = type_of(asked.config)
-        async with self._looking.into(asked.org_id, source_type):
-            return await self._readers[source_type].inspect(asked)
-
     async def _take_back(self, org_id: UUID, source_id: UUID, meta: Meta) -> None:
         try:
             await self._remover.take_back(org_id, source_id, meta.actor)
@@ -278,13 +222,6 @@ class Handlers:
 
 def _patience(config: Config) -> timedelta:
     return config.deadline if isinstance(config, ExternalConfig) else timedelta(0)
-
-
-def _not_deleting(source: Source) -> Source:
-    """The source; raises a 409 problem while it is being deleted."""
-    if source.status == "deleting":
-        raise problem(409, "being_deleted", f"The source '{source.name}' is being deleted.")
-    return source
 
 
 def _require_same_type(source: Source, config: Config) -> None:

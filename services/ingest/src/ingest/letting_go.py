@@ -57,8 +57,9 @@ class LettingGo:
         if version_id is None:
             return
         uploads = [await self._store.upload(org_id, config.upload_id)]
+        held = await self._source_files.of(org_id, source.id)
         if config.mode != "replace":
-            uploads += (await self._source_files.of(org_id, source.id)).further
+            uploads += held.further
         key = self._mask_keys(org_id)
         said = fingerprints(config, uploads, key)
         shown = await self._store.fingerprint_of(org_id, source.id, version_id)
@@ -67,7 +68,8 @@ class LettingGo:
         done = said.index(shown)
         own = readings(config, uploads, key)[done]
         await self._store.let_go(org_id, source.id, config.upload_id, own)
-        for upload in uploads[: done + 1]:
+        # Those that were replaced too, whether or not any of them was ever published.
+        for upload in (*held.former, *uploads[: done + 1]):
             if await self._is_needed(org_id, source, upload, key):
                 continue
             await self._objects.delete(upload_key(org_id, upload.upload_id))

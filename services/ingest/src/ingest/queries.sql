@@ -1,10 +1,38 @@
 -- name: insert_upload(upload_id, org_id, filename, size_bytes, sha256)!
-INSERT INTO uploads (id, org_id, filename, size_bytes, sha256)
-VALUES (:upload_id, :org_id, :filename, :size_bytes, :sha256)
-ON CONFLICT (id) DO NOTHING;
+-- One that comes again is as new: it lies unused from now on.
+WITH added AS (
+    INSERT INTO uploads (id, org_id, filename, size_bytes, sha256)
+    VALUES (:upload_id, :org_id, :filename, :size_bytes, :sha256)
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id)
+UPDATE uploads SET created_at = now()
+WHERE id = :upload_id AND NOT EXISTS (SELECT FROM added);
 
 -- name: get_upload(upload_id)^
 SELECT id AS upload_id, filename, size_bytes, sha256 FROM uploads WHERE id = :upload_id;
+
+-- name: hold_upload(upload_id)$
+-- It is not erased before the transaction ends in which a source takes it.
+SELECT id FROM uploads WHERE id = :upload_id FOR SHARE;
+
+-- name: lock_upload(upload_id)$
+SELECT id FROM uploads WHERE id = :upload_id FOR UPDATE;
+
+-- name: unused_uploads(grace)
+-- Of all organisations.
+SELECT org_id, id FROM uploads
+WHERE created_at < now() - make_interval(secs => :grace)
+    AND NOT EXISTS (SELECT FROM sources WHERE config ->> 'upload_id' = uploads.id::text)
+    AND NOT EXISTS (SELECT FROM source_uploads WHERE upload_id = uploads.id)
+ORDER BY created_at
+LIMIT 1000;
+
+-- name: erase_upload(upload_id, grace)$
+DELETE FROM uploads
+WHERE id = :upload_id AND created_at <= now() - make_interval(secs => :grace)
+    AND NOT EXISTS (SELECT FROM sources WHERE config ->> 'upload_id' = :upload_id::uuid::text)
+    AND NOT EXISTS (SELECT FROM source_uploads WHERE upload_id = :upload_id)
+RETURNING id;
 
 -- name: forget_upload(source_id, upload_id)!
 -- Keeps what another source reads.

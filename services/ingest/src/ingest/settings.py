@@ -34,6 +34,8 @@ class Settings(ServiceSettings):
     """Seconds between two looks for syncs that have waited for another system long enough."""
     tidy_every: float = Field(default=30.0, gt=0)
     """Seconds between two looks for sources whose making or deleting was interrupted."""
+    unused_uploads_grace: float = Field(default=86_400.0, gt=0)
+    """Seconds after which an upload of which no source is made is deleted."""
     kobo_allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated origins of KoboToolbox servers that need be neither public nor encrypted."""
 

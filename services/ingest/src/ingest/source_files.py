@@ -87,6 +87,7 @@ class SourceFiles:
                     "changed_meanwhile",
                     f"'{source.name}' was changed or deleted while the file was read. Try again.",
                 )
+            await hold_upload(connection, upload_id)
             current = held.upload_id
             if config.mode == "replace":
                 await replaced(connection, org_id, source.id, held.upload_id, upload_id)
@@ -127,6 +128,12 @@ class SourceFiles:
             await _queries.forget_source_upload(
                 connection, source_id=source_id, upload_id=upload_id
             )
+
+
+async def hold_upload(connection: Connection, upload_id: UUID) -> None:
+    """Keep an upload from being erased until the transaction ends; raises a 404 problem."""
+    if not await _queries.hold_upload(connection, upload_id=upload_id):
+        raise not_found("upload", upload_id)
 
 
 async def replaced(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from chassis.database import Database, affected, collect, queries
+from chassis.database import Connection, Database, affected, collect, queries
 from chassis.outbox import Outbox
 from chassis.paging import after, cursor, name_key
 from contracts.ingest import (
@@ -25,7 +25,7 @@ from contracts.problem import not_found, problem
 from contracts.tables import Notice
 from ingest.domain import is_elsewhere
 from ingest.sealing import Sealing
-from ingest.source_files import added, replaced
+from ingest.source_files import added, hold_upload, replaced
 
 _queries = queries("ingest")
 
@@ -99,6 +99,7 @@ class Store:
         config = request.config.model_copy(update=settled)
         config, sealed = self._sealing.seal(org_id, request.source_id, config, {})
         async with self._database.organization(org_id) as connection:
+            await _hold_upload(connection, config)
             await _queries.begin_source(
                 connection,
                 source_id=request.source_id,
@@ -193,6 +194,7 @@ class Store:
         org_id, old = kept.org_id, kept.source
         config, sealed = self._sealing.seal(org_id, old.id, config, kept.sealed)
         async with self._database.organization(org_id) as connection:
+            await _hold_upload(connection, config)
             status = await _queries.update_source(
                 connection,
                 source_id=old.id,
@@ -260,6 +262,12 @@ class Store:
             return await _queries.fingerprint_of(
                 connection, source_id=source_id, version_id=version_id
             )
+
+
+async def _hold_upload(connection: Connection, config: Config) -> None:
+    """Raises a 404 problem when the config's upload was erased meanwhile."""
+    if isinstance(config, CsvConfig):
+        await hold_upload(connection, config.upload_id)
 
 
 def require_unchanged(unchanged: bool) -> None:

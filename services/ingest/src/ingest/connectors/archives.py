@@ -4,7 +4,7 @@ import copy
 import gzip
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Literal
@@ -14,14 +14,16 @@ from ingest.encoding import CHUNK
 
 Compression = Literal["gzip", "zip"]
 
-INFLATED = 8 << 30
-"""Bytes that an archive may hold: eight times the largest upload. A load needs up to three copies
-on the scratch disk."""
-RATIO = 500
+INFLATED = 4 << 30
+"""Bytes that an archive may hold: four times the largest upload, and what can be looked through in
+the time of a look. A load needs up to three copies on the scratch disk."""
+RATIO = 100
 """Text seldom shrinks to less than a hundredth, deflate to a thousandth at the best: what is
 beyond this was made to fill disks, or holds nothing but repetition."""
-HARMLESS = 256 << 20
+HARMLESS = 64 << 20
 """Bytes for which the ratio does not matter."""
+MOST_MEMBERS = 10_000
+"""Parts of a zip archive: a workbook has one for each sheet and picture."""
 SHOWN = 5
 _JUNK = ("__macosx/", "thumbs.db", "desktop.ini")
 _ENCRYPTED = 0x1
@@ -31,8 +33,9 @@ _DAMAGED = "Make the archive again, or upload the file itself."
 def gunzip(path: Path, target: Path) -> None:
     """Write what a gzip archive holds, parts in a row as one, to `target`. Raises BadSource."""
     try:
-        with gzip.open(path, "rb") as source:
-            _copy(source, target, path.stat().st_size, INFLATED)
+        with path.open("rb") as packed, gzip.GzipFile(fileobj=packed) as source:
+            # By what was read so far, so that a bomb is known by its first part.
+            _copy(source, target, packed.tell, INFLATED)
     except EOFError:
         raise BadSource(
             "damaged_archive", f"The gzip archive is cut off: its end is missing. {_DAMAGED}"
@@ -48,6 +51,7 @@ def unzipping(path: Path) -> Iterator[zipfile.ZipFile]:
     """An open zip archive. What is wrong with it, now or while it is read, is a BadSource."""
     try:
         with zipfile.ZipFile(path) as archive:
+            _check_members(archive, path.stat().st_size)
             yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
@@ -85,7 +89,7 @@ def unzip(archive: zipfile.ZipFile, target: Path) -> None:
             "it and upload the file itself.",
         )
     with _open(archive, member, INFLATED) as source:
-        _copy(source, target, member.compress_size, INFLATED)
+        _copy(source, target, lambda: member.compress_size, INFLATED)
     _check_size(member, target.stat().st_size)
 
 
@@ -118,13 +122,29 @@ def _open(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> Iter
         yield source
 
 
-def _copy(source: IO[bytes] | gzip.GzipFile, target: Path, packed: int, limit: int) -> None:
+def _copy(
+    source: IO[bytes] | gzip.GzipFile, target: Path, packed: Callable[[], int], limit: int
+) -> None:
+    """`packed`: bytes of the archive that what was read so far may have come from."""
     size = 0
     with target.open("wb") as file:
         while chunk := source.read(CHUNK):
             size += len(chunk)
-            _check_bounds(size, packed, limit)
+            _check_bounds(size, packed(), limit)
             file.write(chunk)
+
+
+def _check_members(archive: zipfile.ZipFile, size: int) -> None:
+    """Raises BadSource for parts without end, or that share their bytes: each is inflated anew."""
+    members = archive.infolist()
+    if len(members) > MOST_MEMBERS:
+        raise BadSource(
+            "archive_too_large",
+            f"The zip archive holds {len(members):,} parts; {MOST_MEMBERS:,} are read at most. "
+            "Upload the file itself, or save the workbook with fewer sheets.",
+        )
+    if sum(member.compress_size for member in members) > size:
+        raise zipfile.BadZipFile("its parts overlap")
 
 
 def _check_bounds(size: int, packed: int, limit: int) -> None:

@@ -18,7 +18,7 @@ from ingest.connectors import BadSource, Notice
 from ingest.connectors.archives import check, unzipping
 from ingest.connectors.sheets import cells
 from ingest.connectors.sheets.grid import SAMPLE, Grid, Head, Merge, head, merged_below, told_below
-from ingest.connectors.xlsx import Marks, marks
+from ingest.connectors.xlsx import Marks, Parts, marks, parts
 
 Kind = Literal["xlsx", "xlsb", "xls", "ods"]
 
@@ -27,6 +27,9 @@ INFLATED = 2 << 30
 MOST_CELLS = 20_000_000
 """Cells between the first and the last that are filled: calamine takes some 100 bytes for each,
 and a worker may take 3 GB."""
+MOST_MERGES = 100_000
+"""Merged ranges of a sheet."""
+MOST_SHEETS = 1_000
 SHOWN = 20
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 """How files of the old Office begin, and every one that a password protects."""
@@ -95,10 +98,18 @@ def write(
                 check(archive, INFLATED)
         with calamine.CalamineWorkbook.from_path(named) as book:
             names = _with_cells(book)
+            if len(names) > MOST_SHEETS:
+                raise BadSource(
+                    "too_large",
+                    f"The workbook has {len(names):,} sheets; {MOST_SHEETS:,} are read at most. "
+                    "Save the sheet that you need as CSV and upload that.",
+                )
             chosen, seen = _chosen(book, names, sheet, path if kind == "xlsx" else None)
+            _require_size(chosen.name, chosen.height, chosen.width)
+            merged = chosen.merged_cell_ranges or ()
+            _require_few_merges(chosen.name, len(merged))
             merges = tuple(
-                Merge(first[0], last[0] + 1, first[1], last[1] + 1)
-                for first, last in chosen.merged_cell_ranges or ()
+                Merge(first[0], last[0] + 1, first[1], last[1] + 1) for first, last in merged
             )
             found = _Sheet(chosen, header_row, merges)
             found.write(target, seen)
@@ -222,8 +233,9 @@ def _chosen(
         for one in book.sheets_metadata
         if one.visible == calamine.SheetVisibleEnum.Visible and one.name in names
     ]
+    known = _parts(xlsx) if xlsx else None
     for name in [wanted] if wanted is not None else shown or names:
-        seen = _measured(xlsx, name) if xlsx else None
+        seen = _measured(xlsx, known, name) if xlsx and known else None
         sheet = book.get_sheet_by_name(name)
         if wanted is not None or any(map(_width, sheet.iter_rows())):
             return sheet, seen
@@ -235,17 +247,36 @@ def _chosen(
     )
 
 
-def _measured(path: Path, sheet: str) -> Marks:
+def _parts(path: Path) -> Parts:
+    with unzipping(path) as archive:
+        return parts(archive)
+
+
+def _measured(path: Path, known: Parts, sheet: str) -> Marks:
     """The marks of a sheet that calamine can hold: it takes room for every cell in between."""
     with unzipping(path) as archive:
-        found = marks(archive, sheet)
-    if found.rows * found.columns > MOST_CELLS:
+        found = marks(archive, known, sheet)
+    _require_size(sheet, found.rows, found.columns)
+    _require_few_merges(sheet, found.merges)
+    return found
+
+
+def _require_size(sheet: str, rows: int, columns: int) -> None:
+    if rows * columns > MOST_CELLS:
         raise BadSource(
             "too_large",
-            f"The sheet {sheet!r} reaches over {found.rows:,} rows and {found.columns:,} columns; "
+            f"The sheet {sheet!r} reaches over {rows:,} rows and {columns:,} columns; "
             f"{MOST_CELLS:,} cells are read at most. {_FEWER}",
         )
-    return found
+
+
+def _require_few_merges(sheet: str, merges: int) -> None:
+    if merges > MOST_MERGES:
+        raise BadSource(
+            "too_many_merges",
+            f"The sheet {sheet!r} has {merges:,} merged ranges; {MOST_MERGES:,} are read at most. "
+            "Unmerge cells below the header, or save the sheet as CSV and upload that.",
+        )
 
 
 def _width(row: Row) -> int:

@@ -4,7 +4,7 @@ import posixpath
 import re
 import zipfile
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -27,6 +27,7 @@ class Marks:
     """Those with a value."""
     rows: int = 0
     columns: int = 0
+    merges: int = 0
     errors: int = 0
     first_errors: dict[tuple[int, int], str] = field(default_factory=dict)
     _places: "array[int]" = field(default_factory=lambda: array("q"))
@@ -44,12 +45,27 @@ class Marks:
             yield place >> _COLUMNS_BITS, place & mask, digits
 
 
-def marks(archive: zipfile.ZipFile, sheet: str) -> Marks:
+@dataclass(frozen=True)
+class Parts:
+    """What holds for all sheets of a workbook, read once however many there are."""
+
+    sheets: Mapping[str, str]
+    """The part that holds each sheet."""
+    padded: Mapping[str, int]
+    """Styles, by the number that cells name, that show zeros in front; with how many digits."""
+
+
+def parts(archive: zipfile.ZipFile) -> Parts:
+    """Raises KeyError, ValueError and expat.ExpatError where the workbook is damaged."""
+    return Parts(_members(archive), _padded_styles(archive))
+
+
+def marks(archive: zipfile.ZipFile, known: Parts, sheet: str) -> Marks:
     """Read the XML of a sheet once; memory grows only with the numbers that are padded.
 
     Raises KeyError, ValueError and expat.ExpatError where the workbook is damaged.
     """
-    padded = _padded_styles(archive)
+    padded = known.padded
     found = Marks()
     row = count = 0
     cell: dict[str, str] = {}
@@ -76,6 +92,8 @@ def marks(archive: zipfile.ZipFile, sheet: str) -> Marks:
                     parser.EndElementHandler = end
             elif padded and kind in {None, "n"} and (digits := padded.get(cell.get("s", ""))):
                 found.pad(row - 1, _column(cell, count), digits)
+        elif name == "mergeCell":
+            found.merges += 1
         elif name == "row":
             finish()
             row = int(attributes.get("r", row + 1))
@@ -94,7 +112,7 @@ def marks(archive: zipfile.ZipFile, sheet: str) -> Marks:
             last = None
 
     parser = _parser(start)
-    with archive.open(_member(archive, sheet)) as source:
+    with archive.open(known.sheets[sheet]) as source:
         while chunk := source.read(CHUNK):
             parser.Parse(chunk, False)
         parser.Parse(b"", True)
@@ -123,23 +141,24 @@ def _elements(archive: zipfile.ZipFile, part: str) -> list[tuple[str, dict[str, 
     return found
 
 
-def _member(archive: zipfile.ZipFile, sheet: str) -> str:
-    """The part that holds a sheet, found as readers do: by its relation to the workbook."""
+def _members(archive: zipfile.ZipFile) -> dict[str, str]:
+    """The parts that hold sheets, found as readers do: by their relations to the workbook."""
     targets = {
         said["Id"]: said["Target"]
         for name, said in _elements(archive, "xl/_rels/workbook.xml.rels")
         if name == "Relationship"
     }
+    found: dict[str, str] = {}
     for name, said in _elements(archive, "xl/workbook.xml"):
-        if name == "sheet" and said.get("name") == sheet:
-            relation = next(value for key, value in said.items() if key.endswith(":id"))
-            target = targets[relation]
-            return target[1:] if target.startswith("/") else posixpath.normpath(f"xl/{target}")
-    raise KeyError(sheet)
+        if name == "sheet" and "name" in said:
+            relation = next((value for key, value in said.items() if key.endswith(":id")), "")
+            target = targets.get(relation, "")
+            part = target[1:] if target.startswith("/") else posixpath.normpath(f"xl/{target}")
+            found.setdefault(said["name"], part)
+    return found
 
 
 def _padded_styles(archive: zipfile.ZipFile) -> dict[str, int]:
-    """Styles, by the number that cells name, that show zeros in front; with how many digits."""
     if "xl/styles.xml" not in archive.namelist():
         return {}
     formats: dict[str, int] = {}

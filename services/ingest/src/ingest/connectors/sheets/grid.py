@@ -1,5 +1,6 @@
 """The cells of a sheet by row and column, and its header: titles above it, merges over it."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from ingest.connectors.sheets.cells import Rows, Scalar
 SAMPLE = 200
 """Rows that tell how wide the table is."""
 SHOWN = 5
+_WIDEST = 8_192
+"""Merges of one row: it has 16,384 columns."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,9 @@ def head(
             "empty_sheet", "The tab is empty. Write a header and rows into it, or choose another."
         )
     warnings: list[Notice] = []
-    covered = _covered(merges)
+    # Merges below the rows among which the header is looked for are nobody's.
+    filled = [row for row in range(len(widths)) if widths[row]][:SAMPLE]
+    covered = _covered(merges, filled[-1] if header_row is None and filled else header_row or 0)
     row = header_row
     if row is None:
         row = _header_row(grid, widths, covered)
@@ -157,34 +162,68 @@ def _length(seen: Rows, row: int, raw: Rows) -> int:
     return max(len(rows[row]) if row < len(rows) else 0 for rows in (seen, raw))
 
 
-def _covered(merges: Sequence[Merge]) -> dict[int, list[Merge]]:
-    """The merges that a row has a part in; those of whole columns only at their first rows."""
-    found: dict[int, list[Merge]] = {}
-    for merge in merges:
-        for row in range(merge.first_row, min(merge.end_row, merge.first_row + SAMPLE)):
-            found.setdefault(row, []).append(merge)
+class _Covered:
+    """The merges that a row has a part in, by the columns at which they begin."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, list[Merge]] = {}
+
+    def add(self, row: int, merge: Merge) -> None:
+        """Merges come by rising first column."""
+        self._rows.setdefault(row, []).append(merge)
+
+    def of(self, row: int) -> Sequence[Merge]:
+        """All of a row."""
+        return self._rows.get(row, ())
+
+    def at(self, row: int, column: int) -> Merge | None:
+        """The one that holds a cell; merges of one sheet do not overlap."""
+        merges = self.of(row)
+        before = bisect_right(merges, column, key=lambda merge: merge.first_column)
+        if before and column < merges[before - 1].end_column:
+            return merges[before - 1]
+        return None
+
+
+def _covered(merges: Sequence[Merge], until: int) -> _Covered:
+    """Those of the rows up to `until`; those of whole columns only at their first rows.
+
+    Raises BadSource for more merges than a sheet has room for: they overlap.
+    """
+    found, count = _Covered(), 0
+    for merge in sorted(merges, key=lambda merge: merge.first_column):
+        end = min(merge.end_row, merge.first_row + SAMPLE, until + 1)
+        count += max(0, end - merge.first_row)
+        if count > SAMPLE * _WIDEST:
+            raise BadSource(
+                "damaged_workbook",
+                "Merged ranges of the sheet overlap. Unmerge them, or save it as CSV and upload "
+                "that.",
+            )
+        for row in range(merge.first_row, end):
+            found.add(row, merge)
     return found
 
 
-def _name(grid: Grid, row: int, column: int, covered: dict[int, list[Merge]]) -> str:
+def _name(grid: Grid, row: int, column: int, covered: _Covered) -> str:
     """The text of a header's cell; that of a merge stands in its first cell."""
-    for merge in covered.get(row, ()):
-        if merge.first_column <= column < merge.end_column:
-            return grid.shown(merge.first_row, merge.first_column)
+    merge = covered.at(row, column)
+    if merge is not None:
+        return grid.shown(merge.first_row, merge.first_column)
     return grid.shown(row, column)
 
 
-def _extent(grid: Grid, row: int, widths: Sequence[int], covered: dict[int, list[Merge]]) -> int:
+def _extent(grid: Grid, row: int, widths: Sequence[int], covered: _Covered) -> int:
     """Columns of a row, with those that a merge with a text reaches."""
     reached = [
         merge.end_column
-        for merge in covered.get(row, ())
+        for merge in covered.of(row)
         if grid.holds(merge.first_row, merge.first_column)
     ]
     return max(widths[row], *reached, 0)
 
 
-def _header_row(grid: Grid, widths: Sequence[int], covered: dict[int, list[Merge]]) -> int:
+def _header_row(grid: Grid, widths: Sequence[int], covered: _Covered) -> int:
     """The first row with text in at least half of the table's columns; titles have it in fewer."""
     filled = [row for row in range(len(widths)) if widths[row]][:SAMPLE]
     common = Counter(widths[row] for row in filled)
