@@ -6917,7 +6917,10 @@ export interface operations {
                 offset?: number;
                 count?: "exact" | "none";
             };
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path: {
                 name: string;
             };
@@ -6948,7 +6951,10 @@ export interface operations {
     warehouse_profile: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path: {
                 name: string;
             };
@@ -7285,7 +7291,10 @@ export interface operations {
     transformations_validate: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7318,7 +7327,10 @@ export interface operations {
     transformations_sql_of_draft: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7351,7 +7363,10 @@ export interface operations {
     transformations_preview_draft: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7384,7 +7399,10 @@ export interface operations {
     transformations_profile: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7518,7 +7536,10 @@ export interface operations {
     transformations_preview_saved: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path: {
                 transformation_id: string;
             };

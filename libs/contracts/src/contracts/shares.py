@@ -54,5 +54,32 @@ REQUESTS = Slots(
 )
 """Of every class of request that names no other share."""
 
-SHARES: tuple[Slots | Rate | Cap, ...] = (REQUESTS,)
+COMPILES = Slots(
+    "compiles",
+    "recipes that a replica of transform checks or compiles at once, for requests",
+    total=2,
+    each=1,
+    waiting=100,
+)
+"""In processes of their own, each with a budget of CPU time."""
+
+JOB_COMPILES = Slots(
+    "job_compiles",
+    "recipes that a replica of transform checks or compiles at once, for builds and publishes",
+    total=2,
+    each=1,
+    waiting=10_000,
+)
+"""Apart from COMPILES, so that previews hold up no run."""
+
+READS = Slots(
+    "reads",
+    "statements of previews, profiles and pivots' names that a replica of transform runs at once",
+    total=6,
+    each=2,
+    waiting=50,
+)
+"""Well below the database pool (DATABASE_POOL_SIZE), so that short requests find a connection."""
+
+SHARES: tuple[Slots | Rate | Cap, ...] = (REQUESTS, COMPILES, JOB_COMPILES, READS)
 """Every share, as docs/architecture.md lists them."""

@@ -24,6 +24,16 @@ IdempotencyKey = Annotated[
     ),
 ]
 
+View = Annotated[
+    str | None,
+    Header(
+        alias="Dalgo-View",
+        max_length=100,
+        description="A name for the place that shows the answer. A newer request of yours of this "
+        "kind with the same name ends this one with 409 `superseded`.",
+    ),
+]
+
 _TAG = re.compile(r'(?:W/)?"(\d+)"')
 
 

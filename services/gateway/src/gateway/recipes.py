@@ -4,10 +4,12 @@ Parsing is its owner's: what does not fit comes back from there as errors at the
 words of the language, and not as the framework's.
 """
 
+import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -16,28 +18,17 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError
 
-from contracts.transform import SortItem
+from contracts.transform import RecipeJson, SortItem
 from gateway.conventions import Body
 from recipe import Recipe
 from recipe.predicate import Predicate
 
+MAX_RECIPE = 256 * 1024
+"""Characters of JSON; the language itself allows 64 KB."""
+
 _PREDICATE: TypeAdapter[Predicate] = TypeAdapter(Predicate)
-
-
-class _ShownAsRecipe:
-    """Keeps the field's own parsing, shows the schema of a recipe."""
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return handler(source)
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return handler(Recipe.__pydantic_core_schema__)
 
 
 class _ShownAsPredicate:
@@ -54,6 +45,18 @@ class _ShownAsPredicate:
         return handler(_PREDICATE.core_schema)
 
 
+def _of_size(given: dict[str, object]) -> dict[str, object]:
+    """Far above what the language allows: what is larger is not worth a message to its owner."""
+    try:
+        size = len(json.dumps(given, ensure_ascii=False, separators=(",", ":")))
+    except RecursionError:
+        raise PydanticCustomError("too_deep", "This is nested too deeply") from None
+    if size > MAX_RECIPE:
+        text = f"A recipe has at most {MAX_RECIPE:,} characters here; this one has {size:,}"
+        raise PydanticCustomError("too_large", "{text}", {"text": text})
+    return given
+
+
 class OrRecipe:
     """Shows that a body may be a bare recipe as well; to be taken apart by the body's model."""
 
@@ -63,8 +66,8 @@ class OrRecipe:
         return {"anyOf": [handler(schema), handler(Recipe.__pydantic_core_schema__)]}
 
 
-RecipeJson = Annotated[dict[str, object], _ShownAsRecipe()]
-PredicateJson = Annotated[dict[str, object], _ShownAsPredicate()]
+RecipeBodyJson = Annotated[RecipeJson, AfterValidator(_of_size)]
+PredicateJson = Annotated[dict[str, object], _ShownAsPredicate(), AfterValidator(_of_size)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Description = Annotated[str, Field(max_length=10_000)]
 
@@ -74,14 +77,14 @@ class TransformationBody(Body):
 
     name: Name
     description: Description | None = None
-    recipe: RecipeJson
+    recipe: RecipeBodyJson
     output_table_name: Name | None = None
 
 
 class TransformationChange(Body):
     """What is to be different; an absent field stays as it is. A bare recipe changes just that."""
 
-    recipe: RecipeJson | None = None
+    recipe: RecipeBodyJson | None = None
     name: Name | None = None
     description: Description | None = None
     output_table_name: Name | None = None
@@ -96,14 +99,14 @@ class TransformationChange(Body):
 class RecipeBody(Body):
     """A recipe to be checked, and where it would be saved: without that, no cycle is found."""
 
-    recipe: RecipeJson
+    recipe: RecipeBodyJson
     transformation_id: UUID | None = None
 
 
 class SqlBody(Body):
     """A recipe whose SQL is to be shown."""
 
-    recipe: RecipeJson
+    recipe: RecipeBodyJson
 
 
 class SortBody(SortItem):
@@ -115,7 +118,7 @@ class SortBody(SortItem):
 class PageBody(Body):
     """Which rows of a preview; the recipe of the body goes before the saved one."""
 
-    recipe: RecipeJson | None = None
+    recipe: RecipeBodyJson | None = None
     until_step: Annotated[int | None, Field(ge=0)] = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     offset: Annotated[int, Field(ge=0)] = 0
@@ -127,13 +130,13 @@ class PageBody(Body):
 class DraftBody(PageBody):
     """A recipe that is not saved yet, and which rows of it."""
 
-    recipe: RecipeJson  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
+    recipe: RecipeBodyJson  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
 
 
 class ProfileBody(Body):
     """A recipe whose result is to be looked at, or of its steps up to one."""
 
-    recipe: RecipeJson
+    recipe: RecipeBodyJson
     until_step: Annotated[int | None, Field(ge=0)] = None
 
 

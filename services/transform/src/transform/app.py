@@ -1,8 +1,10 @@
 """Composition root of transform, shared by the process and the tests."""
 
 from chassis.service import Service
+from chassis.shares import Share
 from contracts.auth import OrganizationCreated
 from contracts.orchestrator import RunCancelRequested, RunsForgotten
+from contracts.shares import COMPILES, JOB_COMPILES, READS
 from contracts.transform import (
     AbortPublish,
     BuildTransformation,
@@ -42,7 +44,7 @@ from contracts.transform import (
 from transform.build import Builder
 from transform.catalogue import Catalogue
 from transform.column_names import ColumnNames
-from transform.compiler import Compiler
+from transform.compiler import Compiler, compile_workers
 from transform.forgetting import Forgetting
 from transform.handlers import Handlers
 from transform.history import History
@@ -67,16 +69,24 @@ from transform.zones import Zones
 async def build(service: Service[Settings]) -> None:
     """Wire transform onto its open connections."""
     settings, database = service.settings, service.database
-    store, catalogue, compiler = Store(database), Catalogue(database), Compiler()
-    compiler.warm()
-    service.on_close(compiler.close)
-    sessions = Sessions(settings.mask_key)
-    column_names = ColumnNames(database, sessions, compiler)
-    builder = Builder(database, sessions, compiler, column_names)
-    recipes = Recipes(store, catalogue, compiler, column_names, timeout=settings.preview_timeout)
+    store, catalogue, sessions = Store(database), Catalogue(database), Sessions(settings.mask_key)
+    workers = compile_workers()
+    workers.warm()
+    service.on_close(workers.close)
+    reads, timeout = service.shares.of(READS), settings.preview_timeout
+    compiler = Compiler(workers, service.shares.of(COMPILES), seconds=settings.compile_seconds)
+    column_names = ColumnNames(database, sessions, compiler, reads)
+    recipes = Recipes(store, catalogue, compiler, column_names, timeout=timeout)
+    # Jobs have slots of their own, and wait for them as long as it takes. Their budget is larger, so
+    # that a recipe which could be saved can be built on a slower machine too.
+    of_jobs = Share(JOB_COMPILES, longest_wait=None)
+    job_compiler = Compiler(workers, of_jobs, seconds=4 * settings.compile_seconds)
+    job_names = ColumnNames(database, sessions, job_compiler)
+    job_recipes = Recipes(store, catalogue, job_compiler, job_names, timeout=timeout)
+    builder = Builder(database, sessions, job_compiler, job_names)
     sweeper = Sweeper(database, service.bus, settings)
-    publisher = Publisher(database, recipes, sweeper, patience=settings.publish_patience)
-    reader = Reader(database, sessions, timeout=settings.preview_timeout)
+    publisher = Publisher(database, job_recipes, sweeper, patience=settings.publish_patience)
+    reader = Reader(database, sessions, timeout=timeout, share=reads)
     counts = Counts(COUNTS_KEPT)
     handlers = Handlers(
         database,
@@ -89,7 +99,7 @@ async def build(service: Service[Settings]) -> None:
         profiler=Profiler(reader, compiler, counts),
         planner=Planner(database),
         builder=builder,
-        history=History(store, catalogue, recipes),
+        history=History(store, catalogue, recipes, compiler),
         lineage=Lineage(store, catalogue, compiler),
         usage=Usage(store, catalogue, compiler),
         zones=Zones(service.bus),

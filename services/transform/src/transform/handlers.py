@@ -57,7 +57,6 @@ from contracts.transform import (
     WarehouseTable,
     WarehouseTables,
 )
-from recipe import parse
 from transform.build import Builder
 from transform.catalogue import Catalogue
 from transform.domain import CatalogueTable, organization_of
@@ -152,7 +151,7 @@ class Handlers:
         """PreviewTable: the recipe that does nothing, so that there is one way to read."""
         org_id = organization_of(meta)
         table = await self._catalogue.get(org_id, request.name)
-        recipe = parse({"steps": [{"type": "source", "table": table.physical_name}]})
+        recipe = {"steps": [{"type": "source", "table": table.physical_name}]}
         return await self._previewer.page(
             org_id,
             recipe,
@@ -171,7 +170,7 @@ class Handlers:
         """ProfileTable."""
         org_id = organization_of(meta)
         table = await self._catalogue.get(org_id, request.name)
-        recipe = parse({"steps": [{"type": "source", "table": table.physical_name}]})
+        recipe = {"steps": [{"type": "source", "table": table.physical_name}]}
         return await self._profiler.profile(
             org_id,
             recipe,

@@ -8,12 +8,16 @@ from chassis.settings import ServiceSettings
 class Settings(ServiceSettings):
     """What an operator may turn; all times in seconds."""
 
+    database_pool_size: int = Field(default=16, ge=2, le=50)
+    """Long reads hold 6 (READS), builds one each; short requests always find one of the others."""
     mask_key: SecretStr = Field(min_length=16)
     """What masks that hash are keyed with; another one, and hashes match older ones no more."""
     max_builds: int = Field(default=2, ge=1)
     """Builds that one replica runs at once; each holds a connection of the pool while it runs."""
     preview_timeout: float = Field(default=8, gt=0)
     """A preview whose SQL takes longer is stopped; whoever asks gives up after 10."""
+    compile_seconds: float = Field(default=5, gt=0)
+    """CPU time in which a recipe is checked or compiled for a person; builds have four times that."""
     publish_patience: float = Field(default=600, gt=0)
     """For so long a publish waits for whoever locks one of its tables."""
     loader_address: str | None = Field(default=None, pattern=r"^[^/@\s]+:\d{1,5}$")
