@@ -28,7 +28,8 @@ from recipe import Context, parse
 from transform.build import Builder, Claimed
 from transform.catalogue import Catalogue
 from transform.column_names import ColumnNames
-from transform.compiler import Compiler, pinned_tables
+from transform.compiler import Compiler, compile_workers
+from transform.placing import pinned_tables
 from transform.session import Sessions
 from warehouse import versions
 from warehouse.access import as_org
@@ -52,7 +53,7 @@ async def measure(ground: Ground) -> dict[str, float]:
         {"nats_url": ground.servers.nats_url, "database_url": ground.database_url("transform")}
     )
     database = await Database.connect(settings, "transform")
-    compiler = Compiler()
+    compiler = Compiler(compile_workers())
     catalogue = Catalogue(database)
     sessions = Sessions(SecretStr("a key of the bench"))
     column_names = ColumnNames(database, sessions, compiler)
@@ -60,7 +61,7 @@ async def measure(ground: Ground) -> dict[str, float]:
     inputs = (people, districts)
     tables = pinned_tables(org_id, await catalogue.all(org_id), inputs)
     recipe, context = parse({"steps": TEN_STEPS}), Context(as_of=NOON)
-    compiled = await compiler.compile(recipe, tables, context)
+    compiled = await compiler.statement(org_id, recipe, tables, context)
     plain = await asyncpg.connect(ground.servers.superuser_url)
     ctas: list[float] = []
     built: list[float] = []

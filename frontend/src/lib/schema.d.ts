@@ -6933,7 +6933,10 @@ export interface operations {
                 offset?: number;
                 count?: "exact" | "none";
             };
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path: {
                 /** @description A table's id, physical name or display name. */
                 name: string;
@@ -6965,7 +6968,10 @@ export interface operations {
     warehouse_profile: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path: {
                 /** @description A table's id, physical name or display name. */
                 name: string;
@@ -7304,7 +7310,10 @@ export interface operations {
     transformations_validate: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7337,7 +7346,10 @@ export interface operations {
     transformations_sql_of_draft: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7370,7 +7382,10 @@ export interface operations {
     transformations_preview_draft: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7403,7 +7418,10 @@ export interface operations {
     transformations_profile: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -7537,7 +7555,10 @@ export interface operations {
     transformations_preview_saved: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the place that shows the answer. A newer request of yours of this kind with the same name ends this one with 409 `superseded`. */
+                "Dalgo-View"?: string | null;
+            };
             path: {
                 transformation_id: string;
             };

@@ -1,6 +1,6 @@
 """A small build of one organisation beside cross joins of another, at one replica."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Self
 
@@ -61,11 +61,11 @@ async def _are_building(watcher: asyncpg.Connection) -> bool:
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE usename = 'transform' AND state = 'active' AND query LIKE 'CREATE TABLE%'"
     )
-    return found >= 2
+    return (found or 0) >= 2
 
 
 @pytest_asyncio.fixture
-async def stand(start_service, ground, connect_bus) -> Callable[[], Stand]:
+async def stand(start_service, ground, connect_bus) -> Callable[[], Awaitable[Stand]]:
     """Makes organisations beside a transform with the builders that it has by default."""
     await start_service("transform")
 

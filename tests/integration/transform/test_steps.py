@@ -11,7 +11,7 @@ from contracts.envelope import new_id
 from contracts.transform import BuildTransformation, TransformationBuilt, TransformationFailed
 from transform.build import Builder, Claimed, Overtaken
 from transform.column_names import ColumnNames
-from transform.compiler import Compiler
+from transform.compiler import Compiler, compile_workers
 from transform.session import Sessions
 from warehouse import names
 
@@ -19,7 +19,7 @@ from warehouse import names
 @pytest.fixture
 async def builder(transform):
     """A builder on the service's own pool: what a second replica would be."""
-    database, compiler = transform.database, Compiler()
+    database, compiler = transform.database, Compiler(compile_workers())
     sessions = Sessions(SecretStr("a key of the tests"))
     column_names = ColumnNames(database, sessions, compiler)
     yield Builder(database, sessions, compiler, column_names)

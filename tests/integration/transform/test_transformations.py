@@ -62,10 +62,8 @@ async def test_people_see_display_names_and_a_rename_breaks_nothing(stand, peopl
     saved = await stand.ask(create(output_table_name="Grown-ups"))
     await stand.declare("Humans", held, people)
     shown = await stand.ask(GetTransformation(transformation_id=saved.id))
-    assert shown.recipe.model_dump(mode="json")["steps"][0]["table"] == "Humans"
-    again = UpdateTransformation(
-        transformation_id=saved.id, recipe=shown.recipe.model_dump(mode="json")
-    )
+    assert shown.recipe["steps"][0]["table"] == "Humans"
+    again = UpdateTransformation(transformation_id=saved.id, recipe=shown.recipe)
     assert (await stand.ask(again)).version == saved.version, "saving what was shown is no change"
 
 

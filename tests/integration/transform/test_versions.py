@@ -84,7 +84,7 @@ async def test_versions_come_in_pages(stand, saved):
 
 async def test_an_old_version_is_shown_with_its_recipe(stand, saved):
     version = await stand.ask(GetRecipeVersion(transformation_id=saved.id, version=1))
-    assert version.recipe.model_dump(mode="json")["steps"] == [SOURCE, ADULTS]
+    assert version.recipe["steps"] == [SOURCE, ADULTS]
     assert not version.is_current
 
 
@@ -129,7 +129,7 @@ async def test_an_old_version_is_brought_back_as_a_new_one(stand, saved):
     assert [column.name for column in reader.columns] == ["Name"]
     restored = await stand.ask(RestoreRecipeVersion(transformation_id=saved.id, version=1))
     assert restored.version == 4
-    assert restored.recipe.model_dump(mode="json")["steps"] == [SOURCE, ADULTS]
+    assert restored.recipe["steps"] == [SOURCE, ADULTS]
     assert [column.name for column in restored.columns] == ["Name", "Age"]
     newest = (await stand.ask(ListRecipeVersions(transformation_id=saved.id, limit=1))).versions
     assert [(one.version, one.restored_from, one.is_current) for one in newest] == [(4, 1, True)]
@@ -168,7 +168,7 @@ async def test_a_table_that_is_gone_is_named_as_it_was_and_found_again_by_that(
     await save(saved, SOURCE | {"table": "other"})
     await stand.ask(DropTable(table_id=people))
     old = await stand.ask(GetRecipeVersion(transformation_id=saved.id, version=1))
-    assert old.recipe.model_dump(mode="json")["steps"][0] == SOURCE
+    assert old.recipe["steps"][0] == SOURCE
     restore = RestoreRecipeVersion(transformation_id=saved.id, version=1)
     problem = await refused(stand.ask(restore))
     assert [(error.step, error.code) for error in problem.errors] == [(0, "unknown_table")]
@@ -195,7 +195,7 @@ async def test_renaming_an_output_breaks_no_reader(stand, saved, save):
     renamed = UpdateTransformation(transformation_id=saved.id, output_table_name="Grown-ups")
     await stand.ask(renamed)
     shown = await stand.ask(GetTransformation(transformation_id=reader.id))
-    assert shown.recipe.model_dump(mode="json")["steps"][0]["table"] == "Grown-ups"
+    assert shown.recipe["steps"][0]["table"] == "Grown-ups"
     assert shown.version == 1
     problem = await refused(stand.transformation("New", {"type": "source", "table": "Adults"}))
     assert [error.code for error in problem.errors] == ["unknown_table"]
@@ -206,11 +206,11 @@ async def test_renaming_a_joined_table_changes_no_column(stand, people, column_f
     join = {"type": "join", "with": "PLACES", "left_on": "Name", "right_on": "Name"}
     keep = {"type": "select", "columns": ["Name", "places_Region"]}
     saved = await stand.transformation("Joined", SOURCE, join, keep)
-    shown = saved.recipe.model_dump(mode="json")["steps"]
+    shown = saved.recipe["steps"]
     assert shown[1] == join | {"with": "places"}, "what nobody wrote is not shown"
     await stand.declare("areas", column_factory(name="text", region="text"), places)
     shown = await stand.ask(GetTransformation(transformation_id=saved.id))
-    recipe = shown.recipe.model_dump(mode="json")
+    recipe = shown.recipe
     assert recipe["steps"][1] == join | {"with": "areas", "prefix": "places_"}
     assert [column.name for column in shown.columns] == ["Name", "places_Region"]
     again = await stand.ask(UpdateTransformation(transformation_id=saved.id, recipe=recipe))

@@ -4,10 +4,11 @@ import json
 
 import pytest
 from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from contracts.problem import problem
 from gateway.limits import MAX_BODY
+from gateway.recipes import MAX_RECIPE, DraftBody
 
 
 @pytest.fixture
@@ -201,3 +202,12 @@ async def test_a_recipe_that_does_not_fit_is_left_to_its_owner():
     body = TransformationBody.model_validate({"name": "x", "recipe": recipe})
     assert json.loads(body.model_dump_json())["recipe"] == recipe
     assert isinstance(body, BaseModel)
+
+
+@pytest.mark.parametrize("field", ["recipe", "filter"])
+def test_a_recipe_far_beyond_the_languages_limit_is_refused_at_the_edge(field: str) -> None:
+    body = {"recipe": {"steps": []}} | {field: {"steps": ["x" * MAX_RECIPE]}}
+    with pytest.raises(ValidationError) as raised:
+        DraftBody.model_validate(body)
+    (error,) = raised.value.errors()
+    assert (error["loc"], error["type"]) == ((field,), "too_large")

@@ -9,15 +9,10 @@ import pytest
 from contracts.problem import ProblemError
 from contracts.tables import Column, TableVersion
 from recipe import Context, parse
-from transform.compiler import (
-    Compiler,
-    cycle_error,
-    live_tables,
-    pinned_tables,
-    recipe_tables,
-    shown,
-)
+from transform import compiling
+from transform.compiler import Compiler, compile_workers
 from transform.domain import CatalogueTable
+from transform.placing import cycle_error, live_tables, pinned_tables, recipe_tables
 from warehouse.names import data_schema, live_schema, version_relation
 
 ORG = UUID(int=7)
@@ -49,7 +44,7 @@ def table(name: str, *, published: bool = True) -> CatalogueTable:
 
 @pytest.fixture
 async def compiler():
-    compiler = Compiler()
+    compiler = Compiler(compile_workers())
     yield compiler
     await compiler.close()
 
@@ -64,10 +59,10 @@ async def test_a_recipe_is_kept_by_live_names_and_shown_by_display_names(compile
     }
     assert prepared.reads == (people.table_id,)
     assert prepared.columns == COLUMNS
-    assert shown(prepared.recipe, [people]).model_dump(mode="json") == {
-        "version": 1,
-        "steps": [{"type": "source", "table": "People"}],
-    }
+    names = {people.physical_name: "People"}
+    assert await compiler.shown(ORG, [(prepared.recipe, names)]) == [
+        {"version": 1, "steps": [{"type": "source", "table": "People"}]}
+    ]
 
 
 async def test_expected_columns_are_those_that_a_build_would_write(compiler):
@@ -79,7 +74,7 @@ async def test_expected_columns_are_those_that_a_build_would_write(compiler):
         ]
     }
     prepared = await compiler.prepare(recipe, ORG, [people])
-    compiled = await compiler.compile(parse(recipe), recipe_tables(ORG, [people]), NOON)
+    compiled = await compiler.statement(ORG, recipe, recipe_tables(ORG, [people]), NOON)
     assert prepared.columns == compiled.columns
 
 
@@ -98,8 +93,8 @@ async def test_a_recipe_that_misfits_is_a_problem_with_every_error(compiler):
 async def test_what_was_compiled_is_not_compiled_again(compiler):
     people, recipe = table("People"), parse({"steps": [{"type": "source", "table": "People"}]})
     later = Context(as_of=datetime(2026, 3, 2, tzinfo=UTC))
-    first = await compiler.compile(recipe, recipe_tables(ORG, [people]), NOON)
-    assert await compiler.compile(recipe, recipe_tables(ORG, [people]), later) is first
+    first = await compiler.statement(ORG, recipe, recipe_tables(ORG, [people]), NOON)
+    assert await compiler.statement(ORG, recipe, recipe_tables(ORG, [people]), later) is first
     published = replace(people, published=version(people.table_id))
     for tables, context, until_step in (
         (recipe_tables(ORG, [published]), NOON, None),
@@ -107,32 +102,32 @@ async def test_what_was_compiled_is_not_compiled_again(compiler):
         (recipe_tables(ORG, [people]), Context(as_of=NOON.as_of, timezone="Asia/Kolkata"), None),
         (recipe_tables(ORG, [people]), NOON, 0),
     ):
-        other = await compiler.compile(recipe, tables, context, until_step)
+        other = await compiler.statement(ORG, recipe, tables, context, until_step=until_step)
         assert other is not first
 
 
 async def test_what_depends_on_the_moment_is_kept_for_that_moment_alone(compiler):
     seen = table("Visits")
     columns = (Column(name="Day", physical="day", type="date"),)
-    tables = recipe_tables(ORG, [replace(seen, expected=columns, published=None)])
+    held = version(seen.table_id).model_copy(update={"columns": columns})
+    tables = recipe_tables(ORG, [replace(seen, published=held)])
     week = {"column": "Day", "operator": "in_last", "value": {"count": 1, "unit": "week"}}
     recipe = parse({"steps": [{"type": "source", "table": "visits"}, {"type": "filter", **week}]})
     later = Context(as_of=datetime(2026, 3, 9, tzinfo=UTC))
-    first = await compiler.compile(recipe, tables, NOON)
-    assert await compiler.compile(recipe, tables, NOON) is first
-    assert (await compiler.compile(recipe, tables, later)).sql != first.sql
-    assert await compiler.compile(recipe, tables, NOON) is first
+    first = await compiler.statement(ORG, recipe, tables, NOON)
+    assert await compiler.statement(ORG, recipe, tables, NOON) is first
+    assert (await compiler.statement(ORG, recipe, tables, later)).sql != first.sql
+    assert await compiler.statement(ORG, recipe, tables, NOON) is first
 
 
 async def test_no_statement_passes_but_a_select_over_the_organisations_versions(compiler):
-    await compiler.vouch(ORG, f'SELECT 1 AS "n" FROM "{data_schema(ORG)}"."v_a"')
-    for statement in (
-        f'SELECT 1 AS "n" FROM "{data_schema(UUID(int=8))}"."v_a"',
-        'SELECT 1 AS "n" FROM "transform"."outbox"',
-        f'DROP TABLE "{data_schema(ORG)}"."v_a"',
-    ):
+    people = table("People")
+    recipe = {"steps": [{"type": "source", "table": "People"}]}
+    for stray in ({"schema_name": data_schema(UUID(int=8))}, {"schema_name": "transform"}):
+        (placed,) = recipe_tables(ORG, [people]).values()
+        elsewhere = {placed.physical_name: placed.model_copy(update=stray)}
         with pytest.raises(ProblemError) as raised:
-            await compiler.vouch(ORG, statement)
+            await compiler.statement(ORG, recipe, elsewhere, NOON)
         assert raised.value.problem.code == "statement_forbidden"
 
 
@@ -169,9 +164,10 @@ def test_a_cycle_is_told_at_the_step_where_its_way_begins():
     )
     reads = {own.table_id: {people.table_id, other.table_id}, other.table_id: {own.table_id}}
     tables = {one.table_id: one for one in (own, people, other)}
-    error = cycle_error(recipe, reads, tables, own.table_id)
+    mentions = compiling.mentions(recipe.model_dump_json())
+    error = cycle_error(mentions, reads, tables, own.table_id)
     assert error is not None
     assert (error.step, error.step_id, error.field, error.code) == (2, "here", "with", "cycle")
     assert "'Own' → 'Other' → 'Own'" in error.message
     reads.pop(other.table_id)
-    assert cycle_error(recipe, reads, tables, own.table_id) is None
+    assert cycle_error(mentions, reads, tables, own.table_id) is None

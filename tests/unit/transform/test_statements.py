@@ -4,15 +4,16 @@ import pytest
 from tests.unit.transform.test_compiler import NOON, ORG, table, version
 
 from contracts.tables import TableVersion
-from recipe import Context, parse
-from transform.compiler import Compiler, pinned_tables
+from recipe import Context, compile_recipe, parse
+from transform.compiler import Compiler, compile_workers
+from transform.placing import pinned_tables
 from transform.statements import Statements, fingerprint
 from warehouse.names import data_schema, qualified
 
 
 @pytest.fixture
 async def statements():
-    compiler = Compiler()
+    compiler = Compiler(compile_workers())
     yield Statements(compiler)
     await compiler.close()
 
@@ -26,7 +27,7 @@ async def test_a_recipe_runs_over_the_versions_that_it_is_given(statements):
         place = qualified(data_schema(ORG), given.relation)
         assert statement.sql.replace('"', "").count(place.replace('"', "")) == 1
         assert given.relation in statement.readable
-        compiled = await Compiler().compile(recipe, tables, NOON)
+        compiled = compile_recipe(recipe, tables, NOON)
         assert statement.sql == compiled.sql
 
 

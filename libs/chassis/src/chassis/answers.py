@@ -1,6 +1,7 @@
 """Answering `req.*`: FastStream subscribers that turn problems into answers."""
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -11,6 +12,7 @@ from faststream.security import SASLPlaintext
 from opentelemetry.trace import SpanKind
 
 from chassis.bus import Line, connection_options, settle
+from chassis.coalescing import Coalescing
 from chassis.database import AWAY
 from chassis.health import REQUEST_SECONDS
 from chassis.settings import BusSettings
@@ -48,6 +50,7 @@ class Answers:
         )
         self._service = service
         self._withdrawals = Withdrawals()
+        self._coalescing = Coalescing()
         self._telling: asyncio.Task[None] | None = None
         # A message is passed on as it is: solving dependencies would take a thread for each.
         self.broker = NatsBroker(
@@ -97,6 +100,18 @@ class Answers:
             description=kind.__doc__,
         )(respond)
 
+    async def _coalesced(
+        self,
+        request: Request[Any],
+        meta: Meta,
+        body: bytes,
+        begin: Callable[[], Awaitable[Part]],
+    ) -> Part:
+        asker = (request.type_name(), meta.org_id, meta.actor)
+        view = getattr(request, "view", None)
+        content = (*asker, hashlib.sha256(body).digest())
+        return await self._coalescing.run(content, None if view is None else (*asker, view), begin)
+
     async def _answer(
         self,
         kind: type[REQUEST],
@@ -108,6 +123,8 @@ class Answers:
             meta = from_headers(message.headers, kind.subject())
             request = from_body(kind, message.body)
             begin = partial(_in_turn, share, handler, request, meta)
+            if kind.coalesces:
+                begin = partial(self._coalesced, request, meta, message.body, begin)
             with about(meta.org_id, request), self._at_work.on(str(meta.id)):
                 if kind.withdrawable:
                     result = await self._withdrawals.watch(meta.id, begin)

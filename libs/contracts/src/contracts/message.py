@@ -144,6 +144,11 @@ class Request(Message, Generic[R]):
     kind: ClassVar[str] = "req"
     withdrawable: ClassVar[bool] = False
     """Whether the work ends at once when nobody waits for the answer any more: for long reads."""
+    coalesces: ClassVar[bool] = False
+    """Whether equal requests of one actor that are under way together share one answer: for reads.
+
+    Where such a class has a field `view`, a newer request of the actor for the same view ends an
+    older one with 409 `superseded`."""
     share: ClassVar[Slots] = REQUESTS
     """Slots in which the owner's replicas answer; of REQUESTS every class has a set of its own."""
 

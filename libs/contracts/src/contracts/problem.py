@@ -43,6 +43,10 @@ class ProblemError(Exception):
         super().__init__(problem.detail)
         self.problem = problem
 
+    def __reduce__(self) -> tuple[type["ProblemError"], tuple[Problem]]:
+        """Pickled as its problem: it crosses from worker processes too."""
+        return type(self), (self.problem,)
+
 
 _TITLES = {
     400: "Bad request",

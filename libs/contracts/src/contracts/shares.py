@@ -236,6 +236,33 @@ LOADER_CONNECTIONS = Cap(
 )
 """Over all organisations they stay below what the server has, less what the services need."""
 
+COMPILES = Slots(
+    "compiles",
+    "recipes that a replica of transform checks or compiles at once, for requests",
+    total=2,
+    each=1,
+    waiting=100,
+)
+"""In processes of their own, each with a budget of CPU time."""
+
+JOB_COMPILES = Slots(
+    "job_compiles",
+    "recipes that a replica of transform checks or compiles at once, for builds and publishes",
+    total=2,
+    each=1,
+    waiting=10_000,
+)
+"""Apart from COMPILES, so that previews hold up no run."""
+
+LONG_READS = Slots(
+    "long_reads",
+    "statements of previews, profiles and pivots' names that a replica of transform runs at once",
+    total=6,
+    each=2,
+    waiting=50,
+)
+"""Well below the database pool (DATABASE_POOL_SIZE), so that short requests find a connection."""
+
 SHARES: tuple[Slots | Rate | Backoff | Cap, ...] = tuple(
     each for each in tuple(globals().values()) if isinstance(each, Slots | Rate | Backoff | Cap)
 )

@@ -1,10 +1,18 @@
 """What transform owns: the warehouse's catalogue, recipes, builds and publishing."""
 
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import AliasChoices, ConfigDict, Field
+from pydantic import (
+    AliasChoices,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from contracts.drift import ColumnUser
 from contracts.message import Command, Done, Event, Part, Request
@@ -209,10 +217,15 @@ class PreviewPage(Part):
     """What to expect of the recipe's build, where that is much."""
 
 
+View = Annotated[str | None, Field(max_length=100)]
+"""The place that shows the answer, as its asker calls it; see `Request.coalesces`."""
+
+
 class PreviewTable(Request[PreviewPage]):
     """A page of a table's published version."""
 
     withdrawable: ClassVar[bool] = True
+    coalesces: ClassVar[bool] = True
 
     name: str
     limit: int = Field(default=100, ge=1, le=1000)
@@ -221,6 +234,7 @@ class PreviewTable(Request[PreviewPage]):
     count: Literal["exact", "none"] = "exact"
     filter: dict[str, object] | None = None
     """A predicate of the recipe language on the table's columns, as the user wrote it."""
+    view: View = None
 
 
 class ValueCount(Part):
@@ -275,8 +289,28 @@ class ProfileTable(Request[TableProfile]):
     """What the columns of a table's published version hold."""
 
     withdrawable: ClassVar[bool] = True
+    coalesces: ClassVar[bool] = True
 
     name: str
+    view: View = None
+
+
+class _ShownAsRecipe:
+    """Keeps the field's own parsing, shows the schema of a recipe."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return handler(source)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return handler(Recipe.__pydantic_core_schema__)
+
+
+RecipeJson = Annotated[dict[str, object], _ShownAsRecipe()]
+"""A recipe that is passed on: parsing one can take 100 ms, which only its owner's workers spend."""
 
 
 class Transformation(Part):
@@ -285,7 +319,7 @@ class Transformation(Part):
     id: UUID
     name: str
     description: str | None
-    recipe: Recipe
+    recipe: RecipeJson
     version: int
     output_table_id: UUID
     output_table_name: str
@@ -368,15 +402,20 @@ class RecipeCheck(Part):
 class ValidateRecipe(Request[RecipeCheck]):
     """Check a recipe against the catalogue; of the data only names of columns are read."""
 
+    withdrawable: ClassVar[bool] = True
+    coalesces: ClassVar[bool] = True
+
     recipe: dict[str, object]
     transformation_id: UUID | None = None
     """Where the recipe would be saved: cycles are found only when this is known."""
+    view: View = None
 
 
 class PreviewRecipe(Request[PreviewPage]):
     """A page of what a recipe gives now; without a recipe, of the saved one."""
 
     withdrawable: ClassVar[bool] = True
+    coalesces: ClassVar[bool] = True
 
     recipe: dict[str, object] | None = None
     transformation_id: UUID | None = None
@@ -387,15 +426,18 @@ class PreviewRecipe(Request[PreviewPage]):
     count: Literal["exact", "none"] = "exact"
     filter: dict[str, object] | None = None
     """A predicate of the recipe language on the result's columns, as the user wrote it."""
+    view: View = None
 
 
 class ProfileRecipe(Request[TableProfile]):
     """What the columns of a recipe's result hold now."""
 
     withdrawable: ClassVar[bool] = True
+    coalesces: ClassVar[bool] = True
 
     recipe: dict[str, object]
     until_step: int | None = Field(default=None, ge=0)
+    view: View = None
 
 
 class RecipeSql(Part):
@@ -407,8 +449,12 @@ class RecipeSql(Part):
 class ShowSql(Request[RecipeSql]):
     """The SQL of a recipe, or without one of a saved transformation, on what its inputs have now."""
 
+    withdrawable: ClassVar[bool] = True
+    coalesces: ClassVar[bool] = True
+
     transformation_id: UUID | None = None
     recipe: dict[str, object] | None = None
+    view: View = None
 
 
 class RecipeVersion(Part):
@@ -442,7 +488,7 @@ class ListRecipeVersions(Request[RecipeVersions]):
 class SavedRecipe(RecipeVersion):
     """One save of a transformation, with its recipe."""
 
-    recipe: Recipe
+    recipe: RecipeJson
     """Tables by their names of today; one that is gone, by the name it had at the save."""
 
 
@@ -524,6 +570,8 @@ class TransformationLineage(Part):
 class TraceTransformation(Request[TransformationLineage]):
     """The lineage of a saved transformation, as it compiles on what its inputs have now."""
 
+    coalesces: ClassVar[bool] = True
+
     transformation_id: UUID
 
 
@@ -566,6 +614,8 @@ class TracedTables(Part):
 
 class TraceTables(Request[TracedTables]):
     """The lineage of all tables, a page at a time; without columns it costs next to nothing."""
+
+    coalesces: ClassVar[bool] = True
 
     with_columns: bool = True
     limit: int = 50

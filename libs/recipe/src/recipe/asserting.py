@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, cast
 import ibis
 
 from recipe import semantics
-from recipe.checks import Requirement, Row, Saying, shown
+from recipe.checks import Requirement, Saying
 from recipe.comparisons import Reading, with_value
 from recipe.errors import Misfit, gathering, within
 from recipe.frame import Frame, OrderKey, fresh
 from recipe.joining import same_key
+from recipe.messages import RowCountMessage, ValuesMessage
 from recipe.reading import read_table
 from recipe.semantics import literal, truth
 from recipe.steps.assert_ import TAKES
@@ -145,13 +146,7 @@ def _row_count(step: "Assert", frame: Frame) -> Requirement:
     if most is not None:
         outside.append(truth(rows > literal(most)))
 
-    def say(_: int, found: Sequence[Row]) -> str:
-        count = found[0][0]
-        few = least is not None and isinstance(count, int) and count < least
-        wanted = f"at least {least}" if few else f"at most {most}"
-        there = "There is 1 row" if count == 1 else f"There are {count} rows"
-        return f"{there} here; {wanted} must be."
-
+    say = RowCountMessage(least, most)
     offences = Frame(counted.filter(semantics.any_of(outside)), (column,))
     return Requirement(offences, "assert_failed", say, "check", step.severity)
 
@@ -169,21 +164,4 @@ def _saying(step: "Assert", columns: Sequence[Column], there: str) -> Saying:
     }[step.check]
     # The only value that is blank says nothing.
     listing = step.check != "not_blank" or len(columns) > 1
-
-    def say(count: int, found: Sequence[Row]) -> str:
-        total = found[0][-1]
-        sentence = f"1 row has {wrong}" if total == 1 else f"{total} rows have {wrong}"
-        if not listing:
-            return f"{sentence}."
-        values = "; ".join(_value(row) for row in found)
-        return f"{sentence}: {values}{'; …' if count > len(found) else '.'}"
-
-    return say
-
-
-def _value(row: Row) -> str:
-    *cells, times, _ = row
-    text = ", ".join(shown(cell) for cell in cells)
-    if len(cells) > 1:
-        text = f"({text})"
-    return text if times == 1 else f"{text} ({times} times)"
+    return ValuesMessage(wrong, listing)

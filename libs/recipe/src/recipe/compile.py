@@ -15,7 +15,7 @@ from recipe.context import Context, Watched
 from recipe.errors import Misfit, RecipeError, RecipeProblems, error_at, misfit
 from recipe.naming import physical_names
 from recipe.parse import read
-from recipe.recipe import MAX_COLUMNS, Recipe
+from recipe.recipe import MAX_COLUMNS, MAX_COMPUTED_COLUMNS, Recipe
 from recipe.step import Step
 from recipe.tables import Catalogue, Column, Table
 
@@ -188,6 +188,7 @@ def _fold(
     last = len(steps) if until_step is None else until_step + 1
     origin = _origin(steps, catalogue)
     reads: dict[str, None] = {}
+    computed = 0
     for index, step in enumerate(steps[:last]):
         if step is None:
             break
@@ -202,6 +203,10 @@ def _fold(
                     break
                 result = frame
             frame = result
+            computed += len(frame.columns)
+            if computed > MAX_COMPUTED_COLUMNS:
+                fold.errors.append(_too_wide(index, step, computed))
+                break
             if not frame.complete:
                 fold.open = index
             elif not fold.errors:
@@ -284,6 +289,14 @@ def _narrow_enough(frame: "Frame") -> "Frame":
             f"{len(frame.columns)}. Leave some out before.",
         )
     return frame
+
+
+def _too_wide(index: int, step: Step, computed: int) -> RecipeError:
+    message = (
+        f"The steps up to here compute {computed:,} columns in all; {MAX_COMPUTED_COLUMNS:,} are "
+        "allowed. Select fewer columns in an early step, or split the recipe."
+    )
+    return error_at(index, step, "bad_value", message)
 
 
 def _located(unfit: Misfit, index: int, step: Step) -> list[RecipeError]:

@@ -9,10 +9,20 @@ from typing import cast, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from recipe.errors import MAX_ALTERNATIVES, Code, RecipeError, RecipeProblems, nearest, shortened
+from recipe.errors import (
+    MAX_ALTERNATIVES,
+    Code,
+    RecipeError,
+    RecipeProblems,
+    error_at,
+    nearest,
+    shortened,
+)
+from recipe.formula.parser import formula_parts
 from recipe.recipe import (
     MAX_BYTES,
     MAX_DEPTH,
+    MAX_FORMULA_PARTS,
     MAX_STEPS,
     STEP,
     STEPS_BY_TYPE,
@@ -21,6 +31,7 @@ from recipe.recipe import (
 )
 from recipe.schema import place
 from recipe.step import Step
+from recipe.steps.add_column import AddColumn
 
 _CODES: frozenset[str] = frozenset(get_args(Code))
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -71,6 +82,7 @@ def read(data: object) -> tuple[Sequence[Step | None], list[RecipeError]]:
         step, found = _read_step(index, item)
         steps.append(step)
         errors += found
+    errors += _too_many_parts(steps)
     types = [_text(item, "type") for item in raw] or [None]
     errors += [
         _at(index, raw[index] if raw else None, "not_source_first", message, "type", ["source"])
@@ -83,6 +95,22 @@ def read(data: object) -> tuple[Sequence[Step | None], list[RecipeError]]:
     misplaced_sources = {error.step for error in errors if error.code == "not_source_first"}
     usable = [None if index in misplaced_sources else step for index, step in enumerate(steps)]
     return usable, errors
+
+
+def _too_many_parts(steps: Sequence[Step | None]) -> list[RecipeError]:
+    """At the first step whose formula is one too many: together they take too long to compile."""
+    parts = 0
+    for index, step in enumerate(steps):
+        if not isinstance(step, AddColumn) or step.formula is None:
+            continue
+        parts += formula_parts(step.formula)
+        if parts > MAX_FORMULA_PARTS:
+            message = (
+                f"The formulas of a recipe have at most {MAX_FORMULA_PARTS:,} values, columns and "
+                "functions in all. Split the recipe into two transformations."
+            )
+            return [error_at(index, step, "bad_value", message, "formula")]
+    return []
 
 
 def _read_step(index: int, item: object) -> tuple[Step | None, list[RecipeError]]:

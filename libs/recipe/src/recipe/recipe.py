@@ -21,8 +21,12 @@ from recipe.tables import folded
 MAX_COLUMNS = 1600
 """PostgreSQL's limit for a table."""
 MAX_STEPS = 200
+MAX_COMPUTED_COLUMNS = 50_000
+"""Columns after each step, added up over all steps: compiling takes a time that grows with them."""
 MAX_BYTES = 64 * 1024
 """Of the recipe as compact JSON in UTF-8."""
+MAX_FORMULA_PARTS = 5_000
+"""Values, columns and calls of all formulas of a recipe; one alone may have 1,000."""
 MAX_DEPTH = 32
 """Of lists and objects in one another, the recipe's own object and list included."""
 

@@ -1,13 +1,13 @@
 """How `cast` changes columns in their place, and tells what did not fit."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from recipe.casting import BECOMES, Notation, converted, prepared
-from recipe.checks import Requirement, Row, listed, shown
+from recipe.checks import Requirement
 from recipe.date_format import date_format
 from recipe.errors import gathering, misfit
 from recipe.frame import Frame, OrderKey, Output, fresh
+from recipe.messages import CastMessage
 from recipe.semantics import truth
 from recipe.tables import TIMES, Column, ColumnType
 
@@ -90,14 +90,7 @@ def _requirement(unfit: Frame, column: Column, field: str, noun: str) -> Require
     counted = table.group_by(unfit.value(column)).aggregate(table.count().name(rows.physical))
     most = OrderKey(rows, descending=True, nulls_first=False)
 
-    def say(count: int, examples: Sequence[Row]) -> str:
-        cells = [f"{shown(c)} ({n} row{'s' if n != 1 else ''})" for c, n in examples]
-        several = f"{count} different values that are" if count > 1 else "a value that is"
-        return (
-            f"'{column.name}' holds {several} no {noun}: {listed(cells, count)}. Mend them in an "
-            "earlier step, or let what does not fit become empty (on_error)."
-        )
-
+    say = CastMessage(column.name, noun)
     return Requirement(Frame(counted, (column, rows), (most,)), "cast_failed", say, field)
 
 

@@ -100,6 +100,7 @@ def _surround(app: FastAPI, settings: Settings) -> None:
         allow_headers=[
             "Authorization",
             "Content-Type",
+            "Dalgo-View",
             "Idempotency-Key",
             "If-Match",
             "Last-Event-ID",

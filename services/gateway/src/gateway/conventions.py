@@ -27,6 +27,15 @@ IdempotencyKey = Annotated[
 
 TableName = Annotated[ShortText, Path(description="A table's id, physical name or display name.")]
 
+View = Annotated[
+    Annotated[ShortText, Field(max_length=100)] | None,
+    Header(
+        alias="Dalgo-View",
+        description="A name for the place that shows the answer. A newer request of yours of this "
+        "kind with the same name ends this one with 409 `superseded`.",
+    ),
+]
+
 _TAG = re.compile(r'(?:W/)?"(\d{1,10})"', re.ASCII)
 
 

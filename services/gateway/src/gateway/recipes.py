@@ -4,10 +4,12 @@ Parsing is its owner's: what does not fit comes back from there as errors at the
 words of the language, and not as the framework's.
 """
 
+import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -16,30 +18,19 @@ from pydantic import (
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from contracts.text import LongText, Name
-from contracts.transform import SortItem
+from contracts.transform import RecipeJson, SortItem
 from gateway.conventions import Body, Offset
 from recipe import Recipe
 from recipe.predicate import Predicate
 from recipe.recipe import MAX_STEPS
 
+MAX_RECIPE = 256 * 1024
+"""Characters of JSON; the language itself allows 64 KB."""
+
 _PREDICATE: TypeAdapter[Predicate] = TypeAdapter(Predicate)
-
-
-class _ShownAsRecipe:
-    """Keeps the field's own parsing, shows the schema of a recipe."""
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return handler(source)
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return handler(Recipe.__pydantic_core_schema__)
 
 
 class _ShownAsPredicate:
@@ -56,6 +47,18 @@ class _ShownAsPredicate:
         return handler(_PREDICATE.core_schema)
 
 
+def _of_size(given: dict[str, object]) -> dict[str, object]:
+    """Far above what the language allows: what is larger is not worth a message to its owner."""
+    try:
+        size = len(json.dumps(given, ensure_ascii=False, separators=(",", ":")))
+    except RecursionError:
+        raise PydanticCustomError("too_deep", "This is nested too deeply") from None
+    if size > MAX_RECIPE:
+        text = f"A recipe has at most {MAX_RECIPE:,} characters here; this one has {size:,}"
+        raise PydanticCustomError("too_large", "{text}", {"text": text})
+    return given
+
+
 class OrRecipe:
     """Shows that a body may be a bare recipe as well; to be taken apart by the body's model."""
 
@@ -65,8 +68,8 @@ class OrRecipe:
         return {"anyOf": [handler(schema), handler(Recipe.__pydantic_core_schema__)]}
 
 
-RecipeJson = Annotated[dict[str, object], _ShownAsRecipe()]
-PredicateJson = Annotated[dict[str, object], _ShownAsPredicate()]
+RecipeBodyJson = Annotated[RecipeJson, AfterValidator(_of_size)]
+PredicateJson = Annotated[dict[str, object], _ShownAsPredicate(), AfterValidator(_of_size)]
 Until = Annotated[int, Field(ge=0, le=MAX_STEPS)]
 
 
@@ -75,14 +78,14 @@ class TransformationBody(Body):
 
     name: Name
     description: LongText | None = None
-    recipe: RecipeJson
+    recipe: RecipeBodyJson
     output_table_name: Name | None = None
 
 
 class TransformationChange(Body):
     """What is to be different; an absent field stays as it is. A bare recipe changes just that."""
 
-    recipe: RecipeJson | None = None
+    recipe: RecipeBodyJson | None = None
     name: Name | None = None
     description: LongText | None = None
     output_table_name: Name | None = None
@@ -97,14 +100,14 @@ class TransformationChange(Body):
 class RecipeBody(Body):
     """A recipe to be checked, and where it would be saved: without that, no cycle is found."""
 
-    recipe: RecipeJson
+    recipe: RecipeBodyJson
     transformation_id: UUID | None = None
 
 
 class SqlBody(Body):
     """A recipe whose SQL is to be shown."""
 
-    recipe: RecipeJson
+    recipe: RecipeBodyJson
 
 
 class SortBody(SortItem):
@@ -116,7 +119,7 @@ class SortBody(SortItem):
 class PageBody(Body):
     """Which rows of a preview; the recipe of the body goes before the saved one."""
 
-    recipe: RecipeJson | None = None
+    recipe: RecipeBodyJson | None = None
     until_step: Until | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     offset: Offset = 0
@@ -128,13 +131,13 @@ class PageBody(Body):
 class DraftBody(PageBody):
     """A recipe that is not saved yet, and which rows of it."""
 
-    recipe: RecipeJson  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
+    recipe: RecipeBodyJson  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
 
 
 class ProfileBody(Body):
     """A recipe whose result is to be looked at, or of its steps up to one."""
 
-    recipe: RecipeJson
+    recipe: RecipeBodyJson
     until_step: Until | None = None
 
 

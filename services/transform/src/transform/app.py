@@ -1,9 +1,10 @@
 """Composition root of transform, shared by the process and the tests."""
 
 from chassis.service import Service
+from chassis.shares import Share
 from contracts.auth import OrganizationCreated
 from contracts.orchestrator import RunCancelRequested, RunsForgotten
-from contracts.shares import BUILDS
+from contracts.shares import BUILDS, COMPILES, JOB_COMPILES, LONG_READS
 from contracts.transform import (
     AbortPublish,
     BuildTransformation,
@@ -43,7 +44,8 @@ from contracts.transform import (
 from transform.build import Builder
 from transform.catalogue import Catalogue
 from transform.column_names import ColumnNames
-from transform.compiler import Compiler
+from transform.compiler import Compiler, compile_workers
+from transform.estimates import Estimates
 from transform.forgetting import Forgetting
 from transform.handlers import Handlers
 from transform.history import History
@@ -69,23 +71,32 @@ from transform.zones import Zones
 async def build(service: Service[Settings]) -> None:
     """Wire transform onto its open connections."""
     settings, database = service.settings, service.database
-    store, catalogue, compiler = Store(database), Catalogue(database), Compiler()
-    compiler.warm()
-    service.on_close(compiler.close)
+    store, catalogue = Store(database), Catalogue(database)
     sessions = Sessions(settings.mask_key, temp_bytes=settings.max_temp_bytes)
-    column_names = ColumnNames(database, sessions, compiler)
+    workers = compile_workers()
+    workers.warm()
+    service.on_close(workers.close)
+    reads, timeout = service.shares.of(LONG_READS), settings.preview_timeout
+    compiler = Compiler(workers, service.shares.of(COMPILES), seconds=settings.compile_seconds)
+    column_names = ColumnNames(database, sessions, compiler, reads)
+    recipes = Recipes(store, catalogue, compiler, column_names, timeout=timeout)
+    # Jobs have slots of their own, and wait for them as long as it takes. Their budget is larger, so
+    # that a recipe which could be saved can be built on a slower machine too.
+    of_jobs = Share(JOB_COMPILES, longest_wait=None)
+    job_compiler = Compiler(workers, of_jobs, seconds=4 * settings.compile_seconds)
+    job_names = ColumnNames(database, sessions, job_compiler)
+    job_recipes = Recipes(store, catalogue, job_compiler, job_names, timeout=timeout)
     limits = Limits(
         seconds=settings.build_timeout,
         rows=settings.build_max_rows,
         bytes=settings.build_max_bytes,
         temp_bytes=settings.max_temp_bytes,
     )
-    builder = Builder(database, sessions, compiler, column_names, limits)
+    builder = Builder(database, sessions, job_compiler, job_names, limits)
     await builder.writer.check_rights()
-    recipes = Recipes(store, catalogue, compiler, column_names, timeout=settings.preview_timeout)
     sweeper = Sweeper(database, service.bus, settings)
-    publisher = Publisher(database, recipes, sweeper, patience=settings.publish_patience)
-    reader = Reader(database, sessions, timeout=settings.preview_timeout)
+    publisher = Publisher(database, job_recipes, sweeper, patience=settings.publish_patience)
+    reader = Reader(database, sessions, timeout=timeout, share=reads)
     counts = Counts(COUNTS_KEPT)
     handlers = Handlers(
         database,
@@ -98,7 +109,8 @@ async def build(service: Service[Settings]) -> None:
         profiler=Profiler(reader, compiler, counts),
         planner=Planner(database),
         builder=builder,
-        history=History(store, catalogue, recipes),
+        estimates=Estimates(database, sessions, compiler, limits, reads),
+        history=History(store, catalogue, recipes, compiler),
         lineage=Lineage(store, catalogue, compiler),
         usage=Usage(store, catalogue, compiler),
         zones=Zones(service.bus),

@@ -14,14 +14,15 @@ from contracts.envelope import Meta, derived_id, new_id
 from contracts.problem import FieldProblem, Problem, ProblemError, problem
 from contracts.tables import Notice, TableVersion
 from contracts.transform import BuildTransformation, TransformationBuilt, TransformationFailed
-from recipe import Context, Recipe, parse
+from recipe import Context
 from transform.checks import run_checks
 from transform.column_names import ColumnNames
-from transform.compiler import Compiler, pinned_tables, tables_read
+from transform.compiler import Compiler
 from transform.domain import CatalogueTable, not_synced, organization_of
 from transform.estimates import Estimates, Input, too_many
-from transform.kept import Kept
 from transform.limits import Limits, PastLimit, Writer, in_time
+from transform.placing import pinned_tables
+from transform.recipe_json import step_ids
 from transform.refusals import REFUSALS, refusal
 from transform.session import Sessions
 from transform.statements import Statement, Statements, fingerprint
@@ -30,8 +31,6 @@ from warehouse.access import as_org
 from warehouse.names import data_schema, qualified, version_relation
 
 _queries = queries("transform")
-
-_PARSED = 500
 
 Outcome = TransformationBuilt | TransformationFailed
 _OUTCOMES = {"built": TransformationBuilt, "failed": TransformationFailed}
@@ -75,13 +74,12 @@ class Builder:
         limits = limits or Limits()
         self._database = database
         self._sessions = sessions
+        self._compiler = compiler
         self._statements = Statements(compiler)
         self._column_names = column_names
         self._limits = limits
         self.writer = Writer(database, limits)
-        self.estimates = Estimates(database, sessions, compiler, limits)
-        self._parsed: Kept[UUID, tuple[dict[str, object], Recipe]] = Kept(_PARSED)
-        """By transformation: a kept form, and what was parsed out of it."""
+        self._estimates = Estimates(database, sessions, compiler, limits)
 
     async def build_transformation(
         self, command: BuildTransformation, meta: Meta
@@ -187,13 +185,13 @@ class Builder:
     async def _past_limit(self, org_id: UUID, past: PastLimit, work: _Work | None) -> Problem:
         """What happened, and the step that is likely at fault."""
         said = f"{past.said} Nothing was changed."
-        suspect = await self.estimates.suspect(org_id, work.given) if work else None
+        suspect = await self._estimates.suspect(org_id, work.given) if work else None
         if work is None or suspect is None:
             advice = "Filter the rows in an earlier step, or make the result in several tables."
             return problem(422, past.code, f"{said} {advice}").problem
         index, described = suspect
-        step = work.given.recipe.steps[index]
-        at = FieldProblem(field="", code=past.code, message=described, step=index, step_id=step.id)
+        step_id = step_ids(work.given.recipe)[index]
+        at = FieldProblem(field="", code=past.code, message=described, step=index, step_id=step_id)
         return problem(422, past.code, f"{said} {described}", (at,)).problem
 
     async def _compile(self, org_id: UUID, command: BuildTransformation, claimed: Claimed) -> _Work:
@@ -202,29 +200,21 @@ class Builder:
             raise problem(
                 422, "transformation_deleted", "The transformation was deleted while the run ran."
             )
-        recipe = self._parse(command.transformation_id, claimed.recipe)
         tables = claimed.tables
         given = {version.table_id for version in command.inputs}
-        reads = tables_read(recipe, tables)
-        missing = [t for t in tables if t.table_id in reads and t.table_id not in given]
+        names = {each.table for each in await self._compiler.mentions(org_id, claimed.recipe)}
+        missing = [t for t in tables if t.physical_name in names and t.table_id not in given]
         if missing:
             raise not_synced(missing, 422)
         pinned = pinned_tables(org_id, tables, command.inputs)
         context = Context(as_of=command.as_of, timezone=command.timezone)
         named = await self._column_names.read(
-            org_id, recipe, pinned, context, timeout=self.writer.timeout
+            org_id, claimed.recipe, pinned, context, timeout=self.writer.timeout
         )
         statement = await self._statements.over(org_id, named.recipe, pinned, context)
         rows = {version.table_id: version.rows for version in command.inputs}
         given = Input(named.recipe, pinned, context, rows)
         return _Work(given, statement, fingerprint(statement, command.inputs))
-
-    def _parse(self, transformation_id: UUID, kept: dict[str, object]) -> Recipe:
-        known = self._parsed.get(transformation_id)
-        if known is None or known[0] != kept:
-            known = kept, parse(kept)
-            self._parsed.put(transformation_id, known)
-        return known[1]
 
     async def _materialize(
         self, org_id: UUID, command: BuildTransformation, lease: int, work: _Work

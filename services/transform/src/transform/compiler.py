@@ -1,48 +1,43 @@
-"""Recipes on the catalogue's tables: names resolved, checked, compiled, one at a time."""
+"""Recipes on the catalogue's tables: checked and compiled in worker processes, within a budget."""
 
-import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from uuid import UUID
 
+from chassis.shares import Share
 from chassis.telemetry import log
-from contracts.problem import problem
-from contracts.tables import Column, TableVersion
-from recipe import (
-    Checked,
-    Compiled,
-    Context,
-    OpenNames,
-    Recipe,
-    RecipeError,
-    RecipeProblems,
-    Table,
-    check,
-    compile_recipe,
-    has_open_names,
-    open_names,
-    parse,
-    pinned,
-    references,
-    resolve,
-    unpinned,
-)
-from recipe.guard import Forbidden, guard
-from recipe.lineage import Origin, trace
-from recipe.naming import physical_names
-from recipe.statement import readable_sql
-from recipe.tables import Catalogue
-from transform.domain import CatalogueTable, find_cycle, invalid_recipe
+from chassis.workers import BudgetSpent, WorkerLost, Workers
+from contracts.problem import ProblemError, problem
+from contracts.shares import COMPILES, JOB_COMPILES
+from contracts.tables import Column
+from contracts.transform import SortItem
+from recipe import Checked, Context, OpenNames, Table
+from recipe.diff import StepChange
+from transform import compiling
+from transform.domain import CatalogueTable
+from transform.drafts import Draft, Mention, Page, Profile, Statement
 from transform.kept import Kept
-from warehouse.names import data_schema, live_schema
+from transform.placing import recipe_tables
+from transform.recipe_json import has_names_from_data, mentioned, written
+from warehouse.names import data_schema
 
-_KEPT = 128
-"""Compiled recipes; one of ten steps takes 180 KB."""
+if TYPE_CHECKING:
+    from recipe.lineage import Origin
+
+SECONDS = 5.0
+"""CPU time for one computation on a recipe."""
+
+TOO_EXPENSIVE = "recipe_too_expensive"
+"""The code of the problem of a recipe past its budget."""
+
+_MODULE = "transform.preload"
+_KEPT = 500
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Made = TypeVar("Made", Statement, Page, Profile)
 
 
 @dataclass(frozen=True)
@@ -53,253 +48,255 @@ class Prepared:
     """Names tables by their live names."""
     reads: tuple[UUID, ...]
     columns: tuple[Column, ...]
+    mentions: tuple[Mention, ...] = ()
+
+
+def compile_workers() -> Workers:
+    """The processes that compile, to be closed by the caller."""
+    return Workers([_MODULE], most=COMPILES.total + JOB_COMPILES.total)
 
 
 class Compiler:
-    """Checks and compiles off the event loop.
+    """Asks worker processes, and keeps what they have found.
 
-    One recipe at a time: the work is Python's own, so that a second thread would win nothing, and
-    Ibis does not promise to be safe in several.
+    Recipes are JSON as it was written or kept. Every method raises problems as its function in
+    `compiling` does, and 422 `recipe_too_expensive` past the budget, 429 past the share, 503 when a
+    worker was lost twice.
     """
 
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "compiler")
-        self._kept: Kept[tuple[object, ...], Compiled] = Kept(_KEPT)
-        self._vouched: Kept[tuple[UUID, str], bool] = Kept(_KEPT)
-        self._readable: Kept[tuple[object, ...], str] = Kept(_KEPT)
-
-    def warm(self) -> None:
-        """Load what compiling needs now (half a second), so that nobody's first request does."""
-        column = Column(name="a", physical="a", type="text")
-        table = Table(
-            table_id="",
-            display_name="t",
-            physical_name="t",
-            schema_name="s",
-            relation="t",
-            columns=(column,),
-        )
-        recipe = {"steps": [{"type": "source", "table": "t"}]}
-        self._thread.submit(check, recipe, {"t": table})
+    def __init__(
+        self,
+        workers: Workers,
+        share: Share | None = None,
+        *,
+        seconds: float = SECONDS,
+    ) -> None:
+        """`share`: slots of organisations; None where the caller bounds them, as builds do."""
+        self._workers = workers
+        self._share = share
+        self._seconds = seconds
+        self._statements: Kept[tuple[object, ...], Statement] = Kept(_KEPT)
+        self._pages: Kept[tuple[object, ...], Page] = Kept(_KEPT)
+        self._profiles: Kept[tuple[object, ...], Profile] = Kept(_KEPT)
+        self._mentions: Kept[str, tuple[Mention, ...]] = Kept(_KEPT)
+        self._shown: Kept[tuple[object, ...], dict[str, object]] = Kept(_KEPT)
 
     async def close(self) -> None:
-        """Let the thread go."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """End the workers."""
+        await self._workers.close()
 
     async def check(
         self, recipe: object, org_id: UUID, tables: Iterable[CatalogueTable]
     ) -> Checked:
-        """What is wrong with a recipe, parsed or as a user wrote it."""
-        return await self.run(check, recipe, recipe_tables(org_id, tables))
+        """Every error of a recipe, and the columns after each step before the first."""
+        draft = _draft(recipe, recipe_tables(org_id, tables))
+        return await self._run(org_id, compiling.checked, draft)
+
+    async def try_check(
+        self, recipe: object, org_id: UUID, tables: Iterable[CatalogueTable]
+    ) -> Checked | None:
+        """The same of a recipe that was saved; None for one that takes too long by now."""
+        try:
+            return await self.check(recipe, org_id, tables)
+        except ProblemError as error:
+            if error.problem.code != TOO_EXPENSIVE:
+                raise
+        return None
 
     async def prepare(
         self, recipe: object, org_id: UUID, tables: Collection[CatalogueTable]
     ) -> Prepared:
-        """A recipe ready to be kept; raises a 422 problem with every error at its step."""
-        checked = await self.check(recipe, org_id, tables)
-        if checked.errors:
-            raise invalid_recipe(checked.errors)
-        kept = resolve(parse(recipe), {table.name: table.physical_name for table in tables})
-        kept = pinned(kept, {table.physical_name: table.name for table in tables})
-        content = kept.model_dump(mode="json")
-        try:
-            parse(content)
-        except RecipeProblems as error:
-            # Live names are longer than the names people give.
-            raise invalid_recipe(error.errors) from error
-        return Prepared(
-            recipe=content,
-            reads=tables_read(kept, tables),
-            columns=final_columns(checked),
-        )
+        """A recipe ready to be kept."""
+        draft = _draft(recipe, recipe_tables(org_id, tables))
+        live_names = {table.display_name: table.physical_name for _, table in draft.tables}
+        found = await self._run(org_id, compiling.fitting, draft, live_names)
+        ids = {table.physical_name: UUID(table.table_id) for _, table in draft.tables}
+        reads = {ids[mention.table] for mention in found.mentions if mention.table in ids}
+        return Prepared(found.recipe, tuple(sorted(reads)), found.columns, found.mentions)
 
-    async def compile(
+    async def statement(
         self,
-        recipe: Recipe,
+        org_id: UUID,
+        recipe: object,
         tables: Mapping[str, Table],
         context: Context,
+        *,
         until_step: int | None = None,
-    ) -> Compiled:
-        """A recipe, or its steps up to `until_step`, as one statement; the same one only once.
+        readable: bool = False,
+    ) -> Statement:
+        """All rows of a recipe as one statement; the same one only once."""
+        draft = _draft(recipe, tables, until_step)
+        return await self._known(
+            self._statements,
+            (draft, context.timezone, readable),
+            context,
+            lambda: self._run(
+                org_id,
+                compiling.statement,
+                draft,
+                context,
+                data_schema(org_id),
+                readable=readable,
+            ),
+        )
 
-        Raises a 422 problem with every error at its step.
+    async def preview(
+        self,
+        org_id: UUID,
+        recipe: object,
+        tables: Mapping[str, Table],
+        context: Context,
+        filter: Mapping[str, object] | None,
+        sort: Sequence[SortItem],
+        *,
+        until_step: int | None = None,
+        as_stored: bool = False,
+    ) -> Page:
+        """The statements of a preview; the same ones only once.
+
+        They may be run once all tables that they read have versions.
         """
-        key = _key(recipe, tables, context, until_step)
-        compiled = self._kept.get(key) or self._kept.get((*key, context.as_of))
-        if compiled is None:
-            try:
-                compiled = await self.run(compile_recipe, recipe, tables, context, until_step)
-            except RecipeProblems as error:
-                raise invalid_recipe(error.errors) from error
-            moment = (context.as_of,) if compiled.depends_on_now else ()
-            self._kept.put((*key, *moment), compiled)
-        return compiled
+        draft = _draft(recipe, tables, until_step)
+        narrowed_by = None if filter is None else written(filter)
+        return await self._known(
+            self._pages,
+            (draft, context.timezone, narrowed_by, tuple(sort), as_stored),
+            context,
+            lambda: self._run(
+                org_id,
+                compiling.preview,
+                draft,
+                context,
+                data_schema(org_id),
+                filter,
+                [(item.column, item.descending) for item in sort],
+                as_stored=as_stored,
+            ),
+        )
+
+    async def profile(
+        self,
+        org_id: UUID,
+        recipe: object,
+        tables: Mapping[str, Table],
+        context: Context,
+        every: int | None,
+        until_step: int | None = None,
+    ) -> Profile:
+        """The statements of a profile, as `preview`."""
+        draft = _draft(recipe, tables, until_step)
+        return await self._known(
+            self._profiles,
+            (draft, context.timezone, every),
+            context,
+            lambda: self._run(
+                org_id, compiling.profile, draft, context, data_schema(org_id), every
+            ),
+        )
+
+    async def live_sql(
+        self, org_id: UUID, recipe: object, tables: Mapping[str, Table], context: Context
+    ) -> str:
+        """The statement for people to read."""
+        return await self._run(org_id, compiling.live_sql, _draft(recipe, tables), context)
+
+    async def trace(
+        self, org_id: UUID, recipe: object, tables: Mapping[str, Table], context: Context
+    ) -> "tuple[tuple[Column, ...], dict[str, tuple[Origin, ...]]]":
+        """A recipe's columns, and for each those of the tables that it is made of."""
+        return await self._run(org_id, compiling.traced, _draft(recipe, tables), context)
 
     async def open_names(
         self,
-        recipe: Recipe,
+        org_id: UUID,
+        recipe: object,
         tables: Mapping[str, Table],
         context: Context,
         until_step: int | None = None,
     ) -> OpenNames | None:
         """The first pivot whose names have to be read from the data; None if there is none."""
-        if not has_open_names(recipe, until_step):
+        if not has_names_from_data(recipe):
             return None
-        return await self.run(open_names, recipe, tables, context, until_step)
+        draft = _draft(recipe, tables, until_step)
+        return await self._run(org_id, compiling.opened, draft, context, data_schema(org_id))
 
-    async def trace(
-        self, recipe: Recipe, tables: Mapping[str, Table], context: Context
-    ) -> tuple[Compiled, dict[str, tuple[Origin, ...]]]:
-        """A recipe, and for each of its columns those of the tables that it is made of.
+    async def with_names(
+        self, org_id: UUID, recipe: object, index: int, values: Sequence[str | None]
+    ) -> dict[str, object]:
+        """A recipe with the names that were read for its step at `index`."""
+        return await self._run(org_id, compiling.named, written(recipe), index, values)
 
-        Raises a 422 problem with every error at its step.
-        """
-        compiled = await self.compile(recipe, tables, context)
-        return compiled, await self.run(trace, compiled, tables.values())
+    async def mentions(self, org_id: UUID, recipe: object) -> tuple[Mention, ...]:
+        """Every table that a recipe names; the same recipe is read only once."""
+        text = written(recipe)
+        found = self._mentions.get(text)
+        if found is None:
+            found = await self._run(org_id, compiling.mentions, text)
+            self._mentions.put(text, found)
+        return found
 
-    async def vouch(self, org_id: UUID, *statements: str) -> None:
-        """Let nothing pass but a SELECT over the organisation's versions.
+    async def shown(
+        self, org_id: UUID, asked: Sequence[tuple[dict[str, object], Mapping[str, str]]]
+    ) -> list[dict[str, object]]:
+        """Kept recipes with the names that people know: display names by live names."""
+        keys = [(written(kept), tuple(sorted(names.items()))) for kept, names in asked]
+        found = [self._shown.get(key) for key in keys]
+        missing = [key for key, known in zip(keys, found, strict=True) if known is None]
+        if missing:
+            work = [(text, dict(names)) for text, names in missing]
+            made = await self._run(org_id, compiling.shown, work)
+            fresh = dict(zip(missing, made, strict=True))
+            for key, recipe in fresh.items():
+                self._shown.put(key, recipe)
+            found = [known or fresh[key] for key, known in zip(keys, found, strict=True)]
+        return [known for known in found if known is not None]
 
-        Raises a 500 problem: a statement that does not pass is a mistake of ours.
-        """
-        for statement in statements:
-            if self._vouched.get((org_id, statement)):
-                continue
+    async def compare(self, org_id: UUID, old: object, new: object) -> tuple[StepChange, ...]:
+        """What turns one recipe into another."""
+        return await self._run(org_id, compiling.compared, written(old), written(new))
+
+    async def _known(
+        self,
+        kept: "Kept[tuple[object, ...], Made]",
+        key: tuple[object, ...],
+        context: Context,
+        make: Callable[[], Awaitable["Made"]],
+    ) -> "Made":
+        """What was made before, for the same moment where it depends on that."""
+        made = kept.get(key) or kept.get((*key, context.as_of))
+        if made is None:
+            made = await make()
+            kept.put((*key, context.as_of) if made.depends_on_now else key, made)
+        return made
+
+    async def _run(
+        self, org_id: UUID, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        async with nullcontext() if self._share is None else self._share.slot(org_id):
             try:
-                await self.run(guard, statement, {data_schema(org_id)})
-                self._vouched.put((org_id, statement), True)
-            except Forbidden as error:
-                log.error("statement_forbidden", reason=str(error))
+                return await self._workers.run(self._seconds, work, *args, **kwargs)
+            except BudgetSpent as error:
+                log.warning("recipe_too_expensive", work=work.__name__, reason=str(error))
+                raise _too_expensive(self._seconds) from error
+            except WorkerLost as error:
                 raise problem(
-                    500,
-                    "statement_forbidden",
-                    "This recipe became a statement that may not run. Please report it.",
+                    503,
+                    "compile_failed",
+                    "The process that compiles recipes ended early. Try again shortly.",
+                    retry_after=2,
                 ) from error
 
-    async def readable(self, compiled: Compiled) -> str:
-        """The statement for people; the same one is written only once."""
-        key = (compiled.sql, *(fragment.step.model_dump_json() for fragment in compiled.fragments))
-        text = self._readable.get(key)
-        if text is None:
-            text = await self.run(readable_sql, compiled)
-            self._readable.put(key, text)
-        return text
 
-    async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Work that must not hold up the event loop, after that of all who came before."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
+def _draft(recipe: object, tables: Mapping[str, Table], until_step: int | None = None) -> Draft:
+    found = mentioned(recipe, tables)
+    names = tuple(table.display_name for table in tables.values())
+    return Draft(written(recipe), tuple(found.items()), names, until_step)
 
 
-def _key(
-    recipe: Recipe, tables: Mapping[str, Table], context: Context, until_step: int | None
-) -> tuple[object, ...]:
-    """Equal for equal statements, the moment left aside: recipe, schemas, place to stop, zone."""
-    catalogue = Catalogue(tables)
-    read = tuple(catalogue.find(name) for name in references(recipe))
-    return (recipe.model_dump_json(), read, until_step, context.timezone)
-
-
-def recipe_tables(org_id: UUID, tables: Iterable[CatalogueTable]) -> dict[str, Table]:
-    """Tables as recipes read them: the published version, else the live name that is to come."""
-    placed: dict[str, Table] = {}
-    for table in tables:
-        version = table.published
-        placed[table.physical_name] = Table(
-            table_id=table.table_id.hex,
-            display_name=table.name,
-            physical_name=table.physical_name,
-            schema_name=data_schema(org_id) if version else live_schema(org_id),
-            relation=version.relation if version else table.physical_name,
-            columns=table.columns,
-        )
-    return placed
-
-
-def live_tables(org_id: UUID, tables: Iterable[CatalogueTable]) -> dict[str, Table]:
-    """Tables under their live names, for SQL that people read."""
-    return {
-        name: table.model_copy(
-            update={"schema_name": live_schema(org_id), "relation": table.physical_name}
-        )
-        for name, table in recipe_tables(org_id, tables).items()
-    }
-
-
-def pinned_tables(
-    org_id: UUID, tables: Iterable[CatalogueTable], inputs: Sequence[TableVersion]
-) -> dict[str, Table]:
-    """Exactly these versions, under the names of their tables."""
-    versions = {version.table_id: version for version in inputs}
-    return {
-        table.physical_name: Table(
-            table_id=table.table_id.hex,
-            display_name=table.name,
-            physical_name=table.physical_name,
-            schema_name=data_schema(org_id),
-            relation=versions[table.table_id].relation,
-            columns=versions[table.table_id].columns,
-        )
-        for table in tables
-        if table.table_id in versions
-    }
-
-
-def tables_read(recipe: Recipe, tables: Iterable[CatalogueTable]) -> tuple[UUID, ...]:
-    """Ids of the tables that a recipe in its kept form mentions."""
-    by_name = {table.physical_name: table.table_id for table in tables}
-    return tuple(sorted(by_name[name] for name in references(recipe) if name in by_name))
-
-
-def shown(
-    recipe: dict[str, object],
-    tables: Iterable[CatalogueTable],
-    former: Mapping[str, str] | None = None,
-) -> Recipe:
-    """A kept recipe with the names that people know.
-
-    `former` are display names, by live names, of tables that may have gone since.
-    """
-    names = {**(former or {}), **{table.physical_name: table.name for table in tables}}
-    return resolve(unpinned(parse(recipe), names), names)
-
-
-def final_columns(checked: Checked) -> tuple[Column, ...]:
-    """The columns that a fitting recipe gives, under the names they will have in the database."""
-    columns = checked.steps[-1]
-    names = physical_names([column.name for column in columns])
-    return tuple(
-        column.model_copy(update={"physical": name})
-        for column, name in zip(columns, names, strict=True)
-    )
-
-
-def cycle_error(
-    recipe: Recipe,
-    reads: Mapping[UUID, Collection[UUID]],
-    tables: Mapping[UUID, CatalogueTable],
-    own: UUID,
-) -> RecipeError | None:
-    """The error of a recipe that reaches its own table, at the step where the way begins.
-
-    `recipe` in its kept form; `reads` with what the recipe itself reads.
-    """
-    way = find_cycle(reads, own)
-    if way is None:
-        return None
-    first = tables[way[1]].physical_name
-    index, field = next(
-        (index, field)
-        for index, step in enumerate(recipe.steps)
-        for field, name in step.tables()
-        if name == first
-    )
-    spelled = " → ".join(f"'{tables[table].name}'" for table in way[::-1])
-    return RecipeError(
-        step=index,
-        step_id=recipe.steps[index].id,
-        type=recipe.steps[index].kind(),
-        field=field,
-        code="cycle",
-        message=f"The recipe would read its own result: {spelled}. Read another table here.",
+def _too_expensive(seconds: float) -> ProblemError:
+    return problem(
+        422,
+        TOO_EXPENSIVE,
+        f"This recipe takes more than {seconds:g} s to compile. Split it into two transformations, "
+        "select fewer columns in an early step, or shorten its formulas.",
     )

@@ -1,7 +1,7 @@
 """The rules of the catalogue: names, cycles, and what a table is. Pure."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -124,6 +124,22 @@ def invalid_recipe(errors: Iterable[RecipeError]) -> ProblemError:
     rest = f" ({len(found) - 1} more)" if len(found) > 1 else ""
     detail = f"Step {found[0].step}: {found[0].message}{rest}"
     return problem(422, "invalid_recipe", detail, tuple(field_problem(error) for error in found))
+
+
+def bad_part(
+    part: str, found: Sequence[tuple[str | None, str, str, tuple[str, ...]]]
+) -> ProblemError:
+    """422 at `sort` or `filter`, whose path as a step's field begins with `where`."""
+    errors = tuple(
+        FieldProblem(
+            field=".".join(filter(None, (part, (path or "").removeprefix("where").lstrip(".")))),
+            code=code,
+            message=message,
+            alternatives=alternatives,
+        )
+        for path, code, message, alternatives in found
+    )
+    return problem(422, f"bad_{part}", errors[0].message, errors)
 
 
 def recipe_error(told: FieldProblem) -> RecipeError:

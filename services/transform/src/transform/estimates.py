@@ -1,7 +1,7 @@
 """How many rows a recipe may make, as PostgreSQL's planner reckons before anything is read."""
 
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,15 +10,17 @@ from uuid import UUID
 import asyncpg
 
 from chassis.database import AWAY, Database
+from chassis.shares import Share
 from chassis.telemetry import log
 from contracts.problem import ProblemError
 from contracts.tables import Notice
-from recipe import Context, Recipe, Table
-from transform.compiler import Compiler, recipe_tables
+from recipe import Context, Table
+from transform.compiler import Compiler
 from transform.domain import CatalogueTable
 from transform.kept import Kept
 from transform.limits import Limits, bytes_said
 from transform.multiplying import described, last_known, multiplying
+from transform.placing import recipe_tables
 from transform.session import Sessions
 from warehouse.access import as_org
 
@@ -52,7 +54,8 @@ class Estimate:
 class Input:
     """What a recipe reads: tables with the sizes of their versions, and the moment it runs at."""
 
-    recipe: Recipe
+    recipe: object
+    """As JSON."""
     tables: Mapping[str, Table]
     context: Context
     rows: Mapping[UUID, int]
@@ -64,8 +67,15 @@ class Estimates:
     """Warns of recipes that make many rows; only versions are ever planned on."""
 
     def __init__(
-        self, database: Database, sessions: Sessions, compiler: Compiler, limits: Limits
+        self,
+        database: Database,
+        sessions: Sessions,
+        compiler: Compiler,
+        limits: Limits,
+        share: Share | None = None,
     ) -> None:
+        """`share`: slots in which plans are made; None where the caller bounds that, as builds do."""
+        self._share = share
         self._database = database
         self._sessions = sessions
         self._compiler = compiler
@@ -142,8 +152,8 @@ class Estimates:
 
     async def _of(self, org_id: UUID, given: Input, until_step: int | None) -> Estimate | None:
         """The estimate of a recipe's first steps; None where a table has no version yet."""
-        compiled = await self._compiler.compile(
-            given.recipe, given.tables, given.context, until_step
+        compiled = await self._compiler.statement(
+            org_id, given.recipe, given.tables, given.context, until_step=until_step
         )
         reads = [UUID(table_id) for table_id in compiled.reads]
         if any(table_id not in given.rows for table_id in reads):
@@ -151,7 +161,6 @@ class Estimates:
         key = (org_id, compiled.sql)
         estimate = self._kept.get(key)
         if estimate is None:
-            await self._compiler.vouch(org_id, compiled.sql)
             plan = await self._plan(org_id, compiled.sql, given.context.timezone)
             largest = max((given.rows[table_id] for table_id in reads), default=0)
             estimate = _estimate(plan, largest)
@@ -159,7 +168,10 @@ class Estimates:
         return estimate
 
     async def _plan(self, org_id: UUID, sql: str, timezone: str) -> Mapping[str, Any]:
-        async with self._database.transaction() as connection:
+        async with (
+            nullcontext() if self._share is None else self._share.slot(org_id),
+            self._database.transaction() as connection,
+        ):
             await connection.execute("SET TRANSACTION READ ONLY")
             await self._sessions.prepare(connection, org_id, timezone, timeout=_TIMEOUT)
             async with as_org(connection, org_id):
@@ -170,7 +182,7 @@ class Estimates:
 
 def drafted(
     org_id: UUID,
-    recipe: Recipe,
+    recipe: object,
     tables: Collection[CatalogueTable],
     timezone: str,
     until_step: int | None = None,

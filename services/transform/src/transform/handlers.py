@@ -57,11 +57,10 @@ from contracts.transform import (
     WarehouseTable,
     WarehouseTables,
 )
-from recipe import parse
 from transform.build import Builder
 from transform.catalogue import Catalogue
 from transform.domain import CatalogueTable, organization_of
-from transform.estimates import drafted
+from transform.estimates import Estimates, drafted
 from transform.history import History
 from transform.lineage import Lineage
 from transform.multiplying import multiplying
@@ -91,6 +90,7 @@ class Handlers:
         profiler: Profiler,
         planner: Planner,
         builder: Builder,
+        estimates: Estimates,
         history: History,
         lineage: Lineage,
         usage: Usage,
@@ -106,6 +106,7 @@ class Handlers:
         self._profiler = profiler
         self._planner = planner
         self._builder = builder
+        self._estimates = estimates
         self._history = history
         self._lineage = lineage
         self._usage = usage
@@ -154,7 +155,7 @@ class Handlers:
         """PreviewTable: the recipe that does nothing, so that there is one way to read."""
         org_id = organization_of(meta)
         table = await self._catalogue.get(org_id, request.name)
-        recipe = parse({"steps": [{"type": "source", "table": table.physical_name}]})
+        recipe = {"steps": [{"type": "source", "table": table.physical_name}]}
         return await self._previewer.page(
             org_id,
             recipe,
@@ -173,7 +174,7 @@ class Handlers:
         """ProfileTable."""
         org_id = organization_of(meta)
         table = await self._catalogue.get(org_id, request.name)
-        recipe = parse({"steps": [{"type": "source", "table": table.physical_name}]})
+        recipe = {"steps": [{"type": "source", "table": table.physical_name}]}
         return await self._profiler.profile(
             org_id,
             recipe,
@@ -220,11 +221,11 @@ class Handlers:
         """ValidateRecipe."""
         org_id = organization_of(meta)
         checked = await self._recipes.validate(org_id, request)
-        if not checked.valid or not any(multiplying(recipe := parse(request.recipe))):
+        if not checked.valid or not any(multiplying(request.recipe)):
             return checked
         tables = await self._catalogue.all(org_id)
-        given = drafted(org_id, recipe, tables, await self._zones.of(org_id))
-        warnings = await self._builder.estimates.warnings(org_id, given)
+        given = drafted(org_id, request.recipe, tables, await self._zones.of(org_id))
+        warnings = await self._estimates.warnings(org_id, given)
         return checked.model_copy(update={"warnings": warnings})
 
     async def preview_recipe(self, request: PreviewRecipe, meta: Meta) -> PreviewPage:
@@ -237,7 +238,7 @@ class Handlers:
         recipe = await self._recipes.named(org_id, recipe, tables, request.until_step)
         zone = await self._zones.of(org_id)
         given = drafted(org_id, recipe, tables, zone, request.until_step)
-        async with self._builder.estimates.explained(org_id, given):
+        async with self._estimates.explained(org_id, given):
             page = await self._previewer.page(
                 org_id,
                 recipe,
@@ -250,7 +251,7 @@ class Handlers:
                 until_step=request.until_step,
                 timezone=zone,
             )
-        warnings = await self._builder.estimates.warnings(org_id, given)
+        warnings = await self._estimates.warnings(org_id, given)
         return page.model_copy(update={"warnings": warnings}) if warnings else page
 
     async def profile_recipe(self, request: ProfileRecipe, meta: Meta) -> TableProfile:
@@ -261,7 +262,7 @@ class Handlers:
         recipe = await self._recipes.named(org_id, recipe, tables, request.until_step)
         zone = await self._zones.of(org_id)
         given = drafted(org_id, recipe, tables, zone, request.until_step)
-        async with self._builder.estimates.explained(org_id, given):
+        async with self._estimates.explained(org_id, given):
             return await self._profiler.profile(
                 org_id, recipe, tables, until_step=request.until_step, timezone=zone
             )

@@ -14,10 +14,9 @@ from contracts.transform import (
     Transformation,
     UpdateTransformation,
 )
-from recipe import Recipe
-from recipe.diff import differences
 from transform.catalogue import Catalogue
-from transform.compiler import shown
+from transform.compiler import Compiler
+from transform.recipe_json import texts_of
 from transform.recipes import Recipes
 from transform.saved import Version
 from transform.store import Store
@@ -26,10 +25,13 @@ from transform.store import Store
 class History:
     """What was saved before, of the transformations of all organisations."""
 
-    def __init__(self, store: Store, catalogue: Catalogue, recipes: Recipes) -> None:
+    def __init__(
+        self, store: Store, catalogue: Catalogue, recipes: Recipes, compiler: Compiler
+    ) -> None:
         self._store = store
         self._catalogue = catalogue
         self._recipes = recipes
+        self._compiler = compiler
 
     async def page(self, org_id: UUID, request: ListRecipeVersions) -> RecipeVersions:
         """A page of versions, the newest first; raises a 404 problem."""
@@ -61,7 +63,9 @@ class History:
         return RecipeDiff(
             version=request.version,
             with_version=other,
-            steps=differences(await self._recipe(org_id, old), await self._recipe(org_id, new)),
+            steps=await self._compiler.compare(
+                org_id, await self._recipe(org_id, old), await self._recipe(org_id, new)
+            ),
         )
 
     async def restore(
@@ -78,13 +82,17 @@ class History:
         update = UpdateTransformation(
             transformation_id=own,
             if_version=request.if_version,
-            recipe=recipe.model_dump(mode="json"),
+            recipe=recipe,
         )
         return await self._recipes.update(org_id, update, actor, restored_from=version.version)
 
-    async def _recipe(self, org_id: UUID, version: Version) -> Recipe:
+    async def _recipe(self, org_id: UUID, version: Version) -> dict[str, object]:
+        # A table that has gone since is known by the name that it had.
         tables = await self._catalogue.all(org_id)
-        return shown(version.recipe, tables, former=version.table_names)
+        now = {table.physical_name: table.name for table in tables}
+        texts = texts_of(version.recipe)
+        names = {live: name for live, name in (version.table_names | now).items() if live in texts}
+        return (await self._compiler.shown(org_id, [(version.recipe, names)]))[0]
 
 
 def _view(version: Version, newest: int) -> RecipeVersion:

@@ -21,10 +21,11 @@ from contracts.transform import (
     TraceTables,
     TransformationLineage,
 )
-from recipe import Context, parse
+from recipe import Context
 from transform.catalogue import Catalogue
-from transform.compiler import Compiler, live_tables
+from transform.compiler import Compiler
 from transform.domain import CatalogueTable, beyond
+from transform.placing import live_tables
 from transform.saved import Saved
 from transform.store import Store
 
@@ -125,21 +126,21 @@ class Lineage:
     ) -> Trace:
         """What a recipe's columns are made of; `strict` raises its 422 problem if it does not fit."""
         read = [tables[table_id] for table_id in saved.reads if table_id in tables]
-        columns = tuple((table.table_id, table.columns) for table in read)
-        key = (saved.transformation_id, saved.version, columns)
+        inputs = tuple((table.table_id, table.columns) for table in read)
+        key = (saved.transformation_id, saved.version, inputs)
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]
         try:
-            compiled, ends = await self._compiler.trace(
-                parse(saved.recipe), live_tables(org_id, read), _ANY_DAY
+            columns, ends = await self._compiler.trace(
+                org_id, saved.recipe, live_tables(org_id, read), _ANY_DAY
             )
         except ProblemError as error:
             if strict:
                 raise
             return Trace((), {}, error.problem.detail)
         trace = Trace(
-            compiled.columns,
+            columns,
             {
                 name: tuple((UUID(one.table_id), one.column) for one in origins)
                 for name, origins in ends.items()

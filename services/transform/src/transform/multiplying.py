@@ -1,28 +1,45 @@
 """Steps after which there may be more rows than before, and words for them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
-from recipe import Recipe, Table, has_open_names
+from pydantic import ValidationError
+
+from recipe import Table
+from recipe.data_names import NamedByData
+from recipe.recipe import STEPS_BY_TYPE
 from recipe.step import Step
 from recipe.steps.join import Join
+from transform.recipe_json import NAMED_BY_DATA
 
 _MULTIPLY = frozenset({"join", "union", "unpivot", "unnest"})
 
 
-def multiplying(recipe: Recipe, until_step: int | None = None) -> Iterator[tuple[int, Step]]:
-    """The steps, up to `until_step`, that may make more rows, each with its index."""
-    last = len(recipe.steps) if until_step is None else until_step + 1
-    for index, step in enumerate(recipe.steps[:last]):
+def multiplying(recipe: object, until_step: int | None = None) -> Iterator[tuple[int, Step]]:
+    """The steps of a recipe as JSON, up to `until_step`, that may make more rows, with their index."""
+    for index, step in _parsed(recipe, _MULTIPLY):
         keeps = isinstance(step, Join) and step.join_type in {"semi", "anti"}
-        if step.enabled and step.kind() in _MULTIPLY and not keeps:
+        if step.enabled and not keeps and (until_step is None or index <= until_step):
             yield index, step
 
 
-def last_known(recipe: Recipe, until_step: int | None) -> int | None:
+def last_known(recipe: object, until_step: int | None) -> int | None:
     """The last step that can be compiled: names of columns may wait to be read from the data."""
-    if not has_open_names(recipe, until_step):
-        return until_step
-    return next(n - 1 for n in range(len(recipe.steps)) if has_open_names(recipe, n))
+    for index, step in _parsed(recipe, NAMED_BY_DATA):
+        is_within = until_step is None or index <= until_step
+        if is_within and step.enabled and isinstance(step, NamedByData) and step.is_open():
+            return index - 1
+    return until_step
+
+
+def _parsed(recipe: object, kinds: Collection[str]) -> Iterator[tuple[int, Step]]:
+    """Steps of some kinds; the rest is not parsed, and one that has errors is left out."""
+    steps = recipe.get("steps") if isinstance(recipe, Mapping) else None
+    for index, step in enumerate(steps if isinstance(steps, list | tuple) else ()):
+        if isinstance(step, Mapping) and step.get("type") in kinds:
+            try:
+                yield index, STEPS_BY_TYPE[step["type"]].model_validate(step)
+            except ValidationError:
+                continue
 
 
 def described(index: int, step: Step, tables: Mapping[str, Table]) -> str:

@@ -7,10 +7,10 @@ from typing import Literal
 from uuid import UUID
 
 from contracts.transform import PreviewPage, SortItem
-from recipe import Context, Recipe
-from transform.compiler import Compiler, recipe_tables
+from recipe import Context
+from transform.compiler import Compiler
 from transform.domain import CatalogueTable, require_published
-from transform.pages import Pages
+from transform.placing import recipe_tables
 from transform.reading import Counts, Reader
 from transform.values import cell
 
@@ -21,13 +21,12 @@ class Previewer:
     def __init__(self, reader: Reader, compiler: Compiler, counts: Counts) -> None:
         self._reader = reader
         self._compiler = compiler
-        self._pages = Pages(compiler)
         self._counts = counts
 
     async def page(
         self,
         org_id: UUID,
-        recipe: Recipe,
+        recipe: object,
         tables: Collection[CatalogueTable],
         *,
         sort: Sequence[SortItem],
@@ -51,25 +50,33 @@ class Previewer:
         started = time.perf_counter()
         context = Context(as_of=datetime.now(UTC), timezone=timezone)
         found = recipe_tables(org_id, tables)
-        compiled = await self._compiler.compile(recipe, found, context, until_step)
-        require_published(tables, map(UUID, compiled.reads))
-        made = await self._pages.statements(
-            org_id, compiled, context, filter, sort, as_stored=as_stored
+        made = await self._compiler.preview(
+            org_id,
+            recipe,
+            found,
+            context,
+            filter,
+            sort,
+            until_step=until_step,
+            as_stored=as_stored,
         )
+        require_published(tables, map(UUID, made.reads))
+        # Rows come in the order in which they are stored, unless another was asked for.
+        in_stored_order = as_stored and not sort
         counted = (org_id, timezone, made.count)
         total = known_total if known_total is not None else self._counts.get(counted)
         async with self._reader.reading(
-            org_id, "preview", timezone, alone=made.in_stored_order
+            org_id, "preview", timezone, alone=in_stored_order
         ) as reading:
-            rows = await reading.rows(made.page, limit, offset)
+            rows = await reading.rows(made.rows, limit, offset)
             if count == "exact" and total is None:
                 total = await reading.number(made.count)
         if total is not None:
             self._counts.put(counted, total)
-        names = [column.name for column in compiled.columns]
+        names = [column.name for column in made.columns]
         return PreviewPage(
             columns=tuple(names),
-            types={column.name: column.type for column in compiled.columns},
+            types={column.name: column.type for column in made.columns},
             rows=tuple(dict(zip(names, map(cell, row), strict=True)) for row in rows),
             total_count=total if count == "exact" else None,
             elapsed_ms=round((time.perf_counter() - started) * 1000, 1),

@@ -9,12 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from contracts.transform import Bucket, ColumnProfile, TableProfile, ValueCount
-from recipe import Column, Compiled, Context, Recipe
-from recipe.profile import BUCKETS, MAX_COLUMNS, profile_sql
-from recipe.statement import count_sql
-from transform.compiler import Compiler, recipe_tables
+from recipe import Column, Context
+from transform.compiler import Compiler
 from transform.domain import CatalogueTable, require_published
-from transform.reading import Counts, Reader, Reading, too_long
+from transform.placing import recipe_tables
+from transform.reading import Counts, Reader, too_long
 from transform.values import cell
 
 MAX_ROWS = 100_000
@@ -32,7 +31,7 @@ class Profiler:
     async def profile(
         self,
         org_id: UUID,
-        recipe: Recipe,
+        recipe: object,
         tables: Collection[CatalogueTable],
         *,
         timezone: str,
@@ -47,18 +46,23 @@ class Profiler:
         started = time.perf_counter()
         context = Context(as_of=datetime.now(UTC), timezone=timezone)
         found = recipe_tables(org_id, tables)
-        compiled = await self._compiler.compile(recipe, found, context, until_step)
-        require_published(tables, map(UUID, compiled.reads))
+        # What is not counted yet may need a sample or not: the statement that looks follows then.
+        guess = None if known_total is None else _every(known_total)
+        made = await self._compiler.profile(org_id, recipe, found, context, guess, until_step)
+        require_published(tables, map(UUID, made.reads))
+        total = known_total
+        if total is None:
+            total = await self._total(org_id, timezone, made.count)
+        every = _every(total)
+        if guess is None:
+            made = await self._compiler.profile(org_id, recipe, found, context, every, until_step)
+        # Outside of that: a connection is held for SQL alone.
         async with self._reader.reading(org_id, "profile", timezone) as reading:
-            total = known_total
-            if total is None:
-                total = await self._total(org_id, timezone, compiled, reading)
-            every = max(1, math.ceil(total / MAX_ROWS))
-            rows = await self._look(org_id, compiled, every, reading)
+            rows = [dict((await reading.rows(look))[0]) for look in made.looks]
         return TableProfile(
             columns=tuple(
-                _column(column, rows[n // MAX_COLUMNS], f"c{n}")
-                for n, column in enumerate(compiled.columns)
+                _column(column, rows[n // made.columns_each], f"c{n}", made.buckets)
+                for n, column in enumerate(made.columns)
             ),
             sampled=every > 1,
             rows_read=rows[0]["rows"],
@@ -66,33 +70,23 @@ class Profiler:
             elapsed_ms=round((time.perf_counter() - started) * 1000, 1),
         )
 
-    async def _total(
-        self, org_id: UUID, timezone: str, compiled: Compiled, reading: Reading
-    ) -> int:
-        counting = count_sql(compiled)
+    async def _total(self, org_id: UUID, timezone: str, counting: str) -> int:
         total = self._counts.get((org_id, timezone, counting))
         if total is None:
-            await self._compiler.vouch(org_id, counting)
-            total = await reading.number(counting)
+            async with self._reader.reading(org_id, "profile", timezone) as reading:
+                total = await reading.number(counting)
             if total is None:
                 raise too_long("profile", self._reader.timeout)
             self._counts.put((org_id, timezone, counting), total)
         return total
 
-    async def _look(
-        self, org_id: UUID, compiled: Compiled, every: int, reading: Reading
-    ) -> list[Mapping[str, Any]]:
-        """One row about each fifty columns."""
-        rows: list[Mapping[str, Any]] = []
-        for first in range(0, len(compiled.columns), MAX_COLUMNS):
-            chosen = range(first, min(first + MAX_COLUMNS, len(compiled.columns)))
-            statement = await self._compiler.run(profile_sql, compiled, chosen, every)
-            await self._compiler.vouch(org_id, statement)
-            rows += [dict(row) for row in await reading.rows(statement)]
-        return rows
+
+def _every(total: int) -> int:
+    """Of so many rows, one in how many is read."""
+    return max(1, math.ceil(total / MAX_ROWS))
 
 
-def _column(column: Column, row: Mapping[str, Any], name: str) -> ColumnProfile:
+def _column(column: Column, row: Mapping[str, Any], name: str, buckets: int) -> ColumnProfile:
     held = {key.removeprefix(f"{name}_"): row[key] for key in row if key.startswith(f"{name}_")}
     mean = held.get("mean")
     return ColumnProfile(
@@ -107,11 +101,11 @@ def _column(column: Column, row: Mapping[str, Any], name: str) -> ColumnProfile:
             ValueCount(value=cell(value), count=count)
             for value, count in zip(held["top"] or (), held["top_rows"] or (), strict=True)
         ),
-        histogram=tuple(_histogram(held)) if held.get("width") is not None else (),
+        histogram=tuple(_histogram(held, buckets)) if held.get("width") is not None else (),
     )
 
 
-def _histogram(held: Mapping[str, Any]) -> Iterator[Bucket]:
+def _histogram(held: Mapping[str, Any], most: int) -> Iterator[Bucket]:
     """Buckets without gaps from the least value to the greatest."""
     width: Decimal = held["width"]
     if not width.is_finite():
@@ -120,7 +114,7 @@ def _histogram(held: Mapping[str, Any]) -> Iterator[Bucket]:
     for place, count in zip(held["bucket"], held["bucket_rows"], strict=True):
         if place.is_finite():
             # The greatest value begins a bucket that is not there.
-            bucket = min(int(place), BUCKETS - 1)
+            bucket = min(int(place), most - 1)
             counts[bucket] = counts.get(bucket, 0) + count
     last = max(counts, default=-1)
     for bucket in range(last + 1):

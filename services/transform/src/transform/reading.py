@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import TypeVar
 from uuid import UUID
 
 import asyncpg
 
 from chassis.database import Connection, Database, savepoint
+from chassis.shares import Share
 from chassis.telemetry import log
 from contracts.envelope import Meta
 from contracts.message import Part, Request
@@ -61,27 +62,44 @@ class Reading:
     def __init__(self, connection: Connection, deadline: float) -> None:
         self._connection = connection
         self._deadline = deadline
+        self._has_run = False
 
     async def rows(self, statement: str, *parameters: object) -> list[asyncpg.Record]:
-        """Every row of a statement."""
+        """Every row of a statement; all statements of the reading share its time."""
+        if self._has_run:
+            await self._limit()
+        self._has_run = True
         return await self._connection.fetch(statement, *parameters)
 
     async def number(self, statement: str) -> int | None:
         """The one number of a statement; None when the time that is left does not suffice."""
-        left = max(1, int((self._deadline - time.perf_counter()) * 1000))
-        await self._connection.execute(f"SET LOCAL statement_timeout = {left}")
+        await self._limit()
         with suppress(asyncpg.QueryCanceledError):
             async with savepoint(self._connection):
                 return await self._connection.fetchval(statement)
         return None
 
+    async def _limit(self) -> None:
+        """Give the next statement the time that is left."""
+        left = max(1, int((self._deadline - time.perf_counter()) * 1000))
+        await self._connection.execute(f"SET LOCAL statement_timeout = {left}")
+
 
 class Reader:
     """Opens readings; `timeout`: seconds after which one is stopped."""
 
-    def __init__(self, database: Database, sessions: Sessions, *, timeout: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sessions: Sessions,
+        *,
+        timeout: float,
+        share: Share | None = None,
+    ) -> None:
+        """`share`: slots of organisations, held by readings."""
         self._database = database
         self._sessions = sessions
+        self._share = share
         self.timeout = timeout
 
     @asynccontextmanager
@@ -95,12 +113,15 @@ class Reader:
         Raises problems: 422 for data that does not fit; 504 when it takes too long, naming `what`
         did.
         """
-        deadline = time.perf_counter() + self.timeout
         settings = _SETTINGS + _IN_STORED_ORDER * alone
         # A plan made for any limit is one for a tenth of the rows.
         given = [str(int(self.timeout * 1000)), "force_custom_plan"]
         try:
-            async with self._database.transaction() as connection:
+            async with (
+                nullcontext() if self._share is None else self._share.slot(org_id),
+                self._database.transaction() as connection,
+            ):
+                deadline = time.perf_counter() + self.timeout
                 await connection.execute(settings, *given)
                 await self._sessions.prepare(connection, org_id, timezone)
                 async with as_org(connection, org_id):

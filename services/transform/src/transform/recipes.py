@@ -1,7 +1,6 @@
 """Recipes as people meet them: checked while they write, shown back, expected columns in step."""
 
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,20 +16,13 @@ from contracts.transform import (
     UpdateTransformation,
     ValidateRecipe,
 )
-from recipe import Checked, Context, Recipe, RecipeError, RecipeProblems, parse, without_names
+from recipe import Checked, Context, RecipeError
 from transform.catalogue import Catalogue
 from transform.column_names import ColumnNames, Named
-from transform.compiler import (
-    Compiler,
-    Prepared,
-    cycle_error,
-    final_columns,
-    live_tables,
-    recipe_tables,
-    shown,
-    tables_read,
-)
-from transform.domain import CatalogueTable, invalid_recipe, not_synced, recipe_error
+from transform.compiler import TOO_EXPENSIVE, Compiler, Prepared
+from transform.domain import CatalogueTable, not_synced, recipe_error
+from transform.placing import cycle_error, final_columns, live_tables, recipe_tables
+from transform.recipe_json import without_names
 from transform.saved import Saved
 from transform.store import Store
 
@@ -96,21 +88,19 @@ class Recipes:
 
         Where the data is not there yet they stay unknown, and every build reads them.
         """
-        with suppress(RecipeProblems):
-            # What is wrong with its form is told together with the rest.
-            written = without_names(parse(written))
-        prepared = await self._compiler.prepare(written, org_id, tables)
-        kept = parse(prepared.recipe)
-        named = (await self._named(org_id, kept, tables)).recipe
-        return prepared if named is kept else await self._compiler.prepare(named, org_id, tables)
+        prepared = await self._compiler.prepare(without_names(written), org_id, tables)
+        named = (await self._named(org_id, prepared.recipe, tables)).recipe
+        if named is prepared.recipe:
+            return prepared
+        return await self._compiler.prepare(named, org_id, tables)
 
     async def named(
         self,
         org_id: UUID,
-        recipe: Recipe,
+        recipe: object,
         tables: Collection[CatalogueTable],
         until_step: int | None = None,
-    ) -> Recipe:
+    ) -> object:
         """A recipe that can be previewed: names that it does not bring along are read.
 
         Raises problems 409 `not_synced`, 422 and 504.
@@ -123,7 +113,7 @@ class Recipes:
     async def _named(
         self,
         org_id: UUID,
-        recipe: Recipe,
+        recipe: object,
         tables: Collection[CatalogueTable],
         until_step: int | None = None,
     ) -> Named:
@@ -144,13 +134,19 @@ class Recipes:
     async def views(self, org_id: UUID, saved: Sequence[Saved]) -> tuple[Transformation, ...]:
         """Transformations as the contract shows them, tables by their display names."""
         read = {table_id for one in saved for table_id in one.reads}
-        tables = (await self._catalogue.some(org_id, read)).values()
+        found = (await self._catalogue.some(org_id, read)).values()
+        names = {table.physical_name: table.name for table in found}
+        live = {table.table_id: table.physical_name for table in found}
+        asked = [
+            (one.recipe, {live[t]: names[live[t]] for t in one.reads if t in live}) for one in saved
+        ]
+        recipes = await self._compiler.shown(org_id, asked)
         return tuple(
             Transformation(
                 id=one.transformation_id,
                 name=one.name,
                 description=one.description,
-                recipe=shown(one.recipe, tables),
+                recipe=recipe,
                 version=one.version,
                 output_table_id=one.transformation_id,
                 output_table_name=one.output_table_name,
@@ -159,7 +155,7 @@ class Recipes:
                 created_at=one.created_at,
                 updated_at=one.updated_at,
             )
-            for one in saved
+            for one, recipe in zip(saved, recipes, strict=True)
         )
 
     async def validate(self, org_id: UUID, request: ValidateRecipe) -> RecipeCheck:
@@ -188,7 +184,7 @@ class Recipes:
     ) -> tuple[Checked, list[RecipeError]]:
         """The check with the names of columns as the data has them, where it has any."""
         try:
-            named = await self._named(org_id, parse(recipe), tables)
+            named = await self._named(org_id, recipe, tables)
         except ProblemError as error:
             if error.problem.code != "invalid_recipe":
                 raise
@@ -202,20 +198,17 @@ class Recipes:
         recipe: dict[str, object] | None,
         transformation_id: UUID | None,
         until_step: int | None = None,
-    ) -> Recipe:
+    ) -> object:
         """The recipe given, else the saved one; what comes after `until_step` may still be wrong.
 
-        Raises a 404 problem, and 422 `no_recipe`, `bad_until_step` or `invalid_recipe`.
+        Raises a 404 problem, and 422 `no_recipe` or `bad_until_step`.
         """
         if recipe is None and transformation_id is None:
             raise problem(422, "no_recipe", "Give a recipe, or the id of a transformation.")
         data: object = recipe
         if recipe is None and transformation_id is not None:
             data = (await self._store.get(org_id, transformation_id)).recipe
-        try:
-            return parse(_until(data, until_step))
-        except RecipeProblems as error:
-            raise invalid_recipe(error.errors) from error
+        return _until(data, until_step)
 
     async def sql(self, org_id: UUID, request: ShowSql, timezone: str) -> RecipeSql:
         """The statement of a recipe over the live names, at this moment in a time zone.
@@ -225,8 +218,7 @@ class Recipes:
         recipe = await self.content(org_id, request.recipe, request.transformation_id)
         tables = live_tables(org_id, await self._catalogue.all(org_id))
         now = Context(as_of=datetime.now(UTC), timezone=timezone)
-        compiled = await self._compiler.compile(recipe, tables, now)
-        return RecipeSql(sql=await self._compiler.readable(compiled))
+        return RecipeSql(sql=await self._compiler.live_sql(org_id, recipe, tables, now))
 
     async def refresh(self, org_id: UUID, changed: Iterable[UUID]) -> None:
         """After the columns of tables changed: what the recipes that read them give now.
@@ -238,12 +230,12 @@ class Recipes:
         while waiting:
             for reader in await self._store.readers(org_id, waiting.pop()):
                 tables = await self._catalogue.all(org_id)
-                checked = await self._compiler.check(parse(reader.recipe), org_id, tables)
-                if checked.errors:
+                checked = await self._compiler.try_check(reader.recipe, org_id, tables)
+                if checked is None or checked.errors:
                     log.info(
                         "recipe_fits_no_more",
                         transformation_id=str(reader.transformation_id),
-                        error=checked.errors[0].message,
+                        error=checked.errors[0].message if checked else TOO_EXPENSIVE,
                     )
                     continue
                 columns = final_columns(checked)
@@ -255,9 +247,8 @@ class Recipes:
         tables = await self._catalogue.all(org_id)
         reads = await self._store.graph(org_id)
         prepared = await self._compiler.prepare(recipe, org_id, tables)
-        kept = parse(prepared.recipe)
         by_id = {table.table_id: table for table in tables}
-        error = cycle_error(kept, reads | {own: set(tables_read(kept, tables))}, by_id, own)
+        error = cycle_error(prepared.mentions, reads | {own: set(prepared.reads)}, by_id, own)
         return [error] if error else []
 
 

@@ -10,10 +10,10 @@ from warehouse.loaders import OF_SERVICES
 class Settings(ServiceSettings):
     """What an operator may turn; all times in seconds."""
 
+    database_pool_size: int = Field(default=16, ge=2, le=50)
+    """Long reads hold 6 (LONG_READS), builds one each; short requests always find one of the others."""
     mask_key: SecretStr = Field(min_length=16)
     """What masks that hash are keyed with; another one, and hashes match older ones no more."""
-    database_pool_size: int = Field(default=10, ge=1, le=50)
-    """Connections: one for each build and each long read, and some that short requests find free."""
     max_builds: int = Field(default=BUILDS.total, ge=1)
     """Builds that one replica runs at once; each holds a connection of the pool while it runs. An
     organisation gets all but one of them."""
@@ -28,6 +28,8 @@ class Settings(ServiceSettings):
     counted for each process of PostgreSQL that works on it."""
     preview_timeout: float = Field(default=8, gt=0)
     """A preview whose SQL takes longer is stopped; whoever asks gives up after 10."""
+    compile_seconds: float = Field(default=5, gt=0)
+    """CPU time in which a recipe is checked or compiled for a person; builds have four times that."""
     publish_patience: float = Field(default=600, gt=0)
     """For so long a publish waits for whoever locks one of its tables."""
     loader_address: str | None = Field(default=None, pattern=r"^[^/@\s]+:\d{1,5}$")

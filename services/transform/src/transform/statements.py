@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from contracts.tables import Column, TableVersion
-from recipe import Context, Recipe, Table
+from recipe import Context, Table
 from recipe.checks import DataCheck
 from transform.compiler import Compiler
 
@@ -38,7 +38,7 @@ class Statements:
         self._word = secrets.token_hex(8)
 
     async def over(
-        self, org_id: UUID, recipe: Recipe, tables: Mapping[str, Table], context: Context
+        self, org_id: UUID, recipe: object, tables: Mapping[str, Table], context: Context
     ) -> Statement:
         """A recipe over tables that are versions.
 
@@ -49,15 +49,13 @@ class Statements:
             name: table.model_copy(update={"relation": f"v_{self._word}_{table.table_id}"})
             for name, table in tables.items()
         }
-        compiled = await self._compiler.compile(recipe, stand_ins, context)
-        await self._compiler.vouch(org_id, compiled.sql, *(check.sql for check in compiled.checks))
-        readable = await self._compiler.readable(compiled)
+        compiled = await self._compiler.statement(org_id, recipe, stand_ins, context, readable=True)
         places = {
             stand_ins[name].relation: _checked(table.relation) for name, table in tables.items()
         }
         return Statement(
             sql=_put(compiled.sql, places),
-            readable=_put(readable, places),
+            readable=_put(compiled.readable or "", places),
             columns=compiled.columns,
             checks=tuple(replace(check, sql=_put(check.sql, places)) for check in compiled.checks),
         )

@@ -17,10 +17,10 @@ from contracts.transform import (
     ListTransformations,
     UpdateTransformation,
 )
-from recipe import parse
 from transform.catalogue import drop_table, expect, read_tables, reserve
-from transform.compiler import Prepared, cycle_error
+from transform.compiler import Prepared
 from transform.domain import checked_name, invalid_recipe, table_in_use
+from transform.placing import cycle_error
 from transform.saved import Saved, Version, read_graph, read_saved, read_versions, saved_of
 
 _queries = queries("transform")
@@ -237,7 +237,7 @@ async def _save_recipe(
     """Keep a version of a recipe and what it reads; called under the lock of recipes."""
     tables = {table.table_id: table for table in await read_tables(connection)}
     reads = await read_graph(connection) | {transformation_id: set(prepared.reads)}
-    if error := cycle_error(parse(prepared.recipe), reads, tables, transformation_id):
+    if error := cycle_error(prepared.mentions, reads, tables, transformation_id):
         raise invalid_recipe([error])
     await _queries.insert_version(
         connection,

@@ -8,11 +8,11 @@ from uuid import UUID
 from contracts.drift import ColumnUser
 from contracts.tables import Column
 from contracts.transform import ColumnUsers, FindColumnUsers
-from recipe import parse
 from recipe.tables import folded
 from transform.catalogue import Catalogue
-from transform.compiler import Compiler, final_columns
+from transform.compiler import Compiler
 from transform.domain import CatalogueTable
+from transform.placing import final_columns
 from transform.saved import Saved
 from transform.store import Store
 
@@ -106,8 +106,8 @@ class Usage:
         return found
 
     async def _fits(self, org_id: UUID, tables: Tables, saved: Saved) -> bool:
-        checked = await self._compiler.check(parse(saved.recipe), org_id, tables.values())
-        return not checked.errors
+        checked = await self._compiler.try_check(saved.recipe, org_id, tables.values())
+        return checked is not None and not checked.errors
 
     async def _misfits(
         self,
@@ -127,8 +127,10 @@ class Usage:
         while waiting:
             for reader in readers[waiting.pop()]:
                 output = reader.transformation_id
-                checked = await self._compiler.check(parse(reader.recipe), org_id, now.values())
-                if checked.errors:
+                checked = await self._compiler.try_check(reader.recipe, org_id, now.values())
+                if checked is None:
+                    found.setdefault(output, "The recipe takes too long to check.")
+                elif checked.errors:
                     first = checked.errors[0]
                     found.setdefault(output, f"Step {first.step}: {first.message}")
                 elif checked.open is None and output in now:

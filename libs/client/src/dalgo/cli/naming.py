@@ -6,9 +6,10 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from contracts.orchestrator import Pipeline
-from contracts.transform import Transformation, WarehouseTable
+from contracts.transform import WarehouseTable
 from dalgo.cli.output import Failure
 from dalgo.client import Dalgo
+from dalgo.resources.transformations import Transformation
 
 
 class Named(Protocol):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from uuid import UUID
 
+from contracts import transform
 from contracts.orchestrator import Run
 from contracts.transform import (
     PreviewPage,
@@ -11,10 +12,8 @@ from contracts.transform import (
     RecipeDiff,
     RecipeSql,
     RecipeVersion,
-    SavedRecipe,
     SortItem,
     TableProfile,
-    Transformation,
     TransformationLineage,
 )
 from dalgo.call import Call, Listing, Parameter, listing, model, nothing, once, present
@@ -23,6 +22,18 @@ from recipe import Recipe
 
 RecipeLike = Recipe | Mapping[str, Any]
 """A recipe, or its JSON as a mapping: the server checks it and tells problems at their steps."""
+
+
+class Transformation(transform.Transformation):
+    """A saved recipe, at its newest version."""
+
+    recipe: Recipe  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
+
+
+class SavedRecipe(transform.SavedRecipe):
+    """One save of a transformation, with its recipe."""
+
+    recipe: Recipe  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
 
 
 class Transformations(Resource[D]):

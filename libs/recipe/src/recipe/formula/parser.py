@@ -88,6 +88,11 @@ def _parts(node: Node) -> int:
     return 1 + sum(_parts(argument) for argument in inner)
 
 
+def formula_parts(formula: str) -> int:
+    """Values, columns and calls of a formula that can be parsed."""
+    return _parts(parse_formula(formula))
+
+
 def check_syntax(formula: str, field: str) -> None:
     """Raise a validation error if the formula in this field cannot be parsed."""
     try:

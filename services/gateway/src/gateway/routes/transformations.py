@@ -30,6 +30,7 @@ from gateway.conventions import (
     IdempotencyKey,
     IfMatch,
     Limit,
+    View,
     link_next,
     mint,
     tag,
@@ -94,33 +95,38 @@ async def create(
 
 
 @router.post("/validate")
-async def validate(body: RecipeBody, edge: EdgeDep, caller: Reader) -> RecipeCheck:
+async def validate(
+    body: RecipeBody, request: Request, edge: EdgeDep, caller: Reader, view: View = None
+) -> RecipeCheck:
     """Every error at its step, and the columns after each step; no data is touched."""
-    asked = ValidateRecipe(recipe=body.recipe, transformation_id=body.transformation_id)
-    return await edge.ask(caller, asked, timeout=COMPUTING)
+    asked = ValidateRecipe(recipe=body.recipe, transformation_id=body.transformation_id, view=view)
+    return await edge.ask_while_there(request, caller, asked, timeout=COMPUTING)
 
 
 @router.post("/sql")
-async def sql_of_draft(body: SqlBody, edge: EdgeDep, caller: Reader) -> RecipeSql:
+async def sql_of_draft(
+    body: SqlBody, request: Request, edge: EdgeDep, caller: Reader, view: View = None
+) -> RecipeSql:
     """The one statement that a recipe compiles to, formatted for reading; nothing is saved."""
-    return await edge.ask(caller, ShowSql(recipe=body.recipe), timeout=COMPUTING)
+    asked = ShowSql(recipe=body.recipe, view=view)
+    return await edge.ask_while_there(request, caller, asked, timeout=COMPUTING)
 
 
 @router.post("/preview")
 async def preview_draft(
-    body: DraftBody, request: Request, edge: EdgeDep, caller: Reader
+    body: DraftBody, request: Request, edge: EdgeDep, caller: Reader, view: View = None
 ) -> PreviewPage:
     """A page of what a recipe gives now; stopped when the client goes away."""
-    asked = _preview(body, None)
+    asked = _preview(body, None, view)
     return await edge.ask_while_there(request, caller, asked, timeout=COMPUTING)
 
 
 @router.post("/profile")
 async def profile(
-    body: ProfileBody, request: Request, edge: EdgeDep, caller: Reader
+    body: ProfileBody, request: Request, edge: EdgeDep, caller: Reader, view: View = None
 ) -> TableProfile:
     """What the columns of a recipe's result hold now; stopped when the client goes away."""
-    asked = ProfileRecipe(recipe=body.recipe, until_step=body.until_step)
+    asked = ProfileRecipe(recipe=body.recipe, until_step=body.until_step, view=view)
     return await edge.ask_while_there(request, caller, asked, timeout=COMPUTING)
 
 
@@ -166,10 +172,15 @@ async def delete(transformation_id: UUID, edge: EdgeDep, caller: Editor, if_matc
 
 @router.post("/{transformation_id}/preview")
 async def preview_saved(
-    transformation_id: UUID, body: PageBody, request: Request, edge: EdgeDep, caller: Reader
+    transformation_id: UUID,
+    body: PageBody,
+    request: Request,
+    edge: EdgeDep,
+    caller: Reader,
+    view: View = None,
 ) -> PreviewPage:
     """A page of what the saved recipe, or the given change of it, gives now."""
-    asked = _preview(body, transformation_id)
+    asked = _preview(body, transformation_id, view)
     return await edge.ask_while_there(request, caller, asked, timeout=COMPUTING)
 
 
@@ -217,7 +228,7 @@ async def execute(
     )
 
 
-def _preview(body: PageBody, transformation_id: UUID | None) -> PreviewRecipe:
+def _preview(body: PageBody, transformation_id: UUID | None, view: str | None) -> PreviewRecipe:
     return PreviewRecipe(
         recipe=body.recipe,
         transformation_id=transformation_id,
@@ -227,4 +238,5 @@ def _preview(body: PageBody, transformation_id: UUID | None) -> PreviewRecipe:
         sort=body.sort,
         count=body.count,
         filter=body.filter,
+        view=view,
     )

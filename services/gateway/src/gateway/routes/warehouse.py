@@ -21,7 +21,7 @@ from contracts.transform import (
     WarehouseStorage,
     WarehouseTable,
 )
-from gateway.conventions import Cursor, Limit, Offset, TableName, link_next
+from gateway.conventions import Cursor, Limit, Offset, TableName, View, link_next
 from gateway.edge import EdgeDep, Reader
 from gateway.text import read_json
 
@@ -84,6 +84,7 @@ async def preview(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[Offset, Query()] = 0,
     count: Literal["exact", "none"] = "exact",
+    view: View = None,
 ) -> PreviewPage:
     """A page of a table's published rows; `name` is its id, physical name or display name."""
     asked = PreviewTable(
@@ -93,14 +94,17 @@ async def preview(
         sort=tuple(_sort_item(text) for text in sort),
         count=count,
         filter=_predicate(filter),
+        view=view,
     )
     return await edge.ask_while_there(request, caller, asked, timeout=READING)
 
 
 @router.get("/tables/{name:path}/profile")
-async def profile(name: TableName, request: Request, edge: EdgeDep, caller: Reader) -> TableProfile:
+async def profile(
+    name: TableName, request: Request, edge: EdgeDep, caller: Reader, view: View = None
+) -> TableProfile:
     """What the columns of a table hold; of a large one, in an even sample of its rows."""
-    asked = ProfileTable(name=name)
+    asked = ProfileTable(name=name, view=view)
     return await edge.ask_while_there(request, caller, asked, timeout=READING)
 
 
