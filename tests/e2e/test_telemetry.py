@@ -143,6 +143,8 @@ def test_metrics_of_every_service_are_on_the_port_that_status_shows(running: Any
     parts = [part for part in status(running.layout).parts if part.name in NAMES]
     assert len(parts) == len(NAMES)
     for part in parts:
+        assert part.metrics_port
+        assert part.port
         assert get(part.metrics_port, "/metrics", timeout=5).status == 200
         assert get(part.port, "/metrics", timeout=5).status == 404
 
