@@ -17,9 +17,9 @@ def _series() -> int:
 
 async def test_invented_methods_and_paths_make_no_new_series(member) -> None:
     async def ask(number: int) -> None:
-        # An id that occurs again in the path was once taken for the wrong place of the two.
-        await member.client.get(f"/sources/{number}/schema-changes/{number}7/x{number}")
-        await member.client.get(f"/warehouse/tables/{number}/versions?x={new_id()}")
+        # An id that stands once more in the path, with a 7, was taken for the wrong one of the two.
+        await member.client.get(f"/sources/{number}/schema/changes?x={number}")
+        await member.client.post(f"/sources/{number}/schema/changes/{number}7/accept")
         await member.client.request(f"M{number}", f"/runs/{new_id()}")
         await member.client.request(f"M{number}", f"/{number}/%C3%A4")
 

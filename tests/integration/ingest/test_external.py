@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from chassis.telemetry import continued
 from chassis.testing import eventually
 from contracts import outside
 from contracts.envelope import envelop, new_id, to_body, to_headers
@@ -17,6 +18,7 @@ from contracts.ingest import (
     RevokeLoader,
     SourceSynced,
     SourceSyncFailed,
+    SyncSource,
     UpdateSource,
 )
 from contracts.problem import ProblemError
@@ -162,6 +164,28 @@ async def test_a_sync_waits_without_a_slot_until_the_table_is_announced(
         outcome = await stand.outcome(command)
     assert isinstance(outcome, SourceSynced)
     assert (outcome.unchanged, outcome.tables[0].rows) == (False, 1)
+
+
+async def test_a_sync_that_waited_goes_on_in_the_trace_of_its_run(stand, source, loader):
+    traces: list[str] = []
+
+    async def hear(message) -> None:
+        traces.append((message.headers or {}).get("traceparent", "")[3:35])
+
+    migrator = await stand.as_("migrator")
+    await migrator.watch(SyncSource.subject(), hear)
+    await migrator.watch(f"evt.{stand.org_id.hex}.ingest.>", hear)
+    own = new_id().hex
+    with continued(f"00-{own}-00f067aa0ba902b7-01", "test"):
+        command = await stand.sync(source)
+    await waits(stand, command)
+    await announce(stand)
+    await stand.outcome(command)
+    await eventually(lambda: _are(traces, [own] * 3))
+
+
+async def _are(found: list[str], wanted: list[str]) -> bool:
+    return found == wanted
 
 
 async def test_what_was_announced_before_counts_once(stand, source, loader):

@@ -103,3 +103,8 @@ def test_the_data_directory_is_told_or_shared_or_below_home(tmp_path: Path):
 
 def test_every_service_of_the_contracts_is_started():
     assert {spec.name for spec in SPECS} == {entry.name for entry in SERVICES}
+
+
+def test_metrics_are_on_the_port_that_was_chosen_whatever_the_caller_says():
+    told = _environment("auth", {"METRICS_HOST": "0.0.0.0", "METRICS_PORT": "9464"})
+    assert (told["METRICS_HOST"], told["METRICS_PORT"]) == ("127.0.0.1", "2")
