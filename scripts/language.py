@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from contracts.shares import BUILD_BYTES, BUILD_ROWS, BUILD_TIME
 from recipe.formula.functions import SIGNATURES
 from recipe.recipe import MAX_BYTES, MAX_DEPTH, MAX_STEPS, STEPS_BY_TYPE
 
@@ -38,6 +39,13 @@ and compiled to one SQL statement. This page is written by `just generate` from 
 - A recipe has at most {MAX_STEPS} steps and {MAX_BYTES // 1024} KiB, and is nested at most {MAX_DEPTH} levels deep.
 - Errors say the step (from 0), the field, what is wrong, and what would be right.
 - An empty cell is null or text of nothing but white space. Nothing fails because of one cell: what has no result is empty.
+
+A build may take {BUILD_TIME.each // 60} minutes, {BUILD_ROWS.each:,} rows and {BUILD_BYTES.each // 1024**3} GB unless the operator has set
+[other limits](operations.md#settings-of-services); past one of them it fails (`build_timed_out`, `build_too_large`), names the step that
+is likely at fault, and changes nothing. Mostly that is a join whose key repeats on both sides: 10,000 rows of one key here and 10,000
+there are 100,000,000 pairs. Join by more columns, or `dedupe` one side before. Checks and previews say beforehand, as `warnings`, what
+PostgreSQL's planner expects of a recipe with `join`, `union`, `unpivot` or `unnest` (`build_too_large_expected`, `many_rows_expected`).
+That is an estimate: it stops nothing, and may be wrong in both directions.
 """
 
 

@@ -131,6 +131,7 @@ async def test_a_replica_that_hangs_or_a_line_that_is_lost_holds_no_lock_for_eve
     async with database.transaction() as connection:
         assert await connection.fetchval("SHOW idle_in_transaction_session_timeout") == "5min"
         assert await connection.fetchval("SHOW tcp_keepalives_idle") == "30"
+        assert await connection.fetchval("SHOW client_connection_check_interval") == "10s"
     async with database.pool.acquire() as connection:
         assert connection._con is not None
         line = connection._con._transport.get_extra_info("socket")

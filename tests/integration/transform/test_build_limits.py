@@ -9,7 +9,8 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 
 from chassis.testing import eventually
-from contracts.transform import TransformationBuilt, TransformationFailed
+from contracts.problem import ProblemError
+from contracts.transform import PreviewRecipe, TransformationBuilt, TransformationFailed
 
 MB = 1024**2
 NUMBERS = "SELECT n, md5(n::text) AS word FROM generate_series(1, 10000) n"
@@ -192,6 +193,15 @@ async def test_rows_are_limited_beforehand_where_files_cannot_be_seen(
     assert "The result has more than 20,000 rows; a build may make 20,000." in problem.detail
     (said,) = [line for line in logged if line["event"] == "build_limits_incomplete"]
     assert said["missing"] == ["EXECUTE ON FUNCTION pg_stat_file(text, boolean)"]
+
+
+@limits(MAX_TEMP_BYTES=str(4 * MB), PREVIEW_TIMEOUT="9")
+async def test_a_preview_may_use_no_more_temporary_files(stand, product):
+    transformation_id = await product(CROSS, {"type": "distinct"})
+    asked = PreviewRecipe(transformation_id=transformation_id, count="none")
+    with pytest.raises(ProblemError) as raised:
+        await stand.ask(asked)
+    assert raised.value.problem.code == "too_many_temporary_files"
 
 
 async def test_every_statement_of_transform_ends_at_some_time(stand):

@@ -583,6 +583,16 @@ def test_a_recipe_that_fits_shows_its_columns(gateway, answer, dalgo):
     result = dalgo("recipe", "validate", "-", input='{"version": 1, "steps": []}')
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[0] == "The recipe fits: 1 step, 1 column."
+    assert result.stderr == ""
+
+
+def test_what_to_expect_of_a_recipe_is_printed_beside_its_columns(gateway, answer, dalgo):
+    warning = {"code": "many_rows_expected", "message": "About 100,000,000 rows are expected."}
+    checked = {"valid": True, "errors": [], "steps": [], "warnings": [warning]}
+    gateway.on("POST /transformations/validate", answer(json=checked))
+    result = dalgo("recipe", "validate", "-", input='{"version": 1, "steps": []}')
+    assert result.exit_code == 0, result.output
+    assert result.stderr == "About 100,000,000 rows are expected.\n"
 
 
 @pytest.mark.parametrize(

@@ -258,13 +258,13 @@ class Handlers:
         org_id = organization_of(meta)
         recipe = await self._recipes.content(org_id, request.recipe, None, request.until_step)
         tables = await self._catalogue.all(org_id)
-        return await self._profiler.profile(
-            org_id,
-            await self._recipes.named(org_id, recipe, tables, request.until_step),
-            tables,
-            until_step=request.until_step,
-            timezone=await self._zones.of(org_id),
-        )
+        recipe = await self._recipes.named(org_id, recipe, tables, request.until_step)
+        zone = await self._zones.of(org_id)
+        given = drafted(org_id, recipe, tables, zone, request.until_step)
+        async with self._builder.estimates.explained(org_id, given):
+            return await self._profiler.profile(
+                org_id, recipe, tables, until_step=request.until_step, timezone=zone
+            )
 
     async def show_sql(self, request: ShowSql, meta: Meta) -> RecipeSql:
         """ShowSql."""

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from contracts.problem import Problem
+from contracts.tables import Notice
 from contracts.transform import PreviewPage, TableProfile
 from dalgo.errors import DalgoError
 
@@ -60,13 +61,20 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         typer.echo(line.rstrip())
 
 
+def warnings(notices: Iterable[Notice]) -> None:
+    """Print what stopped nothing and should be known all the same."""
+    for notice in notices:
+        console(err=True).print(Text(notice.message), style="yellow")
+
+
 def page(preview: PreviewPage) -> None:
-    """Print a page of rows, and how many there are in all."""
+    """Print a page of rows, how many there are in all, and what to expect of the recipe."""
     table(preview.columns, [[row.get(name) for name in preview.columns] for row in preview.rows])
     if preview.total_count is not None:
         console(err=True).print(
             f"{len(preview.rows):,} of {preview.total_count:,} rows", style="dim"
         )
+    warnings(preview.warnings)
 
 
 def profile(found: TableProfile) -> None:

@@ -35,6 +35,7 @@ def validate(ctx: typer.Context, file: File, as_json: Json = False) -> None:
             f"The recipe fits: {output.some(len(check.steps), 'step')}, {output.some(len(columns), 'column')}."
         )
         output.table(("column", "type"), [(column.name, column.type) for column in columns])
+        output.warnings(check.warnings)
     else:
         for error in check.errors:
             output.console(err=True).print(Text(_line(error)), style="red")
