@@ -61,7 +61,8 @@ async def _are_building(watcher: asyncpg.Connection) -> bool:
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE usename = 'transform' AND state = 'active' AND query LIKE 'CREATE TABLE%'"
     )
-    return (found or 0) >= 2
+    assert found is not None
+    return found >= 2
 
 
 @pytest_asyncio.fixture
