@@ -62,11 +62,11 @@ class Stand:
         await migrator.connection.flush()
         await self.ask(EnsureOrganization())
 
-    async def ask(self, request: Request, org_id: UUID | None = None):
+    async def ask(self, request: Request, org_id: UUID | None = None, timeout: float = 10):
         """Ask as the first service that may."""
         asker = next(entry.name for entry in SERVICES if type(request) in entry.asks)
         bus = await self.as_(asker)
-        return await bus.ask(request, org_id=org_id or self.org_id, actor="tester")
+        return await bus.ask(request, org_id=org_id or self.org_id, actor="tester", timeout=timeout)
 
     async def send(self, command: Command, org_id: UUID | None = None) -> None:
         """Send as the orchestrator."""

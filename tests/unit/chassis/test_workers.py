@@ -85,8 +85,11 @@ async def test_a_computation_whose_worker_is_lost_twice_is_given_up(workers: Wor
 
 
 async def test_a_computation_that_is_cancelled_ends_with_its_process(workers: Workers) -> None:
+    pid = await workers.run(5, os.getpid)
     working = asyncio.create_task(workers.run(60, sum, ENDLESS))
-    (pid,) = await eventually(lambda: _pids(workers))
+    # The idle worker has it by then.
+    for _ in range(5):
+        await asyncio.sleep(0)
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working

@@ -71,7 +71,8 @@ class Workers:
         with self._lock:
             self._closed = True
             alive = list(self._alive)
-        await asyncio.to_thread(lambda: [self._end(worker, "closed") for worker in alive])
+        struck = [worker for worker in alive if self._strike(worker, "closed")]
+        await asyncio.to_thread(lambda: [worker.end() for worker in struck])
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def pids(self) -> list[int]:
@@ -162,20 +163,24 @@ class Workers:
             self._end_soon(worker, "idle")
 
     def _end_soon(self, worker: "_Worker", reason: str) -> None:
+        """It counts as ended from now on."""
+        if not self._strike(worker, reason):
+            return
         # After `close` there is no thread left, and no worker that is still to be ended.
         with suppress(RuntimeError):
-            self._threads.submit(self._end, worker, reason)
+            self._threads.submit(worker.end)
 
-    def _end(self, worker: "_Worker", reason: str) -> None:
+    def _strike(self, worker: "_Worker", reason: str) -> bool:
+        """Whether the worker was still on the list of those that are alive."""
         with self._lock:
             if worker not in self._alive:
-                return
+                return False
             self._alive.discard(worker)
             if worker in self._idle:
                 self._idle.remove(worker)
-        worker.end()
         _ALIVE.dec()
         _ENDED.labels(reason).inc()
+        return True
 
 
 class _Worker:

@@ -21,7 +21,7 @@ from recipe.tables import folded
 MAX_COLUMNS = 1600
 """PostgreSQL's limit for a table."""
 MAX_STEPS = 200
-MAX_COMPUTED_COLUMNS = 50_000
+MAX_COMPUTED_COLUMNS = 20_000
 """Columns after each step, added up over all steps: compiling takes a time that grows with them."""
 MAX_BYTES = 64 * 1024
 """Of the recipe as compact JSON in UTF-8."""
