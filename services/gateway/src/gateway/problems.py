@@ -17,7 +17,11 @@ _DETAILS = {
     404: "There is nothing at this address. /docs lists the addresses that are.",
     405: "This address does not know that method. /docs lists the ones it knows.",
 }
-_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "2"}}
+_HEADERS = {
+    401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": "1"},
+    503: {"Retry-After": "2"},
+}
 _PLACES = frozenset({"body", "query", "path", "header", "cookie"})
 
 
