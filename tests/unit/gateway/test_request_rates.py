@@ -3,10 +3,13 @@
 import pytest
 from starlette.types import Scope
 
+from contracts import auth
+from contracts.message import Anonymous, registered
 from contracts.problem import ProblemError
-from contracts.shares import REQUESTS_OF_ADDRESS
+from contracts.shares import ANONYMOUS, REQUESTS_OF_ADDRESS
 from gateway.addresses import address_of
 from gateway.app import create_app
+from gateway.auth import Keys
 from gateway.request_rates import RequestRate
 from gateway.settings import Settings
 
@@ -99,3 +102,32 @@ def test_a_proxy_that_is_no_address_is_refused_by_its_name(settings, wrong):
     given = settings.model_dump() | {"trusted_proxies": f"127.0.0.1,{wrong}"}
     with pytest.raises(ValueError, match="neither an address nor a network"):
         Settings.model_validate(given)
+
+
+def test_every_route_without_a_session_is_one_whose_cost_is_limited(app):
+    """A new one is added here with its rate: `contracts.message.Anonymous` brings its slots."""
+    methods = {"get", "post", "put", "patch", "delete"}
+    anonymous = {
+        path
+        for path, operations in app.openapi()["paths"].items()
+        for method in operations.keys() & methods
+        if not operations[method].get("security")
+    }
+    asking_auth = {f"/api/v1/auth/{name}" for name in ("signup", "login", "refresh", "logout")}
+    assert anonymous == asking_auth | {"/.well-known/jwks.json"}
+    limited = {kind for kind in registered() if issubclass(kind, Anonymous)}
+    assert limited == {auth.SignUp, auth.LogIn, auth.RefreshSession, auth.LogOut}
+    assert all(kind.share is ANONYMOUS for kind in limited)
+
+
+async def test_whoever_reads_the_public_keys_costs_auth_nothing(key_set):
+    asked = []
+
+    async def ask():
+        asked.append(1)
+        return key_set
+
+    keys = Keys(ask)
+    answers = [await keys.published() for _ in range(50)]
+    assert answers == [key_set] * 50
+    assert len(asked) == 1
