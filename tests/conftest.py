@@ -74,6 +74,8 @@ class Ground:
             "ENCRYPTION_KEY": KEY,
             "MASK_KEY": KEY,
             "METRICS_PORT": "0",
+            # All tests come from one address.
+            "SIGNUPS_PER_HOUR": "100000",
         }
 
 

@@ -25,6 +25,9 @@ def configured(app: ASGIApp, limits: Limits | None = None) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        # By default uvicorn lets anything on this machine say in headers where a request comes from;
+        # the gateway believes the proxies of its settings alone.
+        proxy_headers=False,
         lifespan="off",
         http=protocol(limits or Limits()),
         timeout_graceful_shutdown=5,

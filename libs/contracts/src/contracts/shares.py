@@ -34,7 +34,7 @@ class Slots:
 
 @dataclass(frozen=True)
 class Rate:
-    """How often something may happen, counted exactly over all replicas: the next is 429.
+    """How often something may happen, counted over all replicas: the next is 429.
 
     `limit` at once after a pause; then one each `per / limit` seconds.
     """
@@ -47,6 +47,8 @@ class Rate:
     of: Holder
     without_bus: Literal["refuse", "allow"]
     """What happens while the counters cannot be reached."""
+    exact: bool = True
+    """False: every replica counts by itself, each its part of the limit."""
 
     def __post_init__(self) -> None:
         if self.limit < 1 or self.per <= 0:
@@ -262,6 +264,35 @@ LONG_READS = Slots(
     waiting=50,
 )
 """Well below the database pool (DATABASE_POOL_SIZE), so that short requests find a connection."""
+
+RUN_WAITS = Slots(
+    "run_waits",
+    "requests that wait for a run's end (`Prefer: wait`) at a replica of the gateway",
+    total=2000,
+    each=100,
+    waiting=0,
+)
+"""Past it a request is answered at once, as if it had not asked to wait."""
+
+REQUESTS_OF_ADDRESS = Rate(
+    "requests_of_address",
+    "requests",
+    limit=6000,
+    per=60,
+    of="address",
+    without_bus="allow",
+    exact=False,
+)
+
+REQUESTS_OF_ORGANIZATION = Rate(
+    "requests_of_organization",
+    "requests",
+    limit=6000,
+    per=60,
+    of="organization",
+    without_bus="allow",
+    exact=False,
+)
 
 SHARES: tuple[Slots | Rate | Backoff | Cap, ...] = tuple(
     each for each in tuple(globals().values()) if isinstance(each, Slots | Rate | Backoff | Cap)
