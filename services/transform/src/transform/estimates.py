@@ -21,6 +21,7 @@ from transform.kept import Kept
 from transform.limits import Limits, bytes_said
 from transform.multiplying import described, last_known, multiplying
 from transform.placing import recipe_tables
+from transform.recipe_json import mentioned
 from transform.session import Sessions
 from warehouse.access import as_org
 
@@ -152,12 +153,14 @@ class Estimates:
 
     async def _of(self, org_id: UUID, given: Input, until_step: int | None) -> Estimate | None:
         """The estimate of a recipe's first steps; None where a table has no version yet."""
+        tables = mentioned(given.recipe, given.tables).values()
+        # What is compiled for a build passes the guard, which knows versions alone.
+        if any(UUID(table.table_id) not in given.rows for table in tables):
+            return None
         compiled = await self._compiler.statement(
             org_id, given.recipe, given.tables, given.context, until_step=until_step
         )
         reads = [UUID(table_id) for table_id in compiled.reads]
-        if any(table_id not in given.rows for table_id in reads):
-            return None
         key = (org_id, compiled.sql)
         estimate = self._kept.get(key)
         if estimate is None:
