@@ -11,6 +11,9 @@ from chassis.paging import after, cursor
 from contracts.envelope import new_id
 from contracts.problem import ProblemError
 
+ID = "01a20827-a698-767a-b244-db2be30a9f36"
+"""The same in every process: it stands in the names of tests."""
+
 
 def made(*parts: object) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(parts)).decode()
@@ -39,9 +42,9 @@ def test_a_key_comes_back_as_it_was():
         (made("9" * 600), (int,)),
         (made("a\0"), (str,)),
         (made("a", "no id"), (str, UUID)),
-        (made("yesterday", str(new_id())), (datetime, UUID)),
-        (made("2026-01-01T00:00:00", str(new_id())), (datetime, UUID)),
-        (made("0001-01-01T00:00:00+14:00", str(new_id())), (datetime, UUID)),
+        (made("yesterday", ID), (datetime, UUID)),
+        (made("2026-01-01T00:00:00", ID), (datetime, UUID)),
+        (made("0001-01-01T00:00:00+14:00", ID), (datetime, UUID)),
         (base64.urlsafe_b64encode(b'["\\ud800"]').decode(), (str,)),
         (base64.urlsafe_b64encode(b"[" * 700).decode(), (str,)),
     ],
