@@ -73,6 +73,8 @@ class Ground:
             "OBJECT_STORE_URL": self.objects_url,
             "ENCRYPTION_KEY": KEY,
             "MASK_KEY": KEY,
+            # All tests come from one address.
+            "SIGNUPS_PER_HOUR": "100000",
         }
 
 

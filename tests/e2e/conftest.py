@@ -58,8 +58,12 @@ def running() -> Iterator[Running]:
     log = folder / "up.log"
     layout = Layout(folder / "data")
     command = [sys.executable, "-m", "dalgo", "up", "--data-dir", str(layout.root)]
+    # Every test signs up, all from one address.
+    environment = os.environ | {"SIGNUPS_PER_HOUR": "1000"}
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=output, stderr=output, start_new_session=True, env=environment
+        )
         try:
             yield Running(_wait_until_ready(layout, process, log), layout)
         finally:

@@ -719,8 +719,8 @@ export interface paths {
          *
          *     They are the organisation's of the token. `source.synced` {table, rows?} tells that another
          *     system has filled a table of an external source, `pipeline.run` {pipeline_id} starts a
-         *     pipeline; 422 names one that is not there. An event that was told before (same `source` and
-         *     `id`) counts once.
+         *     pipeline; 422 names one that is not there. Other types are 422. An event that was told before
+         *     (same `source` and `id`) counts once. 429 past the organisation's events a minute.
          */
         post: operations["events_tell"];
         delete?: never;
@@ -4772,15 +4772,13 @@ export interface components {
         };
         /**
          * TakenIn
-         * @description An event that is kept for whoever follows its type.
+         * @description An event that is stored for the service that acts on its type.
          */
         TakenIn: {
             /** Id */
             id: string;
             /** Type */
             type: string;
-            /** Is Followed */
-            is_followed: boolean;
         };
         /**
          * TimedStep

@@ -65,7 +65,9 @@ async def start_gateway(ground) -> AsyncIterator[Callable[..., Awaitable[Gateway
             )
             app = await stack.enter_async_context(running(settings))
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
+            config = uvicorn.Config(
+                app, lifespan="off", log_config=None, access_log=False, proxy_headers=False
+            )
             server = Server(config, app.state.edge.fanout.close)
             serving = asyncio.create_task(server.serve([listener]))
 

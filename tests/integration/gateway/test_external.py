@@ -55,7 +55,7 @@ async def announce(member, rows: int, id: str | None = None) -> None:
     event = EVENT | {"id": id or str(new_id()), "data": {"table": "wells", "rows": rows}}
     response = await member.client.post("/events", json=event, headers=STRUCTURED)
     assert response.status_code == 202, response.text
-    assert response.json() == [{"id": event["id"], "type": "source.synced", "is_followed": True}]
+    assert response.json() == [{"id": event["id"], "type": "source.synced"}]
 
 
 async def run_of(member, source, wait: int = 30) -> dict:
@@ -149,23 +149,27 @@ async def test_a_batch_is_taken_in_whole_or_not_at_all(member, connect_bus):
         heard.append((message.subject, message.data, dict(message.header)))
 
     await migrator.watch(f"ext.{member.org_id.hex}.>", hear)
-    good = EVENT | {"id": "1", "type": "org.example.done", "data": {"a": 1}}
+    good = EVENT | {"id": "1", "data": {"table": "wells", "rows": 2}}
     bad = EVENT | {"id": "2", "data": {"table": "No such name"}}
     response = await member.client.post("/events", json=[good, bad], headers=BATCH)
     assert response.status_code == 422
     assert response.json()["errors"][0]["field"] == "1.data.table"
+    unknown = EVENT | {"id": "2", "type": "org.example.done", "data": {"a": 1}}
+    response = await member.client.post("/events", json=[good, unknown], headers=BATCH)
+    assert (response.status_code, response.json()["code"]) == (422, "unknown_event_type")
+    assert response.json()["errors"][0]["alternatives"] == ["pipeline.run", "source.synced"]
     assert heard == []
 
     response = await member.client.post("/events", json=[good], headers=BATCH)
-    assert response.json() == [{"id": "1", "type": "org.example.done", "is_followed": False}]
+    assert response.json() == [{"id": "1", "type": "source.synced"}]
 
     async def told() -> bool:
         return bool(heard)
 
     await eventually(told)
     ((subject, body, headers),) = heard
-    assert subject == f"ext.{member.org_id.hex}.org.example.done"
-    assert (body, headers["ce-orgid"]) == (b'{"a": 1}', str(member.org_id))
+    assert subject == f"ext.{member.org_id.hex}.source.synced"
+    assert (body, headers["ce-orgid"]) == (b'{"table":"wells","rows":2}', str(member.org_id))
 
 
 async def test_a_login_is_shown_once_and_can_be_revoked(member, ground):

@@ -56,7 +56,7 @@ async def test_a_pipeline_that_another_system_runs_sets_off_the_one_after_it(cli
 
     told = await tell(client, first["id"], "monday")
     assert told.status_code == 202, told.text
-    assert told.json() == [{"id": "monday", "type": "pipeline.run", "is_followed": True}]
+    assert told.json() == [{"id": "monday", "type": "pipeline.run"}]
     command, meta = await ingest.syncs.get()
     await ingest.syncs.put((command, meta))
     assert [str(command.source_id)] == first["source_ids"]

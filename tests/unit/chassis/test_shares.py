@@ -100,6 +100,16 @@ async def test_what_waits_past_the_share_is_refused_and_says_when_to_come_back()
         assert work.began == ["a1", "a2", "b1"]
 
 
+async def test_a_share_without_a_queue_refuses_at_once_and_goes_on() -> None:
+    async with working(total=2, each=1, waiting=0) as work:
+        await work.begin("a1", A)
+        refused = await work.begin("a2", A)
+        assert isinstance(refused.exception(), ProblemError)
+        await work.end("a1")
+        await work.begin("a3", A)
+        assert work.began == ["a1", "a3"]
+
+
 async def test_a_wait_that_is_given_up_leaves_its_place() -> None:
     async with working(total=1, each=1, waiting=1) as work:
         await work.begin("a1", A)

@@ -458,6 +458,15 @@ def test_without_follow_a_run_is_only_named(gateway, answer, dalgo):
     assert result.stdout == f"Run {RUN_ID} is queued. Watch it: dalgo runs follow {RUN_ID}\n"
 
 
+@pytest.mark.parametrize("detail", ["Too many runs. Try again in 90 s.", "Too many runs wait."])
+def test_a_refusal_for_a_while_says_once_for_how_long(gateway, answer, dalgo, detail):
+    body = {"title": "x", "status": 429, "code": "rate_exceeded", "retry_after": 90}
+    gateway.on("GET /runs", answer(429, body | {"detail": detail}, {"Retry-After": "90"}))
+    result = dalgo("runs", "ls")
+    assert result.exit_code == 1
+    assert result.output.count("Try again in 90 s.") == 1
+
+
 def test_a_retried_run_is_followed_from_its_new_beginning(gateway, answer, live, dalgo):
     gateway.on(f"GET /runs/{RUN_ID}", answer(json=run("failed")))
     gateway.on(f"POST /runs/{RUN_ID}/retry", answer(202, run("queued", version=5, attempt=2)))

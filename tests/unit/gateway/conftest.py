@@ -14,12 +14,14 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 
 from chassis.objects import Objects
+from chassis.shares import Shares
 from contracts.auth import ACCESS_AUDIENCE, ACCESS_ISSUER, JsonWebKey, JsonWebKeySet
 from contracts.envelope import new_id
 from gateway.app import create_app
 from gateway.auth import Keys, Verifier
 from gateway.edge import Edge
 from gateway.fanout import Fanout
+from gateway.request_rates import requests_of_organizations
 from gateway.settings import Settings
 
 KID = "the-tests-key"
@@ -94,6 +96,9 @@ def app(settings: Settings, key_set: JsonWebKeySet) -> FastAPI:
         verifier=Verifier(settings, Keys(ask)),
         fanout=Fanout(),
         objects=Objects(settings.object_store_url),
+        quotas=cast("Any", None),
+        requests=requests_of_organizations(settings),
+        shares=Shares(),
     )
     return application
 

@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 
 from contracts.envelope import new_id
 from contracts.problem import ProblemError
-from gateway.cloud_events import FOLLOWED, MOST, read
+from gateway.cloud_events import MOST, TAKEN, read
 
 EVENT = {"specversion": "1.0", "id": "7", "source": "/etl", "type": "source.synced"}
 DATA = {"table": "wells", "rows": 3}
@@ -40,11 +40,24 @@ def test_a_batch_keeps_its_order_and_may_be_empty():
     assert read(BATCH, b"[]") == []
 
 
-def test_a_type_that_nobody_here_knows_goes_on_as_it_is():
-    ((event, body),) = structured(type="org.example.Thing-done", data=["any", 1])
-    assert event.type not in FOLLOWED
-    assert json.loads(body) == ["any", 1]
-    assert "source.synced" in FOLLOWED
+def test_a_type_that_no_service_acts_on_is_refused_with_those_that_are():
+    assert TAKEN == ("pipeline.run", "source.synced")
+    unknown = {"type": "org.example.Thing-done", "data": ["any", 1]}
+    with pytest.raises(ProblemError) as raised:
+        structured(**unknown)
+    problem = raised.value.problem
+    assert (problem.status, problem.code) == (422, "unknown_event_type")
+    assert all(taken in problem.detail for taken in TAKEN)
+    assert [(entry.field, entry.alternatives) for entry in problem.errors] == [("type", TAKEN)]
+    given = [EVENT | {"data": DATA}, EVENT | unknown]
+    with pytest.raises(ProblemError) as raised:
+        read(BATCH, json.dumps(given).encode())
+    assert raised.value.problem.errors[0].field == "1.type"
+
+
+def test_nothing_is_stored_of_the_data_but_what_its_type_knows():
+    ((_, body),) = structured(data=DATA | {"padding": "x" * 100_000})
+    assert json.loads(body) == DATA
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.streams import SERVICES
+from contracts.streams import SERVICES, STORE
 from stack.addresses import database_settings, given, login_url, split_nats
 from stack.errors import StackError
 from stack.layout import Layout
@@ -92,6 +92,14 @@ def test_the_number_of_replicas_is_one_three_or_five():
     for wrong in ("2", "many", "0"):
         with pytest.raises(StackError, match="NATS_REPLICAS"):
             given({"NATS_REPLICAS": wrong})
+
+
+def test_the_store_of_the_bus_is_a_number_of_bytes_that_streams_fit_in() -> None:
+    assert given({}).nats_store == STORE
+    assert given({"NATS_STORE_BYTES": "1073741824"}).nats_store == 1024**3
+    for wrong in ("10 GB", "-1", "1024", "1e9"):
+        with pytest.raises(StackError, match="NATS_STORE_BYTES"):
+            given({"NATS_STORE_BYTES": wrong})
 
 
 def test_the_data_directory_is_told_or_shared_or_below_home(tmp_path: Path):

@@ -47,7 +47,7 @@ class Rates:
             paid_off = max(state[0] if state else 0, now) + count * interval
             wait = paid_off - now - rate.limit * interval
             if wait > 0:
-                raise _refusal(rate, wait)
+                raise refusal(rate, _seconds(wait))
             return (paid_off,)
 
         try:
@@ -57,7 +57,7 @@ class Rates:
                 raise _away() from error
             log.warning("rate_not_counted", rate=rate.name, error=str(error))
         except Contended as error:
-            raise _refusal(rate, _SECOND) from error
+            raise refusal(rate, 1) from error
 
     async def give_back(self, rate: Rate, holder: Hashable) -> None:
         """Undo a count: it turned out to be none of what is limited."""
@@ -77,7 +77,7 @@ class Rates:
             now = self._now()
             failures, since, until = state or (0, 0, 0)
             if now < until:
-                raise _refusal(backoff, until - now)
+                raise refusal(backoff, _seconds(until - now))
             if now - since > backoff.forgotten * _SECOND:
                 failures = 0
             return failures + 1, now, now + int(_pause(backoff, failures + 1) * _SECOND)
@@ -87,7 +87,7 @@ class Rates:
         except Unreachable as error:
             raise _away() from error
         except Contended as error:
-            raise _refusal(backoff, _SECOND) from error
+            raise refusal(backoff, 1) from error
 
     async def succeed(self, backoff: Backoff, holder: Hashable) -> None:
         """Forget the failures: a try went well."""
@@ -112,9 +112,13 @@ def _pause(backoff: Backoff, failures: int) -> float:
     return 0 if over <= 0 else min(backoff.first * 2 ** min(over - 1, 32), backoff.longest)
 
 
-def _refusal(limit: Rate | Backoff, wait: int) -> ProblemError:
+def _seconds(time: int) -> int:
+    return max(1, math.ceil(time / _SECOND))
+
+
+def refusal(limit: Rate | Backoff, seconds: int) -> ProblemError:
+    """429: the limit is reached, and will take the next in so many seconds."""
     REFUSED.labels(limit.name).inc()
-    seconds = max(1, math.ceil(wait / _SECOND))
     allowed = f" ({limit.limit} in {limit.per:.0f} s)" if isinstance(limit, Rate) else ""
     return problem(
         429,

@@ -57,6 +57,9 @@ async def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        # By default uvicorn lets anything on this machine say in headers where a request comes from;
+        # the gateway believes the proxies of its settings alone.
+        proxy_headers=False,
         lifespan="off",
         timeout_graceful_shutdown=5,
     )

@@ -76,9 +76,9 @@ class Share:
         if self._is_free_for(holder):
             self._hold(holder)
             return
-        queue = self._queues.setdefault(holder, deque())
-        if len(queue) >= self.slots.waiting:
+        if len(self._queues.get(holder, ())) >= self.slots.waiting:
             raise self._refusal(holder)
+        queue = self._queues.setdefault(holder, deque())
         turn = asyncio.get_running_loop().create_future()
         queue.append(turn)
         self._waiting.inc()

@@ -429,6 +429,10 @@ class CheckRetry(Request[Run]):
     run_id: UUID
 
 
+class CheckQueue(Request[Done]):
+    """Whether the organisation's queue takes one more run; 429 says that it is full."""
+
+
 class RetryRun(Command):
     """Begin a run that failed or was cancelled again, from where it stopped."""
 

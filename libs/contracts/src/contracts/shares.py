@@ -30,7 +30,7 @@ class Slots:
 
 @dataclass(frozen=True)
 class Rate:
-    """How often something may happen, counted exactly over all replicas: the next is 429.
+    """How often something may happen, counted over all replicas: the next is 429.
 
     `limit` at once after a pause; then one each `per / limit` seconds.
     """
@@ -43,6 +43,8 @@ class Rate:
     of: Holder
     without_bus: Literal["refuse", "allow"]
     """What happens while the counters cannot be reached."""
+    exact: bool = True
+    """False: every replica counts by itself, each its part of the limit."""
 
     def __post_init__(self) -> None:
         if self.limit < 1 or self.per <= 0:
@@ -169,6 +171,34 @@ RUN_CANCELS = Rate(
     without_bus="allow",
 )
 
+RUN_WAITS = Slots(
+    "run_waits",
+    "requests that wait for a run's end (`Prefer: wait`) at a replica of the gateway",
+    total=2000,
+    each=100,
+    waiting=0,
+)
+"""Past it a request is answered at once, as if it had not asked to wait."""
+
+REQUESTS_OF_ADDRESS = Rate(
+    "requests_of_address",
+    "requests",
+    limit=6000,
+    per=60,
+    of="address",
+    without_bus="allow",
+    exact=False,
+)
+REQUESTS_OF_ORGANIZATION = Rate(
+    "requests_of_organization",
+    "requests",
+    limit=6000,
+    per=60,
+    of="organization",
+    without_bus="allow",
+    exact=False,
+)
+
 QUEUED_RUNS = Cap("queued_runs", "runs that wait in the queue", each=1000, unit="runs")
 
 SHARES: tuple[Slots | Rate | Backoff | Cap, ...] = (
@@ -184,6 +214,9 @@ SHARES: tuple[Slots | Rate | Backoff | Cap, ...] = (
     EVENTS,
     RUN_STARTS,
     RUN_CANCELS,
+    RUN_WAITS,
+    REQUESTS_OF_ADDRESS,
+    REQUESTS_OF_ORGANIZATION,
     QUEUED_RUNS,
 )
 """Every share, as docs/architecture.md lists them."""

@@ -267,6 +267,7 @@ SERVICES = (
             orchestrator.ListRunEvents,
             orchestrator.GetRunTimeline,
             orchestrator.CheckRetry,
+            orchestrator.CheckQueue,
         ),
         sends=(orchestrator.StartRun, orchestrator.CancelRun, orchestrator.RetryRun),
         watches=("evt.*.orchestrator.>", "tick.>"),

@@ -6,8 +6,10 @@ from auth.passwords import Passwords
 from auth.sessions import Sessions
 from auth.settings import Settings
 from auth.store import Store
+from auth.throttling import Throttling
 from auth.tokens import Tokens
 from chassis.crypto import Vault
+from chassis.rates import Rates
 from chassis.service import Service
 from chassis.telemetry import log
 from contracts.auth import (
@@ -19,6 +21,7 @@ from contracts.auth import (
     RefreshSession,
     SignUp,
 )
+from contracts.streams import LOGIN_RATES
 
 
 async def build(service: Service[Settings]) -> None:
@@ -36,9 +39,10 @@ async def build(service: Service[Settings]) -> None:
         settings,
         store,
         Sessions(service.database),
-        Passwords(settings.password_hashing_threads),
+        Passwords(settings.password_hashing_threads, service.shares),
         tokens,
         vault,
+        Throttling(settings, Rates(service.bus, LOGIN_RATES)),
     )
     answer = service.answers.answer
     answer(SignUp, handlers.sign_up)

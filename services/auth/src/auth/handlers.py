@@ -11,6 +11,7 @@ from auth.passwords import Passwords, common_passwords
 from auth.sessions import Sessions
 from auth.settings import Settings
 from auth.store import Member, Store
+from auth.throttling import Throttling
 from auth.tokens import Tokens, fingerprint
 from chassis.crypto import Vault
 from chassis.telemetry import log
@@ -44,6 +45,7 @@ class Handlers:
         passwords: Passwords,
         tokens: Tokens,
         vault: Vault,
+        throttling: Throttling,
     ) -> None:
         self._is_open = settings.signup == "open"
         self._store = store
@@ -51,6 +53,7 @@ class Handlers:
         self._passwords = passwords
         self._tokens = tokens
         self._vault = vault
+        self._throttling = throttling
         self._common = common_passwords()
 
     async def sign_up(self, request: SignUp, _: Meta) -> SessionGrant:
@@ -68,7 +71,8 @@ class Handlers:
             request.organization_name,
             self._common,
         )
-        password_hash = await self._passwords.hash(account.password)
+        await self._throttling.sign_up(request.address)
+        password_hash = await self._passwords.hash(account.password, request.address)
         user = User(id=new_id(), email=account.email, name=account.name)
         organization = Organization(id=new_id(), name=account.organization_name, timezone="UTC")
         session_id = new_id()
@@ -81,27 +85,36 @@ class Handlers:
 
     async def log_in(self, request: LogIn, _: Meta) -> SessionGrant:
         """A session, if e-mail and password belong together; one answer to all that do not."""
-        login = await self._store.find_login(normal_email(request.email))
-        known = login.password_hash if login else None
-        password = normal_password(request.password.get_secret_value())
-        if not await self._passwords.matches(known, password) or login is None:
-            raise problem(
-                401, "wrong_credentials", "The e-mail address or the password is not right."
-            )
-        if self._passwords.is_outdated(login.password_hash):
-            await self._store.rehash(
-                login.user.id,
-                old=login.password_hash,
-                new=await self._passwords.hash(password),
-            )
-        member = await self._choose(login.user, request.organization_id)
+        user = await self._verify(request)
+        member = await self._choose(user, request.organization_id)
         session_id = new_id()
         token = self._tokens.refresh(session_id)
         await self._sessions.open(session_id, member.user.id, member.organization.id, token)
         return await self._grant(member, session_id, token.token, token.expires_at)
 
+    async def _verify(self, request: LogIn) -> User:
+        email = normal_email(request.email)
+        password = normal_password(request.password.get_secret_value())
+        async with self._throttling.login(request.address, email) as attempt:
+            login = await self._store.find_login(email)
+            known = login.password_hash if login else None
+            matches = await self._passwords.matches(known, password, request.address)
+            if not matches or login is None:
+                raise problem(
+                    401, "wrong_credentials", "The e-mail address or the password is not right."
+                )
+            attempt.has_succeeded = True
+        if self._passwords.is_outdated(login.password_hash):
+            await self._store.rehash(
+                login.user.id,
+                old=login.password_hash,
+                new=await self._passwords.hash(password, request.address),
+            )
+        return login.user
+
     async def refresh_session(self, request: RefreshSession, _: Meta) -> SessionGrant:
         """The next refresh token of the family, and an access token."""
+        await self._throttling.renewal(request.address)
         presented = fingerprint(request.refresh_token.get_secret_value())
         renewal = await self._sessions.renew(presented, self._tokens.refresh)
         if renewal is None:
@@ -126,6 +139,7 @@ class Handlers:
 
     async def log_out(self, request: LogOut, _: Meta) -> Done:
         """End the family; a token nobody knows is as good as ended."""
+        await self._throttling.renewal(request.address)
         await self._sessions.close(fingerprint(request.refresh_token.get_secret_value()))
         return Done()
 

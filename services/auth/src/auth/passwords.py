@@ -1,29 +1,42 @@
-"""Passwords: argon2id in threads, a few at a time."""
+"""Passwords: argon2id in threads, a few at a time, in turn for network addresses."""
 
 import asyncio
+from collections.abc import Hashable
+from dataclasses import replace
 from importlib.resources import files
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from chassis.shares import Shares
+from contracts.shares import PASSWORD_HASHES
+
 
 class Passwords:
-    """Hashes and verifies; callers beyond `threads` at once wait for their turn."""
+    """Hashes and verifies, `threads` at once; an address has half of them, and a few that wait.
 
-    def __init__(self, threads: int) -> None:
+    Raises ProblemError 429 past that: a queue without end would make everybody wait.
+    """
+
+    def __init__(self, threads: int, shares: Shares | None = None) -> None:
+        """`shares`: of the process, which refuses what waits when it stops."""
         # OWASP Password Storage Cheat Sheet, argon2id: t=2, 19 MiB, p=1.
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-        self._turns = asyncio.Semaphore(threads)
+        each = max(1, threads // 2)
+        slots = replace(PASSWORD_HASHES, total=threads, each=each)
+        self._share = (shares or Shares()).of(slots)
         self._nobody = self._hasher.hash("no password is this one, only its cost matters")
 
-    async def hash(self, password: str) -> str:
+    async def hash(self, password: str, address: Hashable | None = None) -> str:
         """A PHC string with its own salt and parameters."""
-        async with self._turns:
+        async with self._share.slot(address):
             return await asyncio.to_thread(self._hasher.hash, password)
 
-    async def matches(self, known: str | None, password: str) -> bool:
+    async def matches(
+        self, known: str | None, password: str, address: Hashable | None = None
+    ) -> bool:
         """Whether the password is the one hashed; without a hash it takes as long to say no."""
-        async with self._turns:
+        async with self._share.slot(address):
             return await asyncio.to_thread(self._verify, known or self._nobody, password) and (
                 known is not None
             )

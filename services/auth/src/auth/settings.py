@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from chassis.crypto import Vault
 from chassis.settings import ServiceSettings
+from contracts.shares import FAILED_LOGINS, PASSWORD_HASHES, RENEWALS, SIGNUPS
 
 
 class Settings(ServiceSettings):
@@ -23,8 +24,14 @@ class Settings(ServiceSettings):
     access_token_expire_minutes: int = Field(default=15, ge=1, le=1440)
     refresh_token_expire_days: int = Field(default=7, ge=1, le=365)
     signup: Literal["open", "closed"] = "open"
-    password_hashing_threads: int = Field(default=2, ge=1, le=64)
-    """Hashes at once; each takes a core and 19 MiB for some 30 ms."""
+    password_hashing_threads: int = Field(default=PASSWORD_HASHES.total, ge=1, le=64)
+    """Hashes at once; each takes a core and 19 MiB for some 30 ms. An address has half of them."""
+    signups_per_hour: int = Field(default=SIGNUPS.limit, ge=1)
+    """From one network address."""
+    failed_logins_per_hour: int = Field(default=FAILED_LOGINS.limit, ge=1)
+    """From one network address, whatever the e-mail addresses."""
+    renewals_per_hour: int = Field(default=RENEWALS.limit, ge=1)
+    """From one network address: sessions that are renewed or ended."""
 
     @field_validator("encryption_key")
     @classmethod

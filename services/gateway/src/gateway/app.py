@@ -8,17 +8,23 @@ from fastapi import APIRouter, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
 from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from chassis.bus import Bus
 from chassis.objects import Objects
+from chassis.rates import Rates
+from chassis.shares import Shares
 from chassis.telemetry import log
 from contracts.auth import GetSigningKeys, JsonWebKeySet
+from contracts.streams import QUOTAS
 from gateway import openapi, problems
 from gateway.auth import Keys, Verifier
 from gateway.edge import Edge
 from gateway.fanout import Fanout
 from gateway.limits import ENVELOPE, BodyLimit
 from gateway.observe import Observe
+from gateway.quotas import Quotas
+from gateway.request_rates import AddressLimit, requests_of_addresses, requests_of_organizations
 from gateway.routes import (
     auth,
     events,
@@ -88,8 +94,12 @@ def _operation_id(route: APIRoute) -> str:
 
 def _surround(app: FastAPI, settings: Settings) -> None:
     """Middleware, from the inside out."""
-    larger = {BASE + uploads.PATH: settings.upload_max_bytes + ENVELOPE}
+    larger = {
+        BASE + uploads.PATH: settings.upload_max_bytes + ENVELOPE,
+        BASE + events.PATH: events.MAX_BODY,
+    }
     app.add_middleware(BodyLimit, larger=larger)
+    app.add_middleware(AddressLimit, rate=requests_of_addresses(settings), free=_QUIET)
     app.add_middleware(Observe, quiet=_QUIET)
     app.add_middleware(
         CORSMiddleware,
@@ -107,6 +117,8 @@ def _surround(app: FastAPI, settings: Settings) -> None:
         expose_headers=["ETag", "Link", "Location", "Preference-Applied", "Retry-After"],
         max_age=600,
     )
+    if settings.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies))  # pyright: ignore[reportArgumentType]
     FastAPIInstrumentor.instrument_app(
         app, excluded_urls=",".join(_QUIET), exclude_spans=["receive", "send"]
     )
@@ -130,6 +142,9 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
             verifier=Verifier(settings, Keys(ask_keys)),
             fanout=fanout,
             objects=Objects(settings.object_store_url),
+            quotas=Quotas(settings, Rates(bus, QUOTAS)),
+            requests=requests_of_organizations(settings),
+            shares=Shares(),
         )
         app = create_app(settings)
         app.state.edge = edge

@@ -47,6 +47,7 @@ class Keys:
     def __init__(self, ask: Callable[[], Awaitable[JsonWebKeySet]]) -> None:
         self._ask = ask
         self._known: dict[str, Ed25519PublicKey] = {}
+        self._published = JsonWebKeySet(keys=())
         self._asked_at = float("-inf")
         self._good_until = float("-inf")
         self._asking = asyncio.Lock()
@@ -60,6 +61,15 @@ class Keys:
             await self._refresh(kid)
         return self._known.get(kid)
 
+    async def published(self) -> JsonWebKeySet:
+        """The keys as auth publishes them, five minutes old at most while auth answers.
+
+        For anybody who asks, so it must cost auth nothing. Raises ProblemError 503 while there is none.
+        """
+        if time.monotonic() > self._good_until:
+            await self._refresh(None)
+        return self._published
+
     async def check(self) -> None:
         """Raise unless there are keys, asking for them when there are none."""
         if not self._known:
@@ -70,7 +80,8 @@ class Keys:
     async def _refresh(self, kid: str | None) -> None:
         async with self._asking:
             now = time.monotonic()
-            is_answered = kid in self._known and now <= self._good_until
+            is_known = kid in self._known if kid is not None else bool(self._known)
+            is_answered = is_known and now <= self._good_until
             if is_answered or (self._known and now < self._asked_at + PAUSE):
                 return
             self._asked_at = now
@@ -81,6 +92,7 @@ class Keys:
                 if not self._known:
                     raise
                 return
+            self._published = answer
             self._known = {key.kid: _public(key.model_dump()) for key in answer.keys}
             self._good_until = time.monotonic() + FRESH
 
@@ -122,6 +134,10 @@ class Verifier:
             ) from error
         except (jwt.InvalidTokenError, ValueError) as error:
             raise _invalid() from error
+
+    async def key_set(self) -> JsonWebKeySet:
+        """The public keys; none with a shared secret."""
+        return JsonWebKeySet(keys=()) if self._shared else await self._keys.published()
 
     async def check(self) -> None:
         """Raise while tokens cannot be verified."""

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from contracts.envelope import Meta, derived_id, to_body
 from contracts.message import Outside, registered
-from contracts.problem import problem
+from contracts.problem import FieldProblem, ProblemError, problem
 from contracts.streams import SERVICES
 
 MOST = 100
@@ -24,8 +24,8 @@ MOST = 100
 _STRUCTURED = "application/cloudevents+json"
 _BATCH = "application/cloudevents-batch+json"
 _KNOWN = {kind.outside_type(): kind for kind in registered() if issubclass(kind, Outside)}
-FOLLOWED = frozenset(kind.outside_type() for entry in SERVICES for kind in entry.hears)
-"""Types that somebody here acts on."""
+TAKEN = tuple(sorted(kind.outside_type() for entry in SERVICES for kind in entry.hears))
+"""Types that a service acts on; outsiders read none of the stream, so no others are stored."""
 
 _Printable = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[!-~]+$")]
 
@@ -104,14 +104,24 @@ def _event(given: Any, *place: int) -> tuple[CloudEvent, bytes]:
 
 
 def _data(event: CloudEvent, *place: int) -> bytes:
-    """An event's data; of a type that we know, checked."""
+    """An event's data, checked, without what its type does not know."""
     kind = _KNOWN.get(event.type)
-    if kind is None:
-        return json.dumps(event.data).encode()
+    if kind is None or event.type not in TAKEN:
+        raise _unknown(event, *place)
     try:
         return to_body(kind.model_validate(event.data))
     except ValidationError as error:
         raise _invalid(error, *place, "data") from error
+
+
+def _unknown(event: CloudEvent, *place: int) -> ProblemError:
+    said = (
+        f"Event '{event.id}' is of the type '{event.type}', which no service acts on. "
+        f"The types are {' and '.join(TAKEN)}."
+    )
+    field = ".".join(map(str, (*place, "type")))
+    entry = FieldProblem(field=field, code="unknown_type", message=said, alternatives=TAKEN)
+    return problem(422, "unknown_event_type", said, (entry,))
 
 
 def _invalid(error: ValidationError, *place: str | int) -> RequestValidationError:

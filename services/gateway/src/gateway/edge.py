@@ -10,12 +10,15 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from chassis.bus import Bus
 from chassis.objects import Objects
+from chassis.shares import Shares
 from contracts.auth import Role
 from contracts.message import Part
 from contracts.message import Request as Message
 from contracts.problem import problem
 from gateway.auth import Caller, Verifier
 from gateway.fanout import Fanout
+from gateway.quotas import Quotas
+from gateway.request_rates import RequestRate
 from gateway.settings import Settings
 
 REPLY = TypeVar("REPLY", bound=Part)
@@ -35,6 +38,10 @@ class Edge:
     verifier: Verifier
     fanout: Fanout
     objects: Objects
+    quotas: Quotas
+    requests: RequestRate
+    """Of each organisation."""
+    shares: Shares
 
     async def ask(self, caller: Caller, request: Message[REPLY], timeout: float = 10.0) -> REPLY:
         """Ask an owner in the caller's name; raises the owner's ProblemError, 503 or 504 (`Bus.ask`)."""
@@ -79,7 +86,9 @@ async def _signed_in(
         raise problem(
             401, "not_signed_in", "Send an access token: 'Authorization: Bearer <token>'."
         )
-    return await edge.verifier.verify(given.credentials)
+    caller = await edge.verifier.verify(given.credentials)
+    edge.requests.take(caller.org_id)
+    return caller
 
 
 SignedIn = Annotated[Caller, Depends(_signed_in)]

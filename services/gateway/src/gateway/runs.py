@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -14,6 +15,7 @@ from chassis.crash_points import reached
 from contracts.envelope import derived_id
 from contracts.orchestrator import (
     CancelRun,
+    CheckQueue,
     CheckRetry,
     GetRun,
     RetryRun,
@@ -24,6 +26,7 @@ from contracts.orchestrator import (
     Trigger,
 )
 from contracts.problem import ProblemError
+from contracts.shares import RUN_WAITS
 from gateway.auth import Caller
 from gateway.conventions import IdempotencyKey, mint
 from gateway.edge import Edge
@@ -34,6 +37,8 @@ FIRST_WORD = 1.0
 """Seconds to wait for a run's first event, so that GET /runs/{id} works right after."""
 
 MAX_WAIT = 60
+_CHECK = 1.0
+"""Seconds that a run's start waits at most to hear whether the queue is full."""
 _LOOK_AGAIN = 2.0
 """Seconds after which a waiting request asks for the run, should its last event have been lost."""
 
@@ -81,7 +86,10 @@ async def start_run(
     source_ids: tuple[UUID, ...] = (),
     transformation_ids: tuple[UUID, ...] = (),
 ) -> Run:
-    """Start a run and fill in the response: 202, or 200 when it was waited for and has ended."""
+    """Start a run and fill in the response: 202, or 200 when it was waited for and has ended.
+
+    Raises ProblemError 429 past the organisation's starts a minute, and while its queue is full.
+    """
     run_id = mint(caller, route, options.key)
     trigger = Trigger(type="manual", actor=caller.actor)
     command = StartRun(
@@ -93,9 +101,12 @@ async def start_run(
         trigger=trigger,
         force=options.force,
     )
-    with edge.fanout.listen(caller.org_id, run_id) as listener:
+    async with AsyncExitStack() as stack:
+        wait = await _time_to_wait(edge, caller, options.wait, stack)
+        listener = stack.enter_context(edge.fanout.listen(caller.org_id, run_id))
         run = await _find(edge, caller, run_id) if options.key is not None else None
         if run is None:
+            await asyncio.gather(edge.quotas.run_start(caller.org_id), _check_queue(edge, caller))
             reached("start.received")
             # Said twice under one id it is stored once; a run that exists ignores it anyway.
             await edge.bus.send(
@@ -106,25 +117,48 @@ async def start_run(
             )
             reached("start.stored")
             run = _told(await _hear(listener, FIRST_WORD, _tells_run))
-        if options.wait:
-            run = await _until_end(edge, caller, run_id, listener, options.wait, run)
+        if wait:
+            run = await _until_end(edge, caller, run_id, listener, wait, run)
     run = run or await _find(edge, caller, run_id) or _queued(command)
     response.headers["Location"] = f"/api/v1/runs/{run_id}"
-    if options.wait:
-        response.headers["Preference-Applied"] = f"wait={options.wait}"
-    response.status_code = 200 if options.wait and run.status in ENDED else 202
+    if wait:
+        response.headers["Preference-Applied"] = f"wait={wait}"
+    response.status_code = 200 if wait and run.status in ENDED else 202
     return run
+
+
+async def _time_to_wait(edge: Edge, caller: Caller, wait: int, stack: AsyncExitStack) -> int:
+    """Seconds to wait for the run's end, in a slot that `stack` holds.
+
+    None when the organisation waits for as many as it may: to wait is a preference (RFC 7240).
+    """
+    if wait:
+        try:
+            await stack.enter_async_context(edge.shares.of(RUN_WAITS).slot(caller.org_id))
+        except ProblemError:
+            return 0
+    return wait
+
+
+async def _check_queue(edge: Edge, caller: Caller) -> None:
+    """Raise ProblemError 429 when the queue is full; an orchestrator that is away takes it later."""
+    try:
+        await edge.ask(caller, CheckQueue(), timeout=_CHECK)
+    except ProblemError as error:
+        if error.problem.status < 500:
+            raise
 
 
 async def cancel_run(edge: Edge, caller: Caller, response: Response, run_id: UUID) -> Run:
     """Ask for a run's end: 202; one that has ended already stays as it is: 200.
 
-    Raises ProblemError 404.
+    Raises ProblemError 404 and 429.
     """
     with edge.fanout.listen(caller.org_id, run_id) as listener:
         run = await edge.ask(caller, GetRun(run_id=run_id))
         if run.status in ENDED:
             return run
+        await edge.quotas.run_cancel(caller.org_id)
         await edge.bus.send(CancelRun(run_id=run_id), org_id=caller.org_id, actor=caller.actor)
         await _hear(listener, FIRST_WORD, _is_cancel)
     response.status_code = 202
@@ -134,10 +168,11 @@ async def cancel_run(edge: Edge, caller: Caller, response: Response, run_id: UUI
 async def retry_run(edge: Edge, caller: Caller, run_id: UUID) -> Run:
     """Begin a run anew from where it stopped; gives it as it stands then.
 
-    Raises ProblemError 404 and 409.
+    Raises ProblemError 404, 409 and 429.
     """
     with edge.fanout.listen(caller.org_id, run_id) as listener:
         run = await edge.ask(caller, CheckRetry(run_id=run_id))
+        await asyncio.gather(edge.quotas.run_start(caller.org_id), _check_queue(edge, caller))
         attempt = run.attempt + 1
         await edge.bus.send(
             RetryRun(run_id=run_id, attempt=attempt),

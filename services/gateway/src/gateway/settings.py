@@ -1,11 +1,13 @@
 """Settings of the gateway: where files go, how tokens are verified, who may call from a browser."""
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from chassis.settings import BusSettings
+from contracts.shares import EVENTS, REQUESTS_OF_ADDRESS, REQUESTS_OF_ORGANIZATION, RUN_STARTS
 
 
 class Settings(BusSettings):
@@ -18,6 +20,18 @@ class Settings(BusSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated origins of pages that may call from a browser, beside our own."""
     upload_max_bytes: int = Field(default=1024**3, ge=1)
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Comma-separated addresses and networks of reverse proxies whose `X-Forwarded-For` and
+    `X-Forwarded-Proto` count; of others they are ignored."""
+    gateway_replicas: int = Field(default=1, ge=1)
+    """Gateways that serve at once: each takes its part of the limits on requests."""
+    requests_per_minute_of_address: int = Field(default=REQUESTS_OF_ADDRESS.limit, ge=1)
+    """Of all gateways; so many at once after a pause."""
+    requests_per_minute_of_organization: int = Field(default=REQUESTS_OF_ORGANIZATION.limit, ge=1)
+    events_per_minute: int = Field(default=EVENTS.limit, ge=100)
+    """Of one organisation, by POST /events; a batch of 100 must fit."""
+    run_starts_per_minute: int = Field(default=RUN_STARTS.limit, ge=1)
+    """Of one organisation, retries too; twice as many may be cancelled."""
 
     @field_validator("jwt_secret_key")
     @classmethod
@@ -28,11 +42,23 @@ class Settings(BusSettings):
             raise ValueError("JWT_ALGORITHM=HS256 needs a secret of at least 32 bytes")
         return value
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in value:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(
+                    f"'{proxy}' is neither an address nor a network; example: 10.0.0.0/8"
+                ) from error
         return value
 
     @field_validator("cors_origins")

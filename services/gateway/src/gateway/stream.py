@@ -3,17 +3,25 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    aclosing,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from datetime import UTC, datetime
 from uuid import UUID
 
 from fastapi.sse import format_sse_event
 from nats.errors import Error as NatsError
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from chassis.telemetry import log
 from contracts.orchestrator import GetRun, ListRunEvents, RunEvent, RunEvents
 from contracts.problem import ProblemError, problem
+from contracts.shares import LIVE_STREAMS, LIVE_STREAMS_OF_PERSON
 from gateway.auth import Caller
 from gateway.edge import Edge
 from gateway.fanout import Closed, Gap, Listener, Placed, Tick
@@ -32,20 +40,32 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[bytes], status_code: int = 200) -> None:
+    def __init__(
+        self,
+        events: AsyncIterator[bytes],
+        status_code: int = 200,
+        slot: AbstractAsyncContextManager[None] | None = None,
+    ) -> None:
+        """`slot` is held while the stream is open; a ProblemError of it is the answer."""
         headers = {"Cache-Control": "no-cache, no-store", "X-Accel-Buffering": "no"}
         super().__init__(events, status_code, headers)
+        self._slot = slot or nullcontext()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        async with self._slot:
+            await super().__call__(scope, receive, send)
 
 
 async def follow_run(edge: Edge, caller: Caller, run_id: UUID, after: int) -> EventStream:
     """What happened to a run after a version, then what happens, until its end.
 
-    Raises ProblemError 404 before anything is sent.
+    Raises ProblemError 404 before anything is sent; the response raises 429.
     """
     run = await edge.ask(caller, GetRun(run_id=run_id))
     if run.status in ENDED and run.version <= after:
         return EventStream(_nothing_more())
-    return EventStream(_run_events(edge, caller, run_id, after))
+    return EventStream(_run_events(edge, caller, run_id, after), slot=_slot(edge, caller))
 
 
 async def follow_organization(edge: Edge, caller: Caller, seen: int | None) -> EventStream:
@@ -59,7 +79,17 @@ async def follow_organization(edge: Edge, caller: Caller, seen: int | None) -> E
         raise problem(
             503, "bus_unavailable", "The message bus does not answer. Try again shortly."
         ) from error
-    return EventStream(_organization_events(edge, caller, begin))
+    return EventStream(_organization_events(edge, caller, begin), slot=_slot(edge, caller))
+
+
+@asynccontextmanager
+async def _slot(edge: Edge, caller: Caller) -> AsyncIterator[None]:
+    """One of the streams that a user and their organisation may have open; raises ProblemError 429."""
+    async with (
+        edge.shares.of(LIVE_STREAMS_OF_PERSON).slot(caller.user_id),
+        edge.shares.of(LIVE_STREAMS).slot(caller.org_id),
+    ):
+        yield
 
 
 async def _run_events(edge: Edge, caller: Caller, run_id: UUID, seen: int) -> AsyncIterator[bytes]:

@@ -5,6 +5,7 @@ from typing import get_args
 from chassis.service import Service
 from contracts.ingest import UploadAdded
 from contracts.orchestrator import (
+    CheckQueue,
     CheckRetry,
     CreatePipeline,
     DeletePipeline,
@@ -70,11 +71,22 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     pipelines = PipelineStore(service.database)
     triggers = Triggers(service.database, runs, service.outbox)
     history = History(service.database)
-    handlers = Handlers(runs, history, pipelines, schedules, triggers, admission, scheduler, clock)
+    handlers = Handlers(
+        runs,
+        history,
+        pipelines,
+        schedules,
+        triggers,
+        admission,
+        scheduler,
+        clock,
+        service.settings.max_queued_runs_per_organization,
+    )
 
     answer = service.answers.answer
     answer(GetRun, handlers.get_run)
     answer(CheckRetry, handlers.check_retry)
+    answer(CheckQueue, handlers.check_queue)
     answer(ListRuns, handlers.list_runs)
     answer(FindOldestRun, handlers.find_oldest_run)
     answer(FindPinnedVersions, handlers.find_pinned_versions)

@@ -10,6 +10,7 @@ from contracts.ingest import SourceSynced, SourceSyncFailed, UploadAdded
 from contracts.message import Done
 from contracts.orchestrator import (
     CancelRun,
+    CheckQueue,
     CheckRetry,
     CreatePipeline,
     DeletePipeline,
@@ -41,6 +42,7 @@ from contracts.orchestrator import (
     UpdatePipeline,
 )
 from contracts.outside import PipelineRun
+from contracts.problem import problem
 from contracts.transform import (
     PublishAborted,
     PublishFailed,
@@ -72,6 +74,10 @@ RunMessage = (
 )
 
 
+_WHEN_FULL = 30
+"""Seconds after which a full queue is asked again."""
+
+
 def organization_of(meta: Meta) -> UUID:
     """The organisation that a message is about; a message without one is refused."""
     if meta.org_id is None:
@@ -92,6 +98,7 @@ class Handlers:
         admission: Admission,
         scheduler: Scheduler,
         clock: Clock,
+        max_queued: int,
     ) -> None:
         self._runs = runs
         self._history = history
@@ -101,6 +108,7 @@ class Handlers:
         self._admission = admission
         self._scheduler = scheduler
         self._clock = clock
+        self._max_queued = max_queued
 
     async def run_message(self, message: RunMessage, meta: Meta) -> Sequence[Outgoing]:
         """Every durable message about a run goes the same way: through the machine."""
@@ -138,6 +146,18 @@ class Handlers:
         if state.steps:
             await self._admission.plan(state, org_id)
         return view(state)
+
+    async def check_queue(self, _: CheckQueue, meta: Meta) -> Done:
+        """CheckQueue: a run is queued by a command, which has no answer."""
+        if await self._runs.has_queued(organization_of(meta), self._max_queued):
+            raise problem(
+                429,
+                "queue_full",
+                f"{self._max_queued} runs of your organisation wait in the queue, as many as may. "
+                "Cancel some, or try again when some have begun.",
+                retry_after=_WHEN_FULL,
+            )
+        return Done()
 
     async def find_oldest_run(self, _: FindOldestRun, meta: Meta) -> OldestRun:
         """FindOldestRun."""

@@ -234,6 +234,10 @@ SELECT least(
     (SELECT min(created_at) FROM runs WHERE status IN ('syncing', 'transforming', 'publishing'))
 );
 
+-- name: count_queued_runs(most)$
+-- Of one organisation; counts no further than to `most`.
+SELECT count(*) FROM (SELECT FROM runs WHERE status = 'queued' LIMIT :most) AS queued;
+
 -- name: plan_each_time()$
 -- For the filters that are there, until the transaction ends.
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true);

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from chassis.settings import ServiceSettings
+from contracts.shares import QUEUED_RUNS
 
 
 class Settings(ServiceSettings):
@@ -10,6 +11,8 @@ class Settings(ServiceSettings):
 
     max_active_runs_per_organization: int = Field(default=4, ge=1)
     """Runs of one organisation that may be under way at once; the rest wait in the queue."""
+    max_queued_runs_per_organization: int = Field(default=QUEUED_RUNS.each, ge=1)
+    """Runs of one organisation that may wait in the queue; starting another is 429."""
     max_syncs_per_organization: int = Field(default=3, ge=1)
     """Syncs of one organisation that may be under way at once: as many as one ingest works on."""
     max_builds_per_organization: int = Field(default=2, ge=1)

@@ -139,6 +139,9 @@ def fail(error: DalgoError | Failure | OSError) -> None:
     if isinstance(error, DalgoError):
         for line in field_lines(error.problem):
             out.print(Text(f"  {line}"))
+        seconds = error.problem.retry_after
+        if seconds is not None and f"in {seconds} s" not in str(error):
+            out.print(f"Try again in {seconds} s.")
         if error.status == 401 and error.code != "wrong_credentials":
             out.print("Sign in: dalgo login (new here: dalgo signup)")
 

@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field, SecretStr
 
 from contracts.auth import (
     GetMe,
-    GetSigningKeys,
     JsonWebKeySet,
     LogIn,
     LogOut,
@@ -21,6 +20,7 @@ from contracts.auth import (
     User,
 )
 from contracts.problem import problem
+from gateway.addresses import address_of
 from gateway.conventions import Body
 from gateway.cookies import COOKIE, clear_cookie, from_our_pages, set_cookie
 from gateway.edge import EdgeDep, Reader
@@ -67,6 +67,7 @@ async def sign_up(body: SignUpBody, request: Request, response: Response, edge: 
         password=body.password,
         name=body.name,
         organization_name=body.organization_name,
+        address=address_of(request.scope),
     )
     return _session(request, response, await edge.bus.ask(asked, org_id=None))
 
@@ -74,7 +75,12 @@ async def sign_up(body: SignUpBody, request: Request, response: Response, edge: 
 @router.post("/login")
 async def log_in(body: LogInBody, request: Request, response: Response, edge: EdgeDep) -> Session:
     """Open a session."""
-    asked = LogIn(email=body.email, password=body.password, organization_id=body.organization_id)
+    asked = LogIn(
+        email=body.email,
+        password=body.password,
+        organization_id=body.organization_id,
+        address=address_of(request.scope),
+    )
     return _session(request, response, await edge.bus.ask(asked, org_id=None))
 
 
@@ -85,7 +91,7 @@ async def refresh(
     """Renew the access token; the refresh cookie is exchanged for its successor."""
     if token is None:
         raise problem(401, "session_over", "There is no session to renew. Log in.")
-    asked = RefreshSession(refresh_token=SecretStr(token))
+    asked = RefreshSession(refresh_token=SecretStr(token), address=address_of(request.scope))
     return _session(request, response, await edge.bus.ask(asked, org_id=None))
 
 
@@ -95,7 +101,8 @@ async def log_out(
 ) -> None:
     """End the session, and all refresh tokens that descend from its login."""
     if token is not None:
-        await edge.bus.ask(LogOut(refresh_token=SecretStr(token)), org_id=None)
+        asked = LogOut(refresh_token=SecretStr(token), address=address_of(request.scope))
+        await edge.bus.ask(asked, org_id=None)
     clear_cookie(request, response)
 
 
@@ -109,7 +116,7 @@ async def me(edge: EdgeDep, caller: Reader) -> Me:
 async def signing_keys(response: Response, edge: EdgeDep) -> JsonWebKeySet:
     """The public keys that verify access tokens (RFC 7517)."""
     response.headers["Cache-Control"] = "public, max-age=300"
-    return await edge.bus.ask(GetSigningKeys(), org_id=None)
+    return await edge.verifier.key_set()
 
 
 def _session(request: Request, response: Response, grant: SessionGrant) -> Session:

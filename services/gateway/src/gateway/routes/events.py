@@ -33,35 +33,35 @@ _EVENTS = {
 
 router = APIRouter(tags=["events"])
 
+PATH = "/events"
+MAX_BODY = 256 * 1024
+"""Bytes of a batch: what its types need is a small part of it."""
+
 
 class TakenIn(BaseModel):
-    """An event that is kept for whoever follows its type."""
+    """An event that is stored for the service that acts on its type."""
 
     id: str
     type: str
-    is_followed: bool
-    """Whether anything here acts on events of this type; if not, is it spelled right?"""
 
 
-@router.post("/events", status_code=202, openapi_extra={"requestBody": _EVENTS})
+@router.post(PATH, status_code=202, openapi_extra={"requestBody": _EVENTS})
 async def tell(request: Request, edge: EdgeDep, caller: Runner) -> list[TakenIn]:
     """Tell one event or several; all of them are taken in, or none.
 
     They are the organisation's of the token. `source.synced` {table, rows?} tells that another
     system has filled a table of an external source, `pipeline.run` {pipeline_id} starts a
-    pipeline; 422 names one that is not there. An event that was told before (same `source` and
-    `id`) counts once.
+    pipeline; 422 names one that is not there. Other types are 422. An event that was told before
+    (same `source` and `id`) counts once. 429 past the organisation's events a minute.
     """
     events = cloud_events.read(request.headers, await request.body())
+    await edge.quotas.events(caller.org_id, len(events))
     await _require_pipelines(edge, caller, events)
     for event, body in events:
         headers = to_headers(event.meta(caller.org_id, caller.actor)) | carry()
         subject = Outside.subject_of(caller.org_id, event.type)
         await edge.bus.store(EXT, subject, body, headers)
-    return [
-        TakenIn(id=event.id, type=event.type, is_followed=event.type in cloud_events.FOLLOWED)
-        for event, _ in events
-    ]
+    return [TakenIn(id=event.id, type=event.type) for event, _ in events]
 
 
 async def _require_pipelines(
