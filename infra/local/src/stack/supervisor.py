@@ -241,10 +241,12 @@ class Stack:
         try:
             await self._call(unit.start)
         except StackError:
-            if self._stopping or ports.is_free(unit.port):
+            metrics = isinstance(unit, Service) and not ports.is_free(unit.metrics_port)
+            if self._stopping or (ports.is_free(unit.port) and not metrics):
                 raise
-            # Somebody was faster between the choice and the start.
-            unit.port = ports.choose()
+            # Another program was faster between the choice and the start; a start chooses the
+            # metrics' port anew by itself.
+            unit.port = ports.choose(unit.port)
             await self._call(unit.start)
         report(f"{unit.name} ready on port {unit.port}", time.perf_counter() - began)
 
