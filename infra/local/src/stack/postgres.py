@@ -36,7 +36,12 @@ _SETTINGS = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
-_TEST_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
+_TEST_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    # A session of tests makes logins for hundreds of organisations, each with its connections.
+    "max_connections": "500",
+}
 
 # As on a managed server: whoever works here later is no superuser, not even the migrator.
 PREPARE = f"""
