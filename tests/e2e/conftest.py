@@ -70,7 +70,9 @@ def running() -> Iterator[Running]:
             children = psutil.Process(process.pid).children(recursive=True)
             process.send_signal(signal.SIGINT)
             process.wait(timeout=30)
-            left = [child for child in children if child.is_running()]
+            # A grandchild that has ended stays a zombie until process 1 gets to reap it.
+            _, left = psutil.wait_procs(children, timeout=10)
+            left = [each for each in left if each.status() != psutil.STATUS_ZOMBIE]
             assert left == [], f"left running: {left}"
             shutil.rmtree(folder)
 
