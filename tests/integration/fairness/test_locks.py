@@ -123,6 +123,8 @@ async def outsider(ground: Ground, transform_database: Database) -> AsyncIterato
     outsider = Outsider(*sessions)
     grabbing = asyncio.create_task(outsider.grab())
     yield outsider
+    # Had it failed, nothing would have been tried.
+    assert not grabbing.done(), grabbing.exception()
     grabbing.cancel()
     await asyncio.gather(grabbing, return_exceptions=True)
     for session in sessions:
