@@ -218,8 +218,8 @@ OUTSIDE_READS = Slots(
 SYNCS = Slots(
     "syncs",
     "syncs that a replica of ingest works on at once",
-    total=3,
-    each=2,
+    total=4,
+    each=3,
     waiting=200,
 )
 

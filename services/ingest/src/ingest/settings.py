@@ -22,7 +22,7 @@ class Settings(ServiceSettings):
     google_sheets_url: str = "https://sheets.googleapis.com"
     google_token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105
     """The one place where a key may be used; a key that names another is refused."""
-    max_syncs: int = Field(default=3, ge=1)
+    max_syncs: int = Field(default=4, ge=1)
     """Syncs of this replica at once, one of them out of each organisation's reach; each is a process."""
     max_reads: int = Field(default=4, ge=1)
     """Files that this replica looks into at once for people who wait; two for one organisation."""
