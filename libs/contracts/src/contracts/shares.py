@@ -238,6 +238,35 @@ LOADER_CONNECTIONS = Cap(
 )
 """Over all organisations they stay below what the server has, less what the services need."""
 
+LOADER_LOCKS = Cap(
+    "loader_locks",
+    "what one session of those logins locks at once: tables, indexes, advisory keys",
+    each=2_000,
+    unit="locks of a session",
+)
+"""All sessions share PostgreSQL's table of locks. A session over it ends, and no login of its
+organisation can log in for `LOADER_PAUSE` seconds."""
+
+LOADER_RELATIONS = Cap(
+    "loader_relations",
+    "tables, indexes and sequences that those logins have made",
+    each=10_000,
+    unit="relations",
+)
+"""One statement may lock them all: the server's table of locks has places for several times as many.
+Past it no login of the organisation can log in until some are gone."""
+
+LOADER_PAUSE = 600.0
+"""Seconds; what fills the table of locks takes one."""
+
+LOADER_TRANSACTION = Cap(
+    "loader_transaction",
+    "time of one transaction of those logins",
+    each=3_600,
+    unit="s",
+)
+"""While a transaction is open, what all others delete and change stays on the disk."""
+
 COMPILES = Slots(
     "compiles",
     "recipes that a replica of transform checks or compiles at once, for requests",
