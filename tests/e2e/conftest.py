@@ -1,5 +1,6 @@
 """The whole stack as its own processes, started as a person would: `dalgo up`."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +34,14 @@ class Running:
         assert part.pid is not None
         os.kill(part.pid, signal.SIGKILL)
         return part.pid
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two stacks that start at the same moment choose the same free ports."""
+    with (Path(tempfile.gettempdir()) / "dalgo-e2e-starts").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], log: Path) -> str:
@@ -61,11 +71,18 @@ def running() -> Iterator[Running]:
     # Every test signs up, all from one address.
     environment = os.environ | {"SIGNUPS_PER_HOUR": "1000"}
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, start_new_session=True, env=environment
-        )
+        with _one_at_a_time():
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output, start_new_session=True, env=environment
+            )
+            try:
+                url = _wait_until_ready(layout, process, log)
+            except BaseException:
+                process.send_signal(signal.SIGINT)
+                process.wait(timeout=30)
+                raise
         try:
-            yield Running(_wait_until_ready(layout, process, log), layout)
+            yield Running(url, layout)
         finally:
             children = psutil.Process(process.pid).children(recursive=True)
             process.send_signal(signal.SIGINT)

@@ -12,7 +12,8 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
-from schemathesis.checks import CheckFunction, not_a_server_error
+from schemathesis.checks import CheckContext, CheckFunction, not_a_server_error
+from schemathesis.core.transport import Response
 from schemathesis.generation.case import Case
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -26,7 +27,27 @@ from gateway.settings import Settings
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "25"))
 
+OF_EVERY_ANSWER = {
+    *("cache-control", "connection", "content-length", "content-type", "date", "transfer-encoding"),
+    *("allow", "set-cookie", "traceresponse", "vary"),
+}
+SECURITY = ("x-", "referrer-", "content-security-", "strict-transport-", "cross-origin-")
+"""How headers begin that tell a browser what it may do."""
+
+
+def headers_are_documented(context: CheckContext, response: Response, case: Case) -> bool | None:
+    """Nothing comes in a header that the document does not name."""
+    described = case.operation.responses.find_by_status_code(response.status_code)
+    if described is None:
+        return None
+    known = {name.lower() for name, _ in described.headers.items()} | OF_EVERY_ANSWER
+    found = {name for name in response.headers if not name.startswith(SECURITY)}
+    assert found <= known, f"{sorted(found - known)} is not in the document"
+    return None
+
+
 CHECKS: list[CheckFunction] = [
+    headers_are_documented,
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,

@@ -12,6 +12,8 @@ from chassis.settings import ServiceSettings
 class Settings(ServiceSettings):
     """What an operator may turn."""
 
+    database_pool_size: int = Field(default=16, ge=2, le=50)
+    """More than syncs and looks hold at once, so that heartbeats and short requests find a connection."""
     object_store_url: str
     encryption_key: SecretStr
     """Encrypts the secrets of sources: base64 of 32 bytes, or several with commas between."""

@@ -167,7 +167,8 @@ BEGIN
     is_new := NOT warehouse.lock_loader(org, source);
     SELECT until INTO paused FROM warehouse.loader_pauses WHERE org_id = org;
     IF paused IS NOT NULL THEN
-        RAISE EXCEPTION '%', greatest(1, ceil(extract(epoch FROM paused - clock_timestamp())))::integer
+        -- A pause that is over lasts on while there are too many relations.
+        RAISE EXCEPTION '%', greatest(60, ceil(extract(epoch FROM paused - clock_timestamp())))::integer
             USING ERRCODE = 'object_in_use';
     END IF;
     IF NOT EXISTS (SELECT FROM warehouse.open_loaders() WHERE login = loader) THEN

@@ -152,7 +152,7 @@ async def delete(pipeline_id: UUID, edge: EdgeDep, caller: Editor, if_match: IfM
     await edge.ask(caller, DeletePipeline(pipeline_id=pipeline_id, if_revision=if_match))
 
 
-@router.post("/{pipeline_id}/run", status_code=202)
+@router.post("/{pipeline_id}/run", status_code=202, responses={200: {"model": Run}})
 async def run(
     pipeline_id: UUID, response: Response, edge: EdgeDep, caller: Runner, options: Starting
 ) -> Run:

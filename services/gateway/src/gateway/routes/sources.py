@@ -154,7 +154,7 @@ async def add_upload(
     return compose(source, await find_table(edge, caller, table_name(source.id)))
 
 
-@router.post("/{source_id}/sync", status_code=202)
+@router.post("/{source_id}/sync", status_code=202, responses={200: {"model": Run}})
 async def sync(
     source_id: UUID, response: Response, edge: EdgeDep, caller: Runner, options: Starting
 ) -> Run:

@@ -198,7 +198,7 @@ async def lineage(transformation_id: UUID, edge: EdgeDep, caller: Reader) -> Tra
     return await edge.ask(caller, asked, timeout=COMPUTING)
 
 
-@router.post("/{transformation_id}/execute", status_code=202)
+@router.post("/{transformation_id}/execute", status_code=202, responses={200: {"model": Run}})
 async def execute(
     transformation_id: UUID,
     response: Response,
