@@ -390,15 +390,17 @@ async def test_a_login_that_changes_itself_all_the_time_cannot_stay_either(
     name = names.loader_role(organization, source_id)
     password = await issue_loader(database, organization, source_id)
 
+    ended = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
     async def hold_on() -> None:
         while True:
             try:
                 session = await log_in(organization, source_id, password)
             except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError):
                 return
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            except ended:
                 continue
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with suppress(*ended):
                 await session.execute("BEGIN")
                 await session.execute(f"""ALTER ROLE "{name}" SET work_mem = '1MB'""")
                 await session.execute("SELECT pg_sleep(60)")
