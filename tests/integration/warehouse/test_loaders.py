@@ -361,13 +361,13 @@ async def test_an_organisation_has_so_many_logins_and_one_that_is_revoked_makes_
 async def test_what_all_loaders_may_hold_stays_below_what_the_services_leave(
     database, organization, source_id, transform
 ):
-    most, reserved, held = await transform.fetchrow(
+    most, reserved, logins = await transform.fetchrow(
         "SELECT current_setting('max_connections')::int, "
-        "current_setting('superuser_reserved_connections')::int, sum(rolconnlimit)::int "
+        "current_setting('superuser_reserved_connections')::int, count(*)::int "
         "FROM pg_roles WHERE rolname ~ '_loader_' AND rolcanlogin"
     )
-    # As if the services needed all that is left, but for one login.
-    all_but_one = most - reserved - (held or 0) - LOADER_CONNECTIONS.each
+    # As if the services needed all that is left, but for one login; one that is paused counts.
+    all_but_one = most - reserved - (logins + 1) * LOADER_CONNECTIONS.each
     await issue_loader(database, organization, source_id, of_services=all_but_one)
     with pytest.raises(NoConnectionsLeft):
         await issue_loader(database, organization, new_id(), of_services=all_but_one)
