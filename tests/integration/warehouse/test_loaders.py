@@ -253,6 +253,55 @@ async def test_a_table_that_is_read_is_dropped_a_little_later(
     assert await in_landing(transform, organization) == set()
 
 
+HOLDS = (
+    "ALTER ROLE CURRENT_USER PASSWORD 'mine'",
+    "ALTER ROLE CURRENT_USER SET work_mem = '64kB'",
+    "LOCK TABLE wells IN ACCESS EXCLUSIVE MODE",
+)
+"""What a loader may do, and holds until its transaction ends."""
+
+
+@pytest.mark.parametrize("change", [issue_loader, revoke_loader, drop_loader])
+@pytest.mark.parametrize("held", HOLDS)
+async def test_a_login_that_holds_its_role_or_table_is_changed_all_the_same(
+    organization, source_id, database, loader, held, change
+):
+    await loader.execute(f"BEGIN; {held}")
+    async with asyncio.timeout(20):
+        await change(database, organization, source_id)
+        # Nor does it hold anything that logins of others need.
+        await issue_loader(database, new_id(), new_id())
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await loader.execute("SELECT 1")
+
+
+GRANTS = (
+    "{grant}",
+    "BEGIN; {grant}",
+    "{grant}; BEGIN; LOCK TABLE pumps IN ACCESS EXCLUSIVE MODE",
+    "CREATE POLICY p ON pumps TO {role}; BEGIN; LOCK TABLE pumps IN ACCESS EXCLUSIVE MODE",
+    "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {role}",
+)
+"""What a stranger's loader may do with the name of another one."""
+
+
+@pytest.mark.parametrize("statement", GRANTS)
+async def test_a_login_that_strangers_grant_something_goes_all_the_same(
+    organization, source_id, database, loader, log_in, transform, statement
+):
+    role = names.quoted(names.loader_role(organization, source_id))
+    other, second = new_id(), new_id()
+    stranger = await log_in(other, second, await issue_loader(database, other, second))
+    await stranger.execute("CREATE TABLE pumps (n int)")
+    await stranger.execute(statement.format(grant=f"GRANT SELECT ON pumps TO {role}", role=role))
+    async with asyncio.timeout(20):
+        await drop_loader(database, organization, source_id)
+    assert await in_landing(transform, organization) == set()
+    assert not await transform.fetchval(
+        "SELECT bool_or(rolcanlogin) FROM pg_roles WHERE rolname = $1", role.strip('"')
+    )
+
+
 async def test_logins_are_made_side_by_side(database, organization, log_in):
     other = new_id()
     pairs = [(org, new_id()) for org in (organization, other) for _ in range(3)]
@@ -312,13 +361,13 @@ async def test_an_organisation_has_so_many_logins_and_one_that_is_revoked_makes_
 async def test_what_all_loaders_may_hold_stays_below_what_the_services_leave(
     database, organization, source_id, transform
 ):
-    most, reserved, held = await transform.fetchrow(
+    most, reserved, logins = await transform.fetchrow(
         "SELECT current_setting('max_connections')::int, "
-        "current_setting('superuser_reserved_connections')::int, sum(rolconnlimit)::int "
+        "current_setting('superuser_reserved_connections')::int, count(*)::int "
         "FROM pg_roles WHERE rolname ~ '_loader_' AND rolcanlogin"
     )
-    # As if the services needed all that is left, but for one login.
-    all_but_one = most - reserved - (held or 0) - LOADER_CONNECTIONS.each
+    # As if the services needed all that is left, but for one login; one that is paused counts.
+    all_but_one = most - reserved - (logins + 1) * LOADER_CONNECTIONS.each
     await issue_loader(database, organization, source_id, of_services=all_but_one)
     with pytest.raises(NoConnectionsLeft):
         await issue_loader(database, organization, new_id(), of_services=all_but_one)

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 import prometheus_client as prometheus
 
-from chassis.database import AWAY, Database
+from chassis.database import AWAY, Connection, Database
 from chassis.telemetry import log
 from contracts.envelope import Meta
 from contracts.message import Done
@@ -16,7 +16,7 @@ from contracts.tables import LoaderLogin
 from contracts.transform import CloseLoader, DropLoader, ProvisionLoader
 from transform.domain import organization_of
 from transform.settings import Settings
-from warehouse import loaders
+from warehouse import full_lock_table, loaders
 from warehouse.names import landing_schema, loader_role
 from warehouse.provision import OrganizationErased
 
@@ -45,11 +45,21 @@ class Loaders:
         """Keep loaders to their limits until cancelled."""
         while True:
             try:
-                for done in await loaders.watch_loaders(self._database):
-                    _report(done)
+                async with full_lock_table.ready(self._database) as session:
+                    while True:
+                        await self._look(session)
+                        await asyncio.sleep(_EVERY)
             except (asyncpg.PostgresError, *AWAY) as error:
                 log.warning("loaders_not_watched", error=str(error) or repr(error))
             await asyncio.sleep(_EVERY)
+
+    async def _look(self, session: Connection) -> None:
+        try:
+            for done in await loaders.watch_loaders(self._database):
+                _report(done)
+        except asyncpg.OutOfMemoryError:
+            for org_id in await full_lock_table.free(session, self._database):
+                _report(loaders.Intervention(org_id, None, "locks"))
 
     async def provision_loader(self, request: ProvisionLoader, meta: Meta) -> LoaderLogin:
         """ProvisionLoader."""
