@@ -14,9 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from contracts.streams import SERVICES
 from dalgo import Dalgo
 from stack.control import status
 from stack.layout import Layout
+from stack.ports import choose
+from stack.state import METRICS, State
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,36 @@ def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], log: Pat
             continue
 
 
+def _with_ports_of_its_own(layout: Layout) -> None:
+    """Other stacks of this machine prefer the same ports, and may start in the same moment."""
+    services = [entry.name for entry in SERVICES]
+    chosen: dict[str, int] = {}
+    for name in (
+        "postgres",
+        "nats",
+        "nats_http",
+        *services,
+        *(name + METRICS for name in services),
+    ):
+        chosen[name] = choose(taken=chosen.values())
+    layout.make()
+    State(ports=chosen).save(layout)
+
+
 @pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    """`dalgo up` for a whole module, in a data directory of its own."""
+def running(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """`dalgo up` for a whole module, in a data directory of its own; its `ENVIRONMENT` on top."""
     # Not below pytest's own folder: that is closed to others at every start of pytest, and
     # PostgreSQL, which refuses root, must pass through.
     folder = Path(tempfile.mkdtemp(prefix="dalgo-e2e-"))
     folder.chmod(0o711)
     log = folder / "up.log"
     layout = Layout(folder / "data")
+    _with_ports_of_its_own(layout)
     command = [sys.executable, "-m", "dalgo", "up", "--data-dir", str(layout.root)]
     # Every test signs up, all from one address.
     environment = os.environ | {"SIGNUPS_PER_HOUR": "1000"}
+    environment |= getattr(request.module, "ENVIRONMENT", {})
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, start_new_session=True, env=environment
@@ -74,6 +95,7 @@ def running() -> Iterator[Running]:
             _, left = psutil.wait_procs(children, timeout=10)
             left = [each for each in left if each.status() != psutil.STATUS_ZOMBIE]
             assert left == [], f"left running: {left}"
+            shutil.copytree(layout.logs, '/tmp/api-logs', dirs_exist_ok=True)  # TEMP
             shutil.rmtree(folder)
 
 
