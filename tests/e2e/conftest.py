@@ -95,7 +95,6 @@ def running(request: pytest.FixtureRequest) -> Iterator[Running]:
             _, left = psutil.wait_procs(children, timeout=10)
             left = [each for each in left if each.status() != psutil.STATUS_ZOMBIE]
             assert left == [], f"left running: {left}"
-            shutil.copytree(layout.logs, '/tmp/api-logs', dirs_exist_ok=True)  # TEMP
             shutil.rmtree(folder)
 
 

@@ -69,5 +69,5 @@ def at_bounds(operation_id: str, count: int) -> list[Any]:
         feedback=NO_FEEDBACK,
     )
     # There are tens of thousands for a recipe.
-    cases = list(islice(made, count * 20))
+    cases = list(islice(made, count * 10))
     return cases[:: max(1, len(cases) // count)]

@@ -202,8 +202,12 @@ GOOD: dict[str, tuple[Good, ...]] = {
             headers=_VIEW,
             path=_PEOPLE,
         ),
+        Good(path={"name": "answers"}, answers=(409,)),
     ),
-    "warehouse_profile": (Good(headers=_VIEW, path=_PEOPLE),),
+    "warehouse_profile": (
+        Good(headers=_VIEW, path=_PEOPLE),
+        Good(path={"name": "answers"}, answers=(409,)),
+    ),
     "warehouse_show": (Good(path=_PEOPLE),),
     "warehouse_lineage": (Good(query={"columns": "true"}),),
     "transformations_index": (Good(query=_CURSOR),),

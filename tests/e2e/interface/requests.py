@@ -32,9 +32,10 @@ def attacks(operation_id: str, good: Good) -> Iterator[Attack]:
     """Each hostile value at each place of the path, the query, the headers and the body."""
     parameters = OPERATIONS[operation_id].definition.raw.get("parameters", ())
     names: dict[str, set[str]] = {"path": set(), "query": set(good.query), "header": set()}
-    names["header"] |= set(good.headers)
+    names["header"] |= {name.lower() for name in good.headers}
     for parameter in parameters:
-        names[parameter["in"]].add(parameter["name"])
+        name = parameter["name"]
+        names[parameter["in"]].add(name.lower() if parameter["in"] == "header" else name)
     for name in sorted(names["path"]):
         # Without it the address is another one.
         values = {kind: value for kind, value in hostile.ADDRESS.items() if value}
@@ -44,7 +45,7 @@ def attacks(operation_id: str, good: Good) -> Iterator[Attack]:
         values |= hostile.FILTERS if name == "filter" else {}
         yield from (Attack("query", (name,), *entry) for entry in values.items())
     for name in sorted(names["header"]):
-        before = b"dalgo_refresh=" if name == "Cookie" else b""
+        before = b"dalgo_refresh=" if name == "cookie" else b""
         for kind, value in hostile.HEADERS.items():
             yield Attack("header", (name,), kind, before + value)
     if isinstance(good.body, str):
@@ -80,7 +81,7 @@ def send(
         if parameter["in"] == "path"
     }
     query = {name: quote(_filled(value, known), safe="") for name, value in good.query.items()}
-    headers = {name: _filled(value, known).encode() for name, value in good.headers.items()}
+    headers = {name.lower(): _filled(value, known).encode() for name, value in good.headers.items()}
     content = None if good.body is None else _text(good.body, known).encode()
     if attack is not None:
         where = {"path": path, "query": query, "header": headers}.get(attack.where)
@@ -89,14 +90,14 @@ def send(
         else:
             content = _attacked(good, attack, known)
     if content is not None:
-        headers["Content-Type"] = good.media_type.encode()
+        headers["content-type"] = good.media_type.encode()
     url = operation.path.format(**path)
     if query:
         url += "?" + "&".join(f"{name}={value}" for name, value in query.items())
     return client.request(
         operation.method.upper(),
         url,
-        headers=headers,
+        headers=[(name.encode(), value) for name, value in headers.items()],
         content=content,
     )
 
