@@ -1,5 +1,6 @@
 """The whole stack as its own processes, started as a person would: `dalgo up`."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -8,18 +9,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
-from contracts.streams import SERVICES
 from dalgo import Dalgo
 from stack.control import status
 from stack.layout import Layout
-from stack.ports import choose
-from stack.state import METRICS, State
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,14 @@ class Running:
         return part.pid
 
 
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two stacks that start at the same moment choose the same free ports."""
+    with (Path(tempfile.gettempdir()) / "dalgo-e2e-starts").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + 60
     while True:
@@ -51,22 +58,6 @@ def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], log: Pat
             continue
 
 
-def _with_ports_of_its_own(layout: Layout) -> None:
-    """Other stacks of this machine prefer the same ports, and may start in the same moment."""
-    services = [entry.name for entry in SERVICES]
-    chosen: dict[str, int] = {}
-    for name in (
-        "postgres",
-        "nats",
-        "nats_http",
-        *services,
-        *(name + METRICS for name in services),
-    ):
-        chosen[name] = choose(taken=chosen.values())
-    layout.make()
-    State(ports=chosen).save(layout)
-
-
 @pytest.fixture(scope="module")
 def running(request: pytest.FixtureRequest) -> Iterator[Running]:
     """`dalgo up` for a whole module, in a data directory of its own; its `ENVIRONMENT` on top."""
@@ -76,17 +67,23 @@ def running(request: pytest.FixtureRequest) -> Iterator[Running]:
     folder.chmod(0o711)
     log = folder / "up.log"
     layout = Layout(folder / "data")
-    _with_ports_of_its_own(layout)
     command = [sys.executable, "-m", "dalgo", "up", "--data-dir", str(layout.root)]
     # Every test signs up, all from one address.
     environment = os.environ | {"SIGNUPS_PER_HOUR": "1000"}
     environment |= getattr(request.module, "ENVIRONMENT", {})
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, start_new_session=True, env=environment
-        )
+        with _one_at_a_time():
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output, start_new_session=True, env=environment
+            )
+            try:
+                url = _wait_until_ready(layout, process, log)
+            except BaseException:
+                process.send_signal(signal.SIGINT)
+                process.wait(timeout=30)
+                raise
         try:
-            yield Running(_wait_until_ready(layout, process, log), layout)
+            yield Running(url, layout)
         finally:
             children = psutil.Process(process.pid).children(recursive=True)
             process.send_signal(signal.SIGINT)

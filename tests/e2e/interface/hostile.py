@@ -22,8 +22,11 @@ JSON = {
     "9,000 braces": '{"a":' * 9_000 + "1" + "}" * 9_000,
     "2^70": HUGE,
     "5,000 digits": DIGITS,
+    "2^63": str(2**63),
+    "-(2^70)": "-" + HUGE,
     "infinite": "1e400",
-    "long text": '"' + "x" * 30_000 + '"',
+    "no number": "NaN",
+    "long text": '"' + "x" * 100_000 + '"',
     "the earliest time": f'"{EARLIEST}"',
     "the latest time": f'"{LATEST}"',
     "null": "null",
@@ -36,6 +39,9 @@ ADDRESS = {
     "NUL within": "a%00b",
     "half a surrogate pair": "%ED%A0%80",
     "no UTF-8": "%FF",
+    "a slash in two bytes": "%C0%AF",
+    "another folder": "..%2F..",
+    "right to left": "%E2%80%AE",
     "control character": "%1B%5B2J",
     "9,000 brackets": "%5B" * 9_000,
     "2^70": HUGE,
@@ -60,6 +66,7 @@ _ID = "018f3c1e-0000-7000-8000-000000000000"
 CURSORS = {
     key: base64.urlsafe_b64encode(key.encode()).rstrip(b"=").decode()
     for key in (
+        "null",
         "[]",
         "{}",
         "[1]",
@@ -80,8 +87,10 @@ CURSORS = {
 
 HEADERS: dict[str, bytes] = {
     "tag of 2^70": f'"{HUGE}"'.encode(),
+    "weak tag of 2^70": f'W/"{HUGE}"'.encode(),
     "tag of 5,000 digits": f'"{DIGITS}"'.encode(),
     "wait of 5,000 digits": b"wait=" + DIGITS.encode(),
+    "negative wait": b"wait=-1",
     "9,000 brackets": BRACKETS.encode(),
     "2^70": HUGE.encode(),
     "half a surrogate pair": b"\xed\xa0\x80",

@@ -38,6 +38,8 @@ AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    # Of the memory that all sessions share: its table of locks is full at this moment.
+    asyncpg.OutOfMemoryError,
 )
 """What asyncpg raises when the server is gone or going: worth another try."""
 

@@ -430,7 +430,13 @@ class CheckRetry(Request[Run]):
     run_id: UUID
 
 
-class CheckQueue(Request[Done]):
+class QueuePlaces(Part):
+    """How many runs more the organisation's queue takes, one at least."""
+
+    places: int
+
+
+class CheckQueue(Request[QueuePlaces]):
     """Whether the organisation's queue takes one more run; 429 says that it is full."""
 
 

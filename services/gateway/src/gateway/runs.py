@@ -152,11 +152,15 @@ async def _time_to_wait(edge: Edge, caller: Caller, wait: int, stack: AsyncExitS
 
 async def _check_queue(edge: Edge, caller: Caller) -> None:
     """Raise ProblemError 429 when the queue is full; an orchestrator that is away takes it later."""
+    if edge.queue_room.is_sure(caller.org_id):
+        return
     try:
-        await edge.ask(caller, CheckQueue(), timeout=_CHECK)
+        queue = await edge.ask(caller, CheckQueue(), timeout=_CHECK)
     except ProblemError as error:
         if error.problem.status < 500:
             raise
+    else:
+        edge.queue_room.learn(caller.org_id, queue.places)
 
 
 async def cancel_run(edge: Edge, caller: Caller, response: Response, run_id: UUID) -> Run:

@@ -30,6 +30,7 @@ from contracts.orchestrator import (
     Pipeline,
     PipelineList,
     PipelineUsers,
+    QueuePlaces,
     RetryRun,
     Run,
     RunEvents,
@@ -147,9 +148,10 @@ class Handlers:
             await self._admission.plan(state, org_id)
         return view(state)
 
-    async def check_queue(self, _: CheckQueue, meta: Meta) -> Done:
+    async def check_queue(self, _: CheckQueue, meta: Meta) -> QueuePlaces:
         """CheckQueue: a run is queued by a command, which has no answer."""
-        if await self._runs.has_queued(organization_of(meta), self._max_queued):
+        queued = await self._runs.count_queued(organization_of(meta), self._max_queued)
+        if queued >= self._max_queued:
             raise problem(
                 429,
                 "queue_full",
@@ -157,7 +159,7 @@ class Handlers:
                 "Cancel some, or try again when some have begun.",
                 retry_after=_WHEN_FULL,
             )
-        return Done()
+        return QueuePlaces(places=self._max_queued - queued)
 
     async def find_oldest_run(self, _: FindOldestRun, meta: Meta) -> OldestRun:
         """FindOldestRun."""
