@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.generation.case import Case
 
 from .interface import hostile
-from .interface.checking import at_bounds, check, faults_of
+from .interface.checking import at_bounds, check, faults_of, generated
 from .interface.document import (
     CHECKS,
     DOCUMENT,
@@ -51,14 +51,13 @@ SIGNED_IN = [name for name, found in OPERATIONS.items() if found.definition.raw.
 PERSONS = ("owner", "viewer", "nobody")
 
 schema.config.generation.update(deterministic=not IS_LONG, max_examples=EXAMPLES)
-schema.config.phases.coverage.enabled = False
 
 bounded = settings(
     max_examples=EXAMPLES,
     derandomize=not IS_LONG,
     database=None,
     deadline=None,
-    phases=(Phase.explicit, Phase.generate),
+    phases=(Phase.generate,),
     suppress_health_check=[
         HealthCheck.too_slow,
         HealthCheck.filter_too_much,
@@ -173,16 +172,18 @@ def test_requests_at_the_bounds_are_answered_as_the_document_says(
         sent(case, ("owner", "owner", "viewer", "nobody")[number % 4], running.url, organization)
 
 
-@schema.exclude(operation_id=list(STREAMS)).parametrize()
-@bounded
-def test_an_owner_is_answered_as_the_document_says(case: Case, running, organization):
-    sent(case, "owner", running.url, organization)
+@pytest.mark.parametrize("person", ["owner", "nobody"])
+@pytest.mark.parametrize("operation_id", ANSWERING)
+def test_generated_requests_are_answered_as_the_document_says(
+    operation_id, person, running, organization
+):
+    # Not at collection, which every worker of a parallel run would wait for.
+    @bounded
+    @given(generated(operation_id))
+    def each(case: Case) -> None:
+        sent(case, person, running.url, organization)
 
-
-@schema.parametrize()
-@bounded
-def test_nobody_is_answered_as_the_document_says(case: Case, running, organization):
-    sent(case, "nobody", running.url, organization)
+    each()
 
 
 @pytest.mark.parametrize("operation_id", STREAMS)

@@ -4,8 +4,10 @@ from itertools import islice
 from typing import Any
 
 import httpx
+from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.core.failures import FailureGroup
+from schemathesis.generation.case import Case
 from schemathesis.generation.drivers import CoverageGenerator
 from schemathesis.generation.feedback import NO_FEEDBACK
 from schemathesis.generation.overrides import Override
@@ -71,3 +73,9 @@ def at_bounds(operation_id: str, count: int) -> list[Any]:
     # There are tens of thousands for a recipe.
     cases = list(islice(made, count * 10))
     return cases[:: max(1, len(cases) // count)]
+
+
+def generated(operation_id: str) -> st.SearchStrategy[Case]:
+    """Requests that fit the document, and such as do not."""
+    operation = OPERATIONS[operation_id]
+    return st.one_of(*(operation.as_strategy(generation_mode=mode) for mode in GenerationMode))
