@@ -59,8 +59,8 @@ def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], log: Pat
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    """`dalgo up` for a whole module, in a data directory of its own."""
+def running(request: pytest.FixtureRequest) -> Iterator[Running]:
+    """`dalgo up` for a whole module, in a data directory of its own; its `ENVIRONMENT` on top."""
     # Not below pytest's own folder: that is closed to others at every start of pytest, and
     # PostgreSQL, which refuses root, must pass through.
     folder = Path(tempfile.mkdtemp(prefix="dalgo-e2e-"))
@@ -70,6 +70,7 @@ def running() -> Iterator[Running]:
     command = [sys.executable, "-m", "dalgo", "up", "--data-dir", str(layout.root)]
     # Every test signs up, all from one address.
     environment = os.environ | {"SIGNUPS_PER_HOUR": "1000"}
+    environment |= getattr(request.module, "ENVIRONMENT", {})
     with log.open("wb") as output:
         with _one_at_a_time():
             process = subprocess.Popen(

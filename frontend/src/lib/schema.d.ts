@@ -5503,16 +5503,7 @@ export interface components {
     };
     parameters: never;
     requestBodies: never;
-    headers: {
-        /** @description The resource's revision, for `If-Match`. */
-        ETag: string;
-        /** @description The next page (RFC 8288), where there is one. */
-        Link: string;
-        /** @description Where the resource is. */
-        Location: string;
-        /** @description `wait=N`, where the run's end was waited for. */
-        "Preference-Applied": string;
-    };
+    headers: never;
     pathItems: never;
 }
 export type $defs = Record<string, never>;
@@ -5533,6 +5524,8 @@ export interface operations {
             /** @description Successful Response */
             201: {
                 headers: {
+                    /** @description The refresh token, out of reach of scripts; empty when it is taken back. */
+                    "Set-Cookie": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5540,9 +5533,7 @@ export interface operations {
                 };
             };
             400: components["responses"]["Problem400"];
-            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
-            404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
@@ -5569,6 +5560,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The refresh token, out of reach of scripts; empty when it is taken back. */
+                    "Set-Cookie": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5580,7 +5573,6 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
-            409: components["responses"]["Problem409"];
             413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
@@ -5601,6 +5593,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The refresh token, out of reach of scripts; empty when it is taken back. */
+                    "Set-Cookie": string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5612,8 +5606,6 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
-            409: components["responses"]["Problem409"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
@@ -5633,17 +5625,15 @@ export interface operations {
             /** @description Successful Response */
             204: {
                 headers: {
+                    /** @description The refresh token, out of reach of scripts; empty when it is taken back. */
+                    "Set-Cookie": string;
                     [name: string]: unknown;
                 };
                 content?: never;
             };
             400: components["responses"]["Problem400"];
-            401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
-            404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
-            409: components["responses"]["Problem409"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
@@ -5672,6 +5662,7 @@ export interface operations {
             400: components["responses"]["Problem400"];
             401: components["responses"]["Problem401"];
             403: components["responses"]["Problem403"];
+            404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
@@ -5776,7 +5767,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    Link: components["headers"]["Link"];
+                    /** @description The next page, `rel="next"` (RFC 8288); absent on the last one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5790,7 +5782,6 @@ export interface operations {
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
-            502: components["responses"]["Problem502"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
         };
@@ -5814,8 +5805,10 @@ export interface operations {
             /** @description Successful Response */
             201: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
-                    Location: components["headers"]["Location"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
+                    /** @description The path of the new resource. */
+                    Location: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5888,7 +5881,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -5903,7 +5897,6 @@ export interface operations {
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
-            502: components["responses"]["Problem502"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
         };
@@ -5936,11 +5929,9 @@ export interface operations {
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
             412: components["responses"]["Problem412"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
-            502: components["responses"]["Problem502"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
         };
@@ -5966,7 +5957,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6010,7 +6002,8 @@ export interface operations {
             /** @description Successful Response */
             201: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6051,11 +6044,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description The run has ended. */
             200: {
                 headers: {
-                    Location: components["headers"]["Location"];
-                    "Preference-Applied": components["headers"]["Preference-Applied"];
+                    /** @description The path of the new resource. */
+                    Location: string;
+                    /** @description The part of `Prefer` that was honoured (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6065,8 +6060,10 @@ export interface operations {
             /** @description Successful Response */
             202: {
                 headers: {
-                    Location: components["headers"]["Location"];
-                    "Preference-Applied": components["headers"]["Preference-Applied"];
+                    /** @description The path of the new resource. */
+                    Location: string;
+                    /** @description The part of `Prefer` that was honoured (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6079,11 +6076,9 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
-            502: components["responses"]["Problem502"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
         };
@@ -6114,11 +6109,9 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
-            502: components["responses"]["Problem502"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
         };
@@ -6147,11 +6140,9 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
-            502: components["responses"]["Problem502"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
         };
@@ -6175,6 +6166,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description The name of the file, where the answer is one. */
+                    "Content-Disposition"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6190,7 +6183,6 @@ export interface operations {
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
-            502: components["responses"]["Problem502"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
         };
@@ -6260,7 +6252,6 @@ export interface operations {
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
-            502: components["responses"]["Problem502"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
         };
@@ -6284,7 +6275,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    Link: components["headers"]["Link"];
+                    /** @description The next page, `rel="next"` (RFC 8288); absent on the last one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6299,7 +6291,6 @@ export interface operations {
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
-            502: components["responses"]["Problem502"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
         };
@@ -6332,11 +6323,9 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
-            502: components["responses"]["Problem502"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
         };
@@ -6369,11 +6358,9 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
-            502: components["responses"]["Problem502"];
             503: components["responses"]["Problem503"];
             504: components["responses"]["Problem504"];
         };
@@ -6395,7 +6382,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    Link: components["headers"]["Link"];
+                    /** @description The next page, `rel="next"` (RFC 8288); absent on the last one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6432,8 +6420,10 @@ export interface operations {
             /** @description Successful Response */
             201: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
-                    Location: components["headers"]["Location"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
+                    /** @description The path of the new resource. */
+                    Location: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6468,7 +6458,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6515,7 +6506,6 @@ export interface operations {
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
             412: components["responses"]["Problem412"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
@@ -6544,7 +6534,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6585,11 +6576,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description OK */
+            /** @description The run has ended. */
             200: {
                 headers: {
-                    Location: components["headers"]["Location"];
-                    "Preference-Applied": components["headers"]["Preference-Applied"];
+                    /** @description The path of the new resource. */
+                    Location: string;
+                    /** @description The part of `Prefer` that was honoured (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6599,8 +6592,10 @@ export interface operations {
             /** @description Successful Response */
             202: {
                 headers: {
-                    Location: components["headers"]["Location"];
-                    "Preference-Applied": components["headers"]["Preference-Applied"];
+                    /** @description The path of the new resource. */
+                    Location: string;
+                    /** @description The part of `Prefer` that was honoured (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6613,7 +6608,6 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
@@ -6647,7 +6641,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    Link: components["headers"]["Link"];
+                    /** @description The next page, `rel="next"` (RFC 8288); absent on the last one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6760,7 +6755,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6813,7 +6809,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    Link: components["headers"]["Link"];
+                    /** @description The next page, `rel="next"` (RFC 8288); absent on the last one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6845,7 +6842,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -6931,7 +6929,6 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
@@ -6965,7 +6962,6 @@ export interface operations {
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
@@ -7210,7 +7206,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    Link: components["headers"]["Link"];
+                    /** @description The next page, `rel="next"` (RFC 8288); absent on the last one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7265,6 +7262,7 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
@@ -7301,6 +7299,7 @@ export interface operations {
             403: components["responses"]["Problem403"];
             404: components["responses"]["Problem404"];
             408: components["responses"]["Problem408"];
+            409: components["responses"]["Problem409"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
@@ -7424,7 +7423,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    Link: components["headers"]["Link"];
+                    /** @description The next page, `rel="next"` (RFC 8288); absent on the last one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7533,7 +7533,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7547,7 +7548,6 @@ export interface operations {
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
             412: components["responses"]["Problem412"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
@@ -7572,7 +7572,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    Link: components["headers"]["Link"];
+                    /** @description The next page, `rel="next"` (RFC 8288); absent on the last one. */
+                    Link?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7609,8 +7610,10 @@ export interface operations {
             /** @description Successful Response */
             201: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
-                    Location: components["headers"]["Location"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
+                    /** @description The path of the new resource. */
+                    Location: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7801,7 +7804,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7841,7 +7845,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
-                    ETag: components["headers"]["ETag"];
+                    /** @description The revision, to be sent back in `If-Match`. */
+                    ETag: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -7891,7 +7896,6 @@ export interface operations {
             408: components["responses"]["Problem408"];
             409: components["responses"]["Problem409"];
             412: components["responses"]["Problem412"];
-            413: components["responses"]["Problem413"];
             422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
@@ -8027,11 +8031,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description OK */
+            /** @description The run has ended. */
             200: {
                 headers: {
-                    Location: components["headers"]["Location"];
-                    "Preference-Applied": components["headers"]["Preference-Applied"];
+                    /** @description The path of the new resource. */
+                    Location: string;
+                    /** @description The part of `Prefer` that was honoured (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8041,8 +8047,10 @@ export interface operations {
             /** @description Successful Response */
             202: {
                 headers: {
-                    Location: components["headers"]["Location"];
-                    "Preference-Applied": components["headers"]["Preference-Applied"];
+                    /** @description The path of the new resource. */
+                    Location: string;
+                    /** @description The part of `Prefer` that was honoured (RFC 7240). */
+                    "Preference-Applied"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -8075,6 +8083,8 @@ export interface operations {
             /** @description Successful Response */
             200: {
                 headers: {
+                    /** @description How long the answer may be reused. */
+                    "Cache-Control": string;
                     [name: string]: unknown;
                 };
                 content: {

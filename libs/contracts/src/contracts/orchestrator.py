@@ -9,6 +9,7 @@ from pydantic import Field
 from contracts.envelope import derived_id
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
+from contracts.text import LocalTime
 
 RunKind = Literal["sync", "transform", "pipeline"]
 RunStatus = Literal[
@@ -47,7 +48,7 @@ class Schedule(Part):
     """When a pipeline runs by itself, and when next (UTC)."""
 
     frequency: Frequency
-    run_at_time: time | None
+    run_at_time: LocalTime | None
     run_at_day: int | None
     cron: str | None
     timezone: str

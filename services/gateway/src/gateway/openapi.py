@@ -38,34 +38,25 @@ _PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
     503: ("A part of Dalgo is not available.", _RETRY),
     504: ("No answer came in time.", {}),
 }
-_SUCCESSES: dict[str, dict[str, Any]] = {
-    "ETag": {
-        "description": "The resource's revision, for `If-Match`.",
-        "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
-    },
-    "Link": {
-        "description": "The next page (RFC 8288), where there is one.",
-        "schema": {"type": "string", "pattern": '^<[^>]+>; rel="next"$'},
-    },
-    "Location": {
-        "description": "Where the resource is.",
-        "required": True,
-        "schema": {"type": "string", "pattern": "^/api/v1/"},
-    },
-    "Preference-Applied": {
-        "description": "`wait=N`, where the run's end was waited for.",
-        "schema": {"type": "string", "pattern": "^wait=[0-9]+$"},
-    },
-}
-"""Headers of answers that are no problem."""
-_TAGGED = frozenset({"SourceView", "Pipeline", "Transformation", "Run"})
-"""Models of resources that have revisions."""
-_COLLECTIONS = ("/sources", "/pipelines", "/transformations")
-
 _ANYWHERE = frozenset({400, 408, 422, 429, 431, 503, 504})
-_WRITES = frozenset({403, 409, 413})
-_OTHER_SYSTEMS = ("/sources",)
-"""Paths behind which other systems are asked."""
+_DOORS = {
+    "/auth/signup": {403, 409},
+    "/auth/login": {401, 403, 404},
+    "/auth/refresh": {401, 403, 404},
+    "/auth/logout": {403},
+}
+"""What is open to people without a session answers what no other operation does."""
+_OTHER_SYSTEMS = frozenset(
+    {
+        "sources_add_upload",
+        "sources_create",
+        "sources_forms",
+        "sources_list_sheets",
+        "sources_preview",
+        "sources_update",
+    }
+)
+"""Operations that ask other systems."""
 
 
 def install(app: FastAPI) -> None:
@@ -94,18 +85,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas |= problem.pop("$defs") | {"Problem": problem}
     for name in _FRAMEWORKS:
         schemas.pop(name, None)
-    components["headers"] = _SUCCESSES
     components["responses"] = {_name(status): _response(status) for status in _PROBLEMS}
     for path, operations in document["paths"].items():
         for method in operations.keys() & _METHODS:
             operation = operations[method]
             operation["responses"].pop("422", None)
-            for status, response in operation["responses"].items():
-                names = _headers(path, operation, status, response)
-                if names:
-                    response["headers"] = {
-                        name: {"$ref": f"#/components/headers/{name}"} for name in sorted(names)
-                    }
             operation["responses"] |= {
                 str(status): {"$ref": f"#/components/responses/{_name(status)}"}
                 for status in sorted(_statuses(path, method, operation))
@@ -113,43 +97,28 @@ def _document(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def _headers(
-    path: str, operation: dict[str, Any], status: str, response: dict[str, Any]
-) -> set[str]:
-    """The headers that an operation may answer with, beside those that every answer has."""
-    found = set[str]()
-    parameters = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
-    schemas = [body.get("schema", {}) for body in response.get("content", {}).values()]
-    models = {schema["$ref"].rpartition("/")[2] for schema in schemas if "$ref" in schema}
-    if "cursor" in parameters:
-        found.add("Link")
-    if "prefer" in parameters:
-        found |= {"Location", "Preference-Applied"}
-    elif models & _TAGGED and (status != "202" and "/cancel" not in path):
-        found.add("ETag")
-    if status == "201" and path.endswith(_COLLECTIONS):
-        found.add("Location")
-    return found
-
-
 def _statuses(path: str, method: str, operation: dict[str, Any]) -> set[int]:
     """The problems that an operation may answer."""
     found = set(_ANYWHERE)
+    names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
+    door = next((statuses for end, statuses in _DOORS.items() if path.endswith(end)), None)
+    if door is not None:
+        found |= door
+    elif method != "get":
+        found |= {404, 409}
     if operation.get("security"):
         found |= {401, 403}
-    if method != "get":
-        found |= _WRITES
-    # A door is not open to everybody: wrong passwords, ended sessions.
-    if "/auth/" in path:
-        found.add(401)
-    names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
-    if "{" in path or method != "get":
+    if "requestBody" in operation:
+        found.add(413)
+    if "{" in path or path.endswith("/auth/me"):
         found.add(404)
     if "if-match" in names:
         found.add(412)
+    if "dalgo-view" in names:
+        found.add(409)
     if path.endswith("/events") and method == "post":
         found.add(415)
-    if any(part in path for part in _OTHER_SYSTEMS):
+    if operation["operationId"] in _OTHER_SYSTEMS:
         found.add(502)
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Response
@@ -29,6 +29,7 @@ from contracts.orchestrator import (
 from contracts.problem import ProblemError
 from contracts.shares import RUN_WAITS
 from contracts.text import ShortText
+from gateway.answers import sends
 from gateway.auth import Caller
 from gateway.conventions import IdempotencyKey, mint
 from gateway.edge import Edge
@@ -74,6 +75,13 @@ def _start_options(
 
 
 Starting = Annotated[StartOptions, Depends(_start_options)]
+
+STARTED: dict[int | str, dict[str, Any]] = {
+    **sends(200, "Location", "Preference-Applied"),
+    **sends(202, "Location", "Preference-Applied"),
+}
+STARTED[200] |= {"model": Run, "description": "The run has ended."}
+"""The answers of `start_run`: 200 when it waited until the end."""
 
 
 async def start_run(

@@ -57,33 +57,34 @@ def texts_of(data: object) -> set[str]:
 def has_names_from_data(recipe: object) -> bool:
     """Whether a step may take the names of its columns from the data."""
     data = recipe.model_dump(mode="json") if isinstance(recipe, Recipe) else recipe
-    return any(_is_named_by_data(step) for step in _steps(data))
+    return any(kind_of(step) in NAMED_BY_DATA for step in _steps(data))
 
 
 def without_names(recipe: object) -> object:
     """A recipe as its author wrote it: names that were read from the data are to be read again."""
     if not isinstance(recipe, dict) or not any(
-        _is_named_by_data(step) and "read_names" in step for step in _steps(recipe)
+        kind_of(step) in NAMED_BY_DATA and "read_names" in step for step in _steps(recipe)
     ):
         return recipe
     steps = [
         {key: value for key, value in step.items() if key != "read_names"}
-        if isinstance(step, dict) and _is_named_by_data(step)
+        if isinstance(step, dict) and kind_of(step) in NAMED_BY_DATA
         else step
         for step in recipe["steps"]
     ]
     return {**recipe, "steps": steps}
 
 
+def kind_of(step: Mapping[str, object]) -> str | None:
+    """A step's type; None for what is no text, which no set of types could be asked for."""
+    found = step.get("type")
+    return found if isinstance(found, str) else None
+
+
 def step_ids(recipe: object) -> list[str | None]:
     """The id of every step of a recipe that was parsed before; None for a step without one."""
     given = [step.get("id") for step in _steps(recipe)]
     return [None if step_id is None else str(step_id) for step_id in given]
-
-
-def _is_named_by_data(step: Mapping[str, object]) -> bool:
-    kind = step.get("type")
-    return isinstance(kind, str) and kind in NAMED_BY_DATA
 
 
 def _steps(recipe: object) -> Iterator[dict[str, object]]:
