@@ -48,7 +48,7 @@ async def test_a_flood_of_events_leaves_run_starts_to_others(
         shown = await member.client.get(f"/runs/{response.json()['id']}")
         assert shown.status_code == 200
 
-    flood = Flood(tell, width=20)
+    flood = Flood(tell, width=20, pause=0.3)
     await assert_undisturbed(start, flood)
     assert flood.outcomes.count(202) < 20
     assert [one for one in flood.outcomes if isinstance(one, RuntimeError)]

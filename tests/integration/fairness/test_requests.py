@@ -6,7 +6,6 @@ from uuid import UUID
 from chassis.answers import Answers
 from chassis.bus import Bus
 from contracts.envelope import Meta, new_id
-from contracts.problem import ProblemError
 from contracts.transform import ListTables, WarehouseTables
 
 from ...conftest import Ground
@@ -32,6 +31,5 @@ async def test_a_flood_of_slow_requests_leaves_slots_to_others(ground: Ground, b
         await assert_undisturbed(lambda: ask(other), flood)
     finally:
         await answers.stop()
-    refused = [each for each in flood.outcomes if isinstance(each, ProblemError)]
-    assert {error.problem.code for error in refused} == {"share_used_up"}
-    assert len(refused) == len([each for each in flood.outcomes if each is not None])
+    assert set(flood.problems) == {"share_used_up"}
+    assert len([one for one in flood.outcomes if one is not None]) == flood.problems.total()
