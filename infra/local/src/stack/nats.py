@@ -3,21 +3,25 @@
 import json
 import signal
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
+import psutil
+
 from contracts.streams import STORE
 from stack.errors import StackError
 from stack.files import write_private
-from stack.ports import LOOPBACK
+from stack.ports import LOOPBACK, choose
 from stack.probe import get
-from stack.process import Child, spawn, tail, wait_until
+from stack.process import Child, listens, spawn, tail, wait_until
 
 ACCOUNT = "DALGO"
 """The account whose streams these are; its name is part of the path on disk: never rename it."""
+HTTP = "_http"
+"""Behind the server's name: the port of its monitoring."""
 _START = 60.0
 _MAX_PAYLOAD = 1024 * 1024
 _MAX_MEMORY = 64 * 1024**2
@@ -130,6 +134,18 @@ def configuration(
     }
 
 
+def is_ready(process: psutil.Process, ports: Mapping[str, int], name: str = "nats") -> bool:
+    """Whether the process, and not another program on its ports, serves clients and JetStream."""
+    port, http_port = ports.get(name), ports.get(name + HTTP)
+    return (
+        port is not None
+        and http_port is not None
+        and get(http_port, "/healthz?js-server-only=true", timeout=1).status == 200
+        and listens(process, http_port)
+        and listens(process, port)
+    )
+
+
 def local_url(port: int) -> str:
     """This machine's bus."""
     return f"nats://{LOOPBACK}:{port}"
@@ -183,9 +199,20 @@ class Nats:
         """Whether the server that `start` has started lives."""
         return self._child is not None and self._child.exit_status() is None
 
+    def ports(self) -> dict[str, int]:
+        """Its clients' port and that of its monitoring."""
+        return {self.name: self.port, self.name + HTTP: self.http_port}
+
+    def leave_taken_ports(self) -> None:
+        """Choose another port for each on which another program listens."""
+        self.port = choose(self.port)
+        self.http_port = choose(self.http_port, taken=[self.port])
+
     def is_ready(self) -> bool:
-        """Whether clients and JetStream are served."""
-        return get(self.http_port, "/healthz?js-server-only=true", timeout=1).status == 200
+        """Whether clients and JetStream are served, by this very process."""
+        return self._child is not None and is_ready(
+            psutil.Process(self._child.pid), self.ports(), self.name
+        )
 
     def start(self) -> None:
         """Write the configuration, start, wait until JetStream answers.

@@ -5,11 +5,13 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import psutil
+
 from stack.errors import StackError
 from stack.layout import Layout
 from stack.ports import LOOPBACK, choose
 from stack.probe import get
-from stack.process import Child, spawn, tail, wait_until
+from stack.process import Child, listens, spawn, tail, wait_until
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ SPECS = (
     Spec("gateway", frozenset({"OBJECT_STORE_URL", *_JWT}), database=False),
 )
 NAMES = tuple(spec.name for spec in SPECS)
+METRICS = "_metrics"
+"""Behind a service's name: the port of its metrics."""
 
 _CONFIDENTIAL = frozenset[str]().union(*(spec.needs for spec in SPECS))
 _ADDRESSES = {
@@ -111,6 +115,15 @@ class Service:
         """Its process id while it runs."""
         return self._child.pid if self.is_running() and self._child else None
 
+    def ports(self) -> dict[str, int]:
+        """Its HTTP interface and its metrics."""
+        return {self.name: self.port, self.name + METRICS: self.metrics_port}
+
+    def leave_taken_ports(self) -> None:
+        """Choose another port for each on which another program listens."""
+        self.port = choose(self.port)
+        self.metrics_port = choose(self.metrics_port, taken=[self.port])
+
     def is_running(self) -> bool:
         """Whether the process that `start` has started lives."""
         return self._child is not None and self._child.exit_status() is None
@@ -143,13 +156,18 @@ class Service:
             )
 
     def is_ready(self) -> bool:
-        """Whether it says so itself."""
-        return get(self.port, "/readyz", timeout=3).status == 200
+        """Whether this very process answers that it is ready."""
+        return self._child is not None and is_ready(psutil.Process(self._child.pid), self.port)
 
     def stop(self) -> None:
         """Let it finish what it can, for a while."""
         if self._child is not None:
             self._child.stop(signal.SIGTERM, grace=15)
+
+
+def is_ready(process: psutil.Process, port: int) -> bool:
+    """Whether a service's process, and not another program on its port, answers that it is ready."""
+    return get(port, "/readyz", timeout=3).status == 200 and listens(process, port)
 
 
 def describe(status: int | None) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stack.errors import StackError
+from stack.ports import displaced
 from stack.process import tail
 
 Report = Callable[[str, float], None]
@@ -24,8 +25,15 @@ class Unit(Protocol):
     """What the supervisor needs of a process; `start` and `stop` block until it is done."""
 
     name: str
-    port: int
     log: Path
+
+    def ports(self) -> dict[str, int]:
+        """Where it listens: ports by their names in `state.json`."""
+        ...
+
+    def leave_taken_ports(self) -> None:
+        """Choose another port for each of its own on which another program listens."""
+        ...
 
     def start(self) -> None:
         """Start it and wait until it is ready; raises StackError."""
@@ -40,8 +48,33 @@ class Unit(Protocol):
         ...
 
 
-async def keep_up(unit: Unit, call: Call, report: Report) -> None:
-    """Start it again whenever it ends, until cancelled: at once, then ever more slowly."""
+async def begin(unit: Unit, call: Call, report: Report) -> bool:
+    """Start it, on other ports when another program has taken its own; returns whether it moved.
+
+    Raises StackError when it does not start for another reason.
+    """
+    try:
+        await call(unit.start)
+        return False
+    except StackError:
+        before = unit.ports()
+        await call(unit.leave_taken_ports)
+        moved = {name: port for name, port in unit.ports().items() if port != before[name]}
+        if not moved:
+            raise
+    for name, port in moved.items():
+        report(displaced(name, before[name], port), 0.0)
+    await call(unit.start)
+    return True
+
+
+async def keep_up(
+    unit: Unit, call: Call, report: Report, restarted: Callable[[bool], Awaitable[None]]
+) -> None:
+    """Start it again whenever it ends, until cancelled: at once, then ever more slowly.
+
+    `restarted` is awaited after each restart, with whether it listens elsewhere now.
+    """
     wait = 0.0
     alive_since = time.monotonic()
     while True:
@@ -55,8 +88,9 @@ async def keep_up(unit: Unit, call: Call, report: Report) -> None:
         wait = min(max(2 * wait, 0.5), _PATIENCE)
         began = time.perf_counter()
         try:
-            await call(unit.start)
+            moved = await begin(unit, call, report)
             report(f"{unit.name} runs again", time.perf_counter() - began)
+            await restarted(moved)
         except (StackError, OSError) as error:
             report(f"{error}\n{tail(unit.log, 3)}", time.perf_counter() - began)
         alive_since = time.monotonic()

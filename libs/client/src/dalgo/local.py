@@ -61,7 +61,8 @@ class LocalStack:
         command += ["--port", str(port)] if port else []
         log = self.layout.log("up")
         began = time.monotonic()
-        with log.open("wb") as output:
+        log.write_bytes(b"")
+        with log.open("ab") as output:  # appends: the log is rotated below it
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
