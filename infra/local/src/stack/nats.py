@@ -16,7 +16,7 @@ from stack.errors import StackError
 from stack.files import write_private
 from stack.ports import LOOPBACK, choose
 from stack.probe import get
-from stack.process import Child, listens, spawn, tail, wait_until
+from stack.process import Child, listens, spawn, wait_until
 
 ACCOUNT = "DALGO"
 """The account whose streams these are; its name is part of the path on disk: never rename it."""
@@ -238,9 +238,10 @@ class Nats:
         )
         if not wait_until(lambda: self.is_ready() or not self.is_running(), _START):
             self.stop()
-            raise StackError(f"NATS did not get ready in {_START:.0f} s.\n{tail(self.log)}")
+            said = self._child.last_words()
+            raise StackError(f"NATS did not get ready in {_START:.0f} s.\n{said}")
         if not self.is_running():
-            raise StackError(f"NATS did not start.\n{tail(self.log)}")
+            raise StackError(f"NATS did not start.\n{self._child.last_words()}")
 
     def stop(self) -> None:
         """Close the connections, write what is open, end."""

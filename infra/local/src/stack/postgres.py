@@ -16,7 +16,7 @@ import psutil
 from stack.account import Account, choose_account, reachable_programs, settle
 from stack.errors import StackError
 from stack.ports import LOOPBACK, choose
-from stack.process import Child, spawn, tail, wait_until
+from stack.process import Child, spawn, wait_until
 
 MAJOR = 18
 MIGRATOR = "dalgo_migrator"
@@ -147,16 +147,15 @@ class Postgres:
         command = [str(where / "bin" / "postgres"), "-D", str(data)]
         for key, value in settings.items():
             command += ["-c", f"{key}={value}"]
-        began = self.log.stat().st_size if self.log.exists() else 0
         self._child = spawn(
             self.name, command, env=_environment(), runs=self._runs, log=self.log, account=account
         )
         if not wait_until(lambda: is_ready(self._child, data) or not self.is_running(), _START):
             self.stop()
-            raise StackError(f"PostgreSQL did not get ready in {_START:.0f} s.\n{tail(self.log)}")
+            said = self._child.last_words()
+            raise StackError(f"PostgreSQL did not get ready in {_START:.0f} s.\n{said}")
         if not self.is_running():
-            said = self.log.read_bytes()[began:].decode(errors="replace") if began else ""
-            raise StackError(f"PostgreSQL did not start.\n{said or tail(self.log)}")
+            raise StackError(f"PostgreSQL did not start.\n{self._child.last_words()}")
         self._prepare()
 
     def stop(self) -> None:

@@ -11,6 +11,8 @@ PrepareBus = Callable[[str, str | None, str | None, int, int], Awaitable[None]]
 """Given the servers' URLs, user and password of who may create streams, how many servers keep each, and
 the bytes on disk that all may take."""
 
+_TRIES = 5
+"""To reach each server of the bus."""
 _TOO_LARGE = frozenset({10005, 10023, 10028, 10047})
 """The server's codes: no server with so much room, or more than the server or the account may store."""
 
@@ -30,15 +32,36 @@ async def prepare_bus(
 ) -> None:
     """Make streams and consumers what the contracts say.
 
-    Raises StackError when the server has less room than `store`.
+    Raises StackError when no server can be reached, and when they have less room than `store`.
     """
     import nats
+    from nats.errors import Error
     from nats.js.errors import APIError
 
     from chassis.settings import servers_of
     from chassis.streams import apply
 
-    connection = await nats.connect(servers_of(url), user=user, password=password)
+    errors: list[Exception] = []
+
+    async def keep(error: Exception) -> None:
+        """What goes wrong is part of one message, not a traceback for each try."""
+        errors.append(error)
+
+    try:
+        connection = await nats.connect(
+            servers_of(url),
+            user=user,
+            password=password,
+            error_cb=keep,
+            connect_timeout=5,
+            max_reconnect_attempts=_TRIES,
+            reconnect_time_wait=0.5,
+        )
+    except (OSError, TimeoutError, Error) as error:
+        reason = errors[-1] if errors else error
+        raise StackError(
+            f"The bus cannot be reached at {url}: {str(reason) or repr(reason)}. Check NATS_URL."
+        ) from error
     try:
         await apply(connection.jetstream(), replicas=replicas, store=store)
     except APIError as error:

@@ -83,11 +83,15 @@ def record_of(name: str, pid: int) -> Record:
 class Child:
     """A process that this process has started."""
 
-    def __init__(self, name: str, popen: subprocess.Popen[bytes], runs: Path, log: Path) -> None:
+    def __init__(
+        self, name: str, popen: subprocess.Popen[bytes], runs: Path, log: Path, began: int
+    ) -> None:
+        """`began`: how long its log was before it."""
         self.name = name
         self.log = log
         self._popen = popen
         self._runs = runs
+        self._began = began
         self.record = record_of(name, popen.pid)
         self.record.save(runs)
 
@@ -99,6 +103,10 @@ class Child:
     def exit_status(self) -> int | None:
         """None while it runs; negative is the signal that ended it."""
         return self._popen.poll()
+
+    def last_words(self) -> str:
+        """The end of what it has written to its log, without that of earlier processes."""
+        return tail(self.log, since=self._began)
 
     def stop(self, *signals: int, grace: float) -> None:
         """End it: each signal in turn, `grace` seconds after the one before, SIGKILL at last."""
@@ -121,6 +129,7 @@ def spawn(
 ) -> Child:
     """Start a process in a session of its own; its output is appended to `log`."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    began = os.fstat(descriptor).st_size
     try:
         popen = subprocess.Popen(
             [str(part) for part in command],
@@ -136,7 +145,7 @@ def spawn(
         )
     finally:
         os.close(descriptor)
-    return Child(name, popen, runs, log)
+    return Child(name, popen, runs, log, began)
 
 
 def end(
@@ -194,11 +203,13 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log."""
+def tail(log: Path, lines: int = 15, *, since: int = 0) -> str:
+    """The last lines of a log, of those after the first `since` bytes."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 16_384))
+            size = log.stat().st_size
+            # A log that has become shorter was rotated.
+            file.seek(max(since if since <= size else 0, size - 16_384))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
         return ""

@@ -11,7 +11,7 @@ from stack.errors import StackError
 from stack.layout import Layout
 from stack.ports import LOOPBACK, choose
 from stack.probe import get
-from stack.process import Child, listens, spawn, tail, wait_until
+from stack.process import Child, listens, spawn, wait_until
 
 
 @dataclass(frozen=True)
@@ -147,12 +147,12 @@ class Service:
             self.stop()
             raise StackError(
                 f"{self.name} did not get ready in {self.ready_within:.0f} s: {said}\n"
-                f"The end of {self.log}:\n{tail(self.log)}"
+                f"The end of {self.log}:\n{self._child.last_words()}"
             )
         if not self.is_running():
             raise StackError(
                 f"{self.name} ended ({describe(self._child.exit_status())}) instead of getting "
-                f"ready.\nThe end of {self.log}:\n{tail(self.log)}"
+                f"ready.\nThe end of {self.log}:\n{self._child.last_words()}"
             )
 
     def is_ready(self) -> bool:

@@ -19,7 +19,7 @@ from stack.postgres import Postgres
 from stack.secrets import load
 from stack.services import METRICS, SPECS, Service, Spec, environment
 from stack.state import State, only_one, read_state
-from stack.unit import Report, Unit, begin, keep_up, tolerant
+from stack.unit import Report, Unit, at_once, begin, keep_up, tolerant
 from stack.users import MIGRATOR, bus_users
 
 Logins = Callable[[str], dict[str, str]]
@@ -76,7 +76,7 @@ class Stack:
             secrets = load(self.layout.secrets, [spec.name for spec in self._specs])
             chosen = self._choose_ports(report)
             passwords = {s.name: secrets.database[s.name] for s in self._specs if s.database}
-            database, bus = await asyncio.gather(
+            database, bus = await at_once(
                 self._database(secrets.superuser, secrets.migrator, passwords, chosen, report),
                 self._bus(secrets.bus, chosen, report),
             )
@@ -86,7 +86,7 @@ class Stack:
                 "OBJECT_STORE_URL": self.layout.objects.as_uri(),
             }
             services = [self._service(spec, chosen, database, bus, keys) for spec in self._specs]
-            await asyncio.gather(*(self._start(service, report) for service in services))
+            await at_once(*(self._start(service, report) for service in services))
             self._remember()
             report(f"ready at {self.url}", time.perf_counter() - began)
         except BaseException:
@@ -173,7 +173,10 @@ class Stack:
         try:
             await self._prepare_database(direct, passwords)
         except Exception as error:
-            raise StackError(f"The database could not be prepared: {_words(error)}") from error
+            check = ". Check DATABASE_URL." if given.database else ""
+            raise StackError(
+                f"The database could not be prepared: {_words(error)}{check}"
+            ) from error
         report("database migrated", time.perf_counter() - began)
 
         def login(service: str) -> dict[str, str]:
@@ -209,6 +212,8 @@ class Stack:
         began = time.perf_counter()
         try:
             await self._prepare_bus(url, user, password, replicas, self._given.nats_store)
+        except StackError:
+            raise
         except Exception as error:
             raise StackError(f"The bus could not be prepared: {_words(error)}") from error
         report("streams in place", time.perf_counter() - began)
@@ -262,9 +267,15 @@ class Stack:
     async def _call(self, work: Callable[[], object]) -> None:
         future = asyncio.get_running_loop().run_in_executor(self._threads, work)
         self._pending.add(future)
-        future.add_done_callback(self._pending.discard)
+        future.add_done_callback(self._done)
         # Shielded: a thread cannot be cancelled, and `stop` must be able to wait for it.
         await asyncio.shield(future)
+
+    def _done(self, future: asyncio.Future[object]) -> None:
+        self._pending.discard(future)
+        # Taken, or asyncio prints the traceback of one that is awaited no more.
+        if not future.cancelled():
+            future.exception()
 
 
 async def up(

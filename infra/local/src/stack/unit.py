@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from stack.errors import StackError
 from stack.ports import displaced
 from stack.process import tail
 
+T = TypeVar("T")
 Report = Callable[[str, float], None]
 """Told what has just been done, and how many seconds it took."""
 Call = Callable[[Callable[[], object]], Awaitable[None]]
@@ -46,6 +47,16 @@ class Unit(Protocol):
     def is_running(self) -> bool:
         """Whether its process lives."""
         ...
+
+
+async def at_once(*works: Coroutine[object, object, T]) -> list[T]:
+    """Do them at once; the first failure is raised alone, after the others have been cancelled."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(work) for work in works]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
 async def begin(unit: Unit, call: Call, report: Report) -> bool:

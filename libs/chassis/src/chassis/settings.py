@@ -106,7 +106,8 @@ def load(kind: type[S]) -> S:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"]).upper()
             missing = problem["type"] == "missing"
-            what = "is not set" if missing else f"does not fit: {problem['msg']}"
+            reason = problem["msg"].removeprefix("Value error, ")
+            what = "is not set" if missing else f"does not fit: {reason}"
             example = EXAMPLES.get(name)
             hint = f" Example: {name}={example}" if example else ""
             print(f"Setting {name} {what}.{hint}", file=sys.stderr)
