@@ -32,19 +32,21 @@ check:
     {{dev}} python scripts/language.py --check
     {{dev}} python scripts/states.py --check
     {{dev}} python scripts/shares.py --check
+    {{dev}} python scripts/settings.py --check
 
 # Formats and mends what can be mended.
 fmt:
     {{dev}} ruff format
     {{dev}} ruff check --fix
 
-# Writes what is generated: the pages of files, of the language, of a run's states and of shares, OpenAPI and its TypeScript types, golden SQL, goldens of new messages.
+# Writes what is generated: the pages of files, of the language, of a run's states, of shares and of settings, OpenAPI and its TypeScript types, golden SQL, goldens of new messages.
 generate:
     {{dev}} python scripts/files.py
     {{dev}} python scripts/interfaces.py
     {{dev}} python scripts/language.py
     {{dev}} python scripts/states.py
     {{dev}} python scripts/shares.py
+    {{dev}} python scripts/settings.py
     {{dev}} python tests/golden/generate_recipe.py
     GENERATE=1 {{dev}} pytest -q tests/unit/contracts
 
