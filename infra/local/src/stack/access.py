@@ -39,8 +39,7 @@ async def database(
     given = addresses.given(environ)
     url = given.database_direct or given.database
     if url is None:
-        port = _port(layout, "postgres", "DATABASE_URL")
-        url = database_url(port, DATABASE_MIGRATOR, _secrets(layout).migrator)
+        url = migrator_url(layout)
     try:
         # Without a cache of statements a transaction pooler will do.
         connection = await asyncpg.connect(url, timeout=_TIMEOUT, statement_cache_size=0)
@@ -56,6 +55,12 @@ async def database(
         raise StackError(f"The database refused: {_words(error)}") from error
     finally:
         await connection.close(timeout=_TIMEOUT)
+
+
+def migrator_url(layout: Layout) -> str:
+    """This machine's own database as the migrator; raises StackError when there has never been one."""
+    port = _port(layout, "postgres", "DATABASE_URL")
+    return database_url(port, DATABASE_MIGRATOR, _secrets(layout).migrator)
 
 
 @asynccontextmanager

@@ -10,9 +10,9 @@ import psutil
 
 from stack import nats, postgres, services
 from stack.layout import Layout
-from stack.process import end, is_alive, wait_until
+from stack.process import Record, end, is_alive, wait_until
 from stack.services import METRICS
-from stack.state import SUPERVISOR, is_locked, read_state, recorded, supervisor
+from stack.state import SUPERVISOR, State, is_locked, read_state, recorded, supervisor
 
 _PATIENCE = 60.0
 """Seconds for `dalgo up` to stop everything; its parts have 15 to 20 each."""
@@ -31,6 +31,8 @@ class Part:
     ready: bool
     memory_mb: float
     metrics_port: int | None = None
+    lacks: str | None = None
+    """What a service says that it lacks."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +50,7 @@ def status(layout: Layout) -> Status:
     """Look at the recorded processes and ask each whether it is ready."""
     state = read_state(layout)
     chief = supervisor(layout)
-    parts = [
-        Part(
-            record.name,
-            record.pid,
-            state.ports.get(record.name),
-            _is_ready(layout, record.name, state.ports, process),
-            _memory(process),
-            state.ports.get(record.name + METRICS),
-        )
-        for record, process in recorded(layout)
-    ]
+    parts = [_part(layout, state, record, process) for record, process in recorded(layout)]
     if chief:
         found = {part.name for part in parts}
         parts += [
@@ -105,6 +97,20 @@ def stop_leftovers(layout: Layout, report: Callable[[str, float], None]) -> int:
         (layout.runs / f"{record.name}.json").unlink(missing_ok=True)
         report(f"{record.name} of an earlier run stopped", time.perf_counter() - began)
     return len(found)
+
+
+def _part(layout: Layout, state: State, record: Record, process: psutil.Process) -> Part:
+    port = state.ports.get(record.name)
+    ready = _is_ready(layout, record.name, state.ports, process)
+    return Part(
+        record.name,
+        record.pid,
+        port,
+        ready,
+        _memory(process),
+        state.ports.get(record.name + METRICS),
+        services.lacks(port) if port and not ready and record.name in services.NAMES else None,
+    )
 
 
 def _is_ready(layout: Layout, name: str, ports: dict[str, int], process: psutil.Process) -> bool:

@@ -1,5 +1,6 @@
 """The five services as processes: what each is told, and when it is ready."""
 
+import json
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -131,7 +132,8 @@ class Service:
     def start(self) -> None:
         """Start it and wait until it says that it is ready.
 
-        Raises StackError with what is missing and the end of its log.
+        Raises StackError with what is missing and the end of its log. One that lives and is not ready
+        goes on: what it waits for (a database with room, another service) may come.
         """
         # Nobody is told this port before the start: another may be had each time.
         self.metrics_port = choose(self.metrics_port, taken=[self.port])
@@ -143,10 +145,12 @@ class Service:
             log=self.log,
         )
         if not wait_until(lambda: self.is_ready() or not self.is_running(), self.ready_within):
-            said = get(self.port, "/readyz", timeout=3).body
-            self.stop()
+            found = lacks(self.port)
+            if found is None:
+                self.stop()
             raise StackError(
-                f"{self.name} did not get ready in {self.ready_within:.0f} s: {said}\n"
+                f"{self.name} did not get ready in {self.ready_within:.0f} s: "
+                f"{found or 'it does not answer'}\n"
                 f"The end of {self.log}:\n{self._child.last_words()}"
             )
         if not self.is_running():
@@ -168,6 +172,16 @@ class Service:
 def is_ready(process: psutil.Process, port: int) -> bool:
     """Whether a service's process, and not another program on its port, answers that it is ready."""
     return get(port, "/readyz", timeout=3).status == 200 and listens(process, port)
+
+
+def lacks(port: int) -> str | None:
+    """What a service on the port says that it lacks; None when it does not answer."""
+    answer = get(port, "/readyz", timeout=4)
+    try:
+        checks = json.loads(answer.body)["checks"]
+        return "; ".join(f"{name}: {said}" for name, said in checks.items() if said != "ok")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def describe(status: int | None) -> str:

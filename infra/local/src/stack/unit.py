@@ -68,6 +68,8 @@ async def begin(unit: Unit, call: Call, report: Report) -> bool:
         await call(unit.start)
         return False
     except StackError:
+        if unit.is_running():
+            raise
         before = unit.ports()
         await call(unit.leave_taken_ports)
         moved = {name: port for name, port in unit.ports().items() if port != before[name]}

@@ -97,9 +97,10 @@ async def serve(
 async def metrics_served(host: str, port: int) -> AsyncIterator[int]:
     """Serve the metrics of this process for the length of the block; gives the port."""
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family)
-    except OSError as error:
+        async with served(metrics_app(), host, port) as own:
+            log.info("metrics_served", host=host, port=own)
+            yield own
+    except PortTaken as error:
         log.critical("metrics_port_not_free", host=host, port=port, error=str(error))
         print(
             f"Setting METRICS_PORT: {host}:{port} cannot be listened on ({error}). Give every process "
@@ -107,12 +108,24 @@ async def metrics_served(host: str, port: int) -> AsyncIterator[int]:
             file=sys.stderr,
         )
         sys.exit(2)
-    own = int(listener.getsockname()[1])
-    server = _Beside(configured(metrics_app()))
-    serving = asyncio.create_task(server.serve([listener]))
-    log.info("metrics_served", host=host, port=own)
+
+
+class PortTaken(OSError):
+    """Another program listens there, or this one may not."""
+
+
+@contextlib.asynccontextmanager
+async def served(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
+    """Serve an app beside what else the process does, for the length of the block; gives the port."""
     try:
-        yield own
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise PortTaken(*error.args) from error
+    server = _Beside(configured(app))
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        yield int(listener.getsockname()[1])
     finally:
         server.should_exit = True
         await serving

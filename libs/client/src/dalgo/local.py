@@ -16,7 +16,7 @@ import structlog
 
 from contracts.problem import Problem
 from dalgo.errors import DalgoError
-from stack import control, supervisor
+from stack import control, migrating, supervisor
 from stack.errors import StackError
 from stack.layout import Layout
 from stack.operator import Operator
@@ -98,6 +98,13 @@ class LocalStack:
         """What runs."""
         with _told():
             return control.status(self.layout)
+
+    def migrate(self, report: Report) -> None:
+        """Bring the database to this program's version; raises DalgoError when it cannot."""
+        began = time.monotonic()
+        with _told("Not migrated"):
+            asyncio.run(migrating.migrate(self.layout, os.environ))
+        report("database migrated", time.monotonic() - began)
 
     def operate(self, work: Callable[[Operator], Coroutine[Any, Any, T]]) -> T:
         """Do something as the operator of the stack; raises DalgoError when it cannot be done."""

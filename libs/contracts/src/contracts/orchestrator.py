@@ -9,6 +9,7 @@ from pydantic import Field
 from contracts.envelope import derived_id
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
+from contracts.readiness import Readiness
 
 RunKind = Literal["sync", "transform", "pipeline"]
 RunStatus = Literal[
@@ -510,3 +511,7 @@ class RunCancelled(Event):
     run_id: UUID
     version: int
     run: Run
+
+
+class GetReadiness(Request[Readiness]):
+    """Whether this service is ready: what its own `/readyz` answers."""

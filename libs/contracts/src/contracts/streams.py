@@ -10,6 +10,7 @@ from typing import Literal
 
 from contracts import auth, ingest, orchestrator, outside, transform
 from contracts.message import Command, Event, Outside, Request
+from contracts.readiness import Readiness
 
 SECOND = 1.0
 MINUTE = 60 * SECOND
@@ -268,6 +269,10 @@ SERVICES = (
             orchestrator.GetRunTimeline,
             orchestrator.CheckRetry,
             orchestrator.CheckQueue,
+            auth.GetReadiness,
+            ingest.GetReadiness,
+            transform.GetReadiness,
+            orchestrator.GetReadiness,
         ),
         sends=(orchestrator.StartRun, orchestrator.CancelRun, orchestrator.RetryRun),
         watches=("evt.*.orchestrator.>", "tick.>"),
@@ -276,6 +281,15 @@ SERVICES = (
         counts=QUOTAS,
     ),
 )
+
+
+READINESS: dict[str, type[Request[Readiness]]] = {
+    "auth": auth.GetReadiness,
+    "ingest": ingest.GetReadiness,
+    "transform": transform.GetReadiness,
+    "orchestrator": orchestrator.GetReadiness,
+}
+"""The request by which an owner is asked whether it is ready."""
 
 
 def service(name: str) -> Service:

@@ -67,7 +67,14 @@ def shared(
     ctx.obj = Options(url, api_key, patience)
 
 
-for command in (machine.up, machine.down, machine.status, drain.drain, demo.demo):
+for command in (
+    machine.up,
+    machine.down,
+    machine.status,
+    machine.migrate,
+    drain.drain,
+    demo.demo,
+):
     app.command(rich_help_panel="This machine")(command)
 app.add_typer(dlq.app, name="dlq", rich_help_panel="This machine")
 for command in (account.login, account.signup, account.logout, account.whoami):
