@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +49,9 @@ def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], log: Pat
             continue
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Running]:
-    """`dalgo up` for a whole module, in a data directory of its own."""
-    # Not below pytest's own folder: that is closed to others at every start of pytest, and
-    # PostgreSQL, which refuses root, must pass through.
-    folder = Path(tempfile.mkdtemp(prefix="dalgo-e2e-"))
-    folder.chmod(0o711)
+@contextmanager
+def stack_in(folder: Path) -> Iterator[Running]:
+    """`dalgo up` in a data directory below a folder that PostgreSQL's account can reach."""
     log = folder / "up.log"
     layout = Layout(folder / "data")
     command = [sys.executable, "-m", "dalgo", "up", "--data-dir", str(layout.root)]
@@ -74,7 +71,24 @@ def running() -> Iterator[Running]:
             _, left = psutil.wait_procs(children, timeout=10)
             left = [each for each in left if each.status() != psutil.STATUS_ZOMBIE]
             assert left == [], f"left running: {left}"
-            shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """An empty directory, gone afterwards."""
+    # Not below pytest's own folder: that is closed to others at every start of pytest, and
+    # PostgreSQL, which refuses root, must pass through.
+    made = Path(tempfile.mkdtemp(prefix="dalgo-e2e-"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def running(folder: Path) -> Iterator[Running]:
+    """`dalgo up` for a whole module, in a data directory of its own."""
+    with stack_in(folder) as stack:
+        yield stack
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
+import asyncpg
 from faststream.nats import NatsBroker, NatsMessage, NatsResponse
 from faststream.security import SASLPlaintext
 from opentelemetry.trace import SpanKind
@@ -14,6 +15,7 @@ from opentelemetry.trace import SpanKind
 from chassis.bus import Line, connection_options, settle
 from chassis.coalescing import Coalescing
 from chassis.database import AWAY
+from chassis.disk import full
 from chassis.health import REQUEST_SECONDS
 from chassis.settings import BusSettings
 from chassis.shares import Share, Shares
@@ -22,7 +24,7 @@ from chassis.telemetry import about, log, received, trace_id
 from chassis.withdrawals import Withdrawals
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, to_body
 from contracts.message import Answer, Part, Request
-from contracts.problem import Problem, ProblemError
+from contracts.problem import DATABASE_AWAY, Problem, ProblemError
 from contracts.shares import REQUESTS
 
 REQUEST = TypeVar("REQUEST", bound=Request[Any])
@@ -137,9 +139,11 @@ class Answers:
             return Answer(problem=_problem(422, "malformed_request", str(error)))
         except AWAY as error:
             log.warning("request_failed", request=kind.type_name(), error=str(error) or repr(error))
+            if isinstance(error, asyncpg.DiskFullError):
+                return Answer(problem=full().problem)
             return Answer(
                 problem=_problem(
-                    503, "database_unavailable", "The database does not answer. Try again shortly."
+                    503, DATABASE_AWAY, "The database does not answer. Try again shortly."
                 )
             )
         except Exception:

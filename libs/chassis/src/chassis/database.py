@@ -38,8 +38,9 @@ AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
 )
-"""What asyncpg raises when the server is gone or going: worth another try."""
+"""What asyncpg raises when the server is gone or going, or has no room: worth another try."""
 
 _NOT_MADE = (
     asyncpg.InvalidAuthorizationSpecificationError,

@@ -15,6 +15,7 @@ from chassis import crash_points, telemetry
 from chassis.answers import Answers
 from chassis.bus import Bus
 from chassis.database import Database
+from chassis.disk import Disk
 from chassis.health import Health
 from chassis.jobs import Jobs
 from chassis.outbox import Outbox, Relay
@@ -46,6 +47,7 @@ class Service(Generic[S]):
         self.answers = Answers(settings, name, self.shares)
         self.jobs = Jobs(bus, database, name)
         self.outbox = Outbox(name)
+        self.disk = Disk(database)
         self.has_failed = False
         """Whether a background loop has ended, and the process should end with an error."""
         self._stack = AsyncExitStack()
@@ -120,6 +122,7 @@ async def running(
             service.health.add("bus", _connected(bus))
             service.health.add("database", database.ping)
             service.health.add("schema", schema.check)
+            service.health.add("disk", service.disk.check)
             service.answers.answer(streams.READINESS[name], _readiness(health))
             if any(streams.service(name).consumers()):
                 service.background("jobs", service.jobs.run)

@@ -431,7 +431,10 @@ class CheckRetry(Request[Run]):
 
 
 class CheckQueue(Request[Done]):
-    """Whether the organisation's queue takes one more run; 429 says that it is full."""
+    """Whether the organisation's queue takes one more run: 429 when it is full.
+
+    503 `database_full` while nothing can be stored.
+    """
 
 
 class RetryRun(Command):

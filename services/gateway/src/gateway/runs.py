@@ -26,7 +26,7 @@ from contracts.orchestrator import (
     StartRun,
     Trigger,
 )
-from contracts.problem import ProblemError
+from contracts.problem import DATABASE_AWAY, DATABASE_FULL, ProblemError
 from contracts.shares import RUN_WAITS
 from contracts.text import ShortText
 from gateway.auth import Caller
@@ -41,6 +41,7 @@ FIRST_WORD = 1.0
 MAX_WAIT = 60
 _CHECK = 1.0
 """Seconds that a run's start waits at most to hear whether the queue is full."""
+_NOT_KEPT = frozenset({DATABASE_AWAY, DATABASE_FULL})
 _LOOK_AGAIN = 2.0
 """Seconds after which a waiting request asks for the run, should its last event have been lost."""
 
@@ -143,11 +144,15 @@ async def _time_to_wait(edge: Edge, caller: Caller, wait: int, stack: AsyncExitS
 
 
 async def _check_queue(edge: Edge, caller: Caller) -> None:
-    """Raise ProblemError 429 when the queue is full; an orchestrator that is away takes it later."""
+    """Raise ProblemError 429 when the queue is full, 503 when the database is full or away.
+
+    An orchestrator that is away itself takes the run later. One that cannot keep it now may not be
+    able to for hours: a PostgreSQL whose disk is full is often one that does not start.
+    """
     try:
         await edge.ask(caller, CheckQueue(), timeout=_CHECK)
     except ProblemError as error:
-        if error.problem.status < 500:
+        if error.problem.status < 500 or error.problem.code in _NOT_KEPT:
             raise
 
 

@@ -81,6 +81,7 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
         scheduler,
         clock,
         service.settings.max_queued_runs_per_organization,
+        service.disk,
     )
 
     answer = service.answers.answer
