@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,14 +49,21 @@ def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], log: Pat
             continue
 
 
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 @contextmanager
-def stack_in(folder: Path) -> Iterator[Running]:
+def stack_in(folder: Path, **settings: str) -> Iterator[Running]:
     """`dalgo up` in a data directory below a folder that PostgreSQL's account can reach."""
     log = folder / "up.log"
     layout = Layout(folder / "data")
     command = [sys.executable, "-m", "dalgo", "up", "--data-dir", str(layout.root)]
     # Every test signs up, all from one address.
-    environment = os.environ | {"SIGNUPS_PER_HOUR": "1000"}
+    environment = os.environ | {"SIGNUPS_PER_HOUR": "1000"} | settings
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, start_new_session=True, env=environment

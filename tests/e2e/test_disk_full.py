@@ -2,8 +2,7 @@
 
 import os
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from stack.control import status
 from stack.probe import get
 from stack.state import read_state
 
-from .conftest import Running, stack_in
+from .conftest import Running, stack_in, until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 
@@ -34,13 +33,6 @@ def running(folder: Path) -> Iterator[Running]:
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def _until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_a_full_disk_refuses_runs_is_shown_and_heals(running: Running, dalgo: Dalgo, people: Path):
     upload = dalgo.uploads.create(people)
     source = dalgo.sources.create("people", {"upload_id": str(upload.upload_id)})
@@ -55,7 +47,7 @@ def test_a_full_disk_refuses_runs_is_shown_and_heals(running: Running, dalgo: Da
                 file.flush()
         except OSError:
             pass
-    _until(lambda: not status(running.layout).ready)
+    until(lambda: not status(running.layout).ready)
     with pytest.raises(DalgoError) as refused:
         dalgo.pipelines.run(pipeline.id)
     assert refused.value.problem.status == 503
@@ -70,5 +62,5 @@ def test_a_full_disk_refuses_runs_is_shown_and_heals(running: Running, dalgo: Da
     assert "database" in answer.body
 
     filler.unlink()
-    _until(lambda: status(running.layout).ready)
+    until(lambda: status(running.layout).ready)
     assert dalgo.runs.wait(dalgo.pipelines.run(pipeline.id, force=True)).status == "succeeded"

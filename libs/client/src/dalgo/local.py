@@ -16,7 +16,7 @@ import structlog
 
 from contracts.problem import Problem
 from dalgo.errors import DalgoError
-from stack import control, migrating, supervisor
+from stack import backup, control, migrating, restoring, supervisor
 from stack.errors import StackError
 from stack.layout import Layout
 from stack.operator import Operator
@@ -105,6 +105,19 @@ class LocalStack:
         with _told("Not migrated"):
             asyncio.run(migrating.migrate(self.layout, os.environ))
         report("database migrated", time.monotonic() - began)
+
+    def backup(self, file: Path, report: Report) -> None:
+        """Write all that the installation is to a file; raises DalgoError when it cannot."""
+        with _told("Not backed up"):
+            asyncio.run(
+                backup.backup(self.layout, os.environ, file, lambda line: report(line, 0.0))
+            )
+
+    def restore(self, file: Path, report: Report) -> None:
+        """Make the installation of a backup, in an empty one; raises DalgoError when it cannot."""
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+        with _told("Not restored"):
+            asyncio.run(restoring.restore_here(self.layout, os.environ, file, report))
 
     def operate(self, work: Callable[[Operator], Coroutine[Any, Any, T]]) -> T:
         """Do something as the operator of the stack; raises DalgoError when it cannot be done."""

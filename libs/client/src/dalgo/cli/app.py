@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from dalgo.cli import (
     account,
+    backups,
     demo,
     dlq,
     drain,
@@ -72,6 +73,8 @@ for command in (
     machine.down,
     machine.status,
     machine.migrate,
+    backups.backup,
+    backups.restore,
     drain.drain,
     demo.demo,
 ):
