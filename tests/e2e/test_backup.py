@@ -42,6 +42,7 @@ def elsewhere(folder: Path) -> Layout:
     return Layout(parent / "data")
 
 
+@pytest.mark.timeout(400)
 def test_a_backup_taken_in_the_middle_of_a_run_is_restored_beside_an_empty_bus(
     folder: Path, running: Running, dalgo: Dalgo, people: Path, elsewhere: Layout, tmp_path: Path
 ):

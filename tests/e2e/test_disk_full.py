@@ -33,6 +33,7 @@ def running(folder: Path) -> Iterator[Running]:
         subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.timeout(400)
 def test_a_full_disk_refuses_runs_is_shown_and_heals(running: Running, dalgo: Dalgo, people: Path):
     upload = dalgo.uploads.create(people)
     source = dalgo.sources.create("people", {"upload_id": str(upload.upload_id)})
