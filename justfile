@@ -63,6 +63,10 @@ bench NAME *ARGS:
 cases WHAT *ARGS:
     {{dev}} python -m bench.cases_{{WHAT}} {{ARGS}}
 
+# The HTTP interface against its OpenAPI document, with so many generated requests an operation.
+openapi EXAMPLES="200":
+    OPENAPI_EXAMPLES={{EXAMPLES}} uv run pytest -q tests/e2e/test_openapi.py --timeout 0
+
 # Runs against everything that dies (CHAOS_RUNS, 500 unless said): what was done and found, JSON on the last line.
 chaos:
     {{dev}} python -m tests.chaos

@@ -105,6 +105,7 @@ def _start(ground: Ground, name: str, key: str, log_level: str) -> subprocess.Po
         # What is measured is how fast it goes, not how fast it may go.
         "SIGNUPS_PER_HOUR": "100000",
         "RUN_STARTS_PER_MINUTE": "100000",
+        "MAX_QUEUED_RUNS_PER_ORGANIZATION": "1000000",
         "REQUESTS_PER_MINUTE_OF_ADDRESS": "1000000",
         "REQUESTS_PER_MINUTE_OF_ORGANIZATION": "1000000",
         "LOG_LEVEL": log_level,

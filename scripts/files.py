@@ -96,6 +96,12 @@ OTHERS = {
     "libs/chassis/migrations/0003_locks.sql": "Rows that a service locks, in its own schema.",
     "libs/warehouse/migrations/0004_lock_rows.sql": "One lock for all work on an organisation's roles"
     " and schemas.",
+    "libs/warehouse/migrations/0005_loader_watch.sql": "Ends sessions of loaders that take what all"
+    " others need.",
+    "libs/warehouse/migrations/0006_loader_grants.sql": "A login that others grant something can be"
+    " dropped all the same.",
+    "libs/warehouse/migrations/0007_full_lock_table.sql": "Ends sessions of loaders while the table of"
+    " locks is full.",
     "services/ingest/migrations/0012_traces.sql": "The trace of a sync that waits.",
     "services/orchestrator/migrations/0009_lock_rows.sql": "Slots of an organisation are counted"
     " behind a lock of our own.",

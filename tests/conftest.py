@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import asyncpg
 import nats
 import pytest
 import pytest_asyncio
@@ -115,6 +116,21 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
 def postgres_url(ground: Ground) -> str:
     """The database as its superuser, for tests that need nothing but SQL."""
     return ground.superuser_url
+
+
+@pytest_asyncio.fixture
+async def advisory_locks(postgres_url: str) -> AsyncIterator[None]:
+    """Every login may take them, as on a server of another operator: on our own none may."""
+    superuser = await asyncpg.connect(postgres_url)
+    found = await superuser.fetchval(
+        "SELECT string_agg(oid::regprocedure::text, ', ') FROM pg_proc"
+        " WHERE pronamespace = 'pg_catalog'::regnamespace"
+        " AND proname ~ '^pg_(try_)?advisory_(xact_)?lock'"
+    )
+    await superuser.execute(f"GRANT EXECUTE ON FUNCTION {found} TO PUBLIC")
+    yield
+    await superuser.execute(f"REVOKE EXECUTE ON FUNCTION {found} FROM PUBLIC")
+    await superuser.close()
 
 
 @pytest.fixture

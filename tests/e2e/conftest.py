@@ -1,5 +1,6 @@
 """The whole stack as its own processes, started as a person would: `dalgo up`."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -35,6 +36,14 @@ class Running:
         return part.pid
 
 
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Two stacks that start at the same moment choose the same free ports."""
+    with (Path(tempfile.gettempdir()) / "dalgo-e2e-starts").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], log: Path) -> str:
     deadline = time.monotonic() + 60
     while True:
@@ -65,11 +74,18 @@ def stack_in(folder: Path, **settings: str) -> Iterator[Running]:
     # Every test signs up, all from one address.
     environment = os.environ | {"SIGNUPS_PER_HOUR": "1000"} | settings
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, stdout=output, stderr=output, start_new_session=True, env=environment
-        )
+        with _one_at_a_time():
+            process = subprocess.Popen(
+                command, stdout=output, stderr=output, start_new_session=True, env=environment
+            )
+            try:
+                url = _wait_until_ready(layout, process, log)
+            except BaseException:
+                process.send_signal(signal.SIGINT)
+                process.wait(timeout=30)
+                raise
         try:
-            yield Running(_wait_until_ready(layout, process, log), layout)
+            yield Running(url, layout)
         finally:
             children = psutil.Process(process.pid).children(recursive=True)
             process.send_signal(signal.SIGINT)
@@ -92,9 +108,9 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def running(folder: Path) -> Iterator[Running]:
-    """`dalgo up` for a whole module, in a data directory of its own."""
-    with stack_in(folder) as stack:
+def running(request: pytest.FixtureRequest, folder: Path) -> Iterator[Running]:
+    """`dalgo up` for a whole module, in a data directory of its own; its `ENVIRONMENT` on top."""
+    with stack_in(folder, **getattr(request.module, "ENVIRONMENT", {})) as stack:
         yield stack
 
 

@@ -118,6 +118,17 @@ async def test_the_pause_after_failures_grows_to_its_longest_and_a_success_ends_
     assert await refusal(one.attempt(BACKOFF, key)) == 10
 
 
+async def test_a_try_that_was_retracted_is_no_failure(replica, clock):
+    one, other, key = await replica(), await replica(), new_id()
+    for _ in range(BACKOFF.free):
+        await one.attempt(BACKOFF, key)
+    for _ in range(5):
+        await other.attempt(BACKOFF, key)
+        await other.retract(BACKOFF, key)
+    assert await refusal(one.attempt(BACKOFF, key)) is None
+    assert await refusal(other.attempt(BACKOFF, key)) == 10
+
+
 async def test_failures_are_forgotten_after_a_while(replica, clock):
     one, key = await replica(), new_id()
     for _ in range(BACKOFF.free + 1):

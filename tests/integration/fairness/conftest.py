@@ -1,5 +1,5 @@
 """Organisations beside each other at one transform."""
 
-from ..transform.conftest import Stand, column_factory, other, stand, transform
+from ..transform.conftest import Stand, column_factory, other, preview_timeout, stand, transform
 
-__all__ = ["Stand", "column_factory", "other", "stand", "transform"]
+__all__ = ["Stand", "column_factory", "other", "preview_timeout", "stand", "transform"]

@@ -113,12 +113,15 @@ async def transform_database(ground: Ground) -> AsyncIterator[Database]:
 
 
 @pytest_asyncio.fixture
-async def outsider(ground: Ground, transform_database: Database) -> AsyncIterator[Outsider]:
+async def outsider(
+    ground: Ground, transform_database: Database, advisory_locks: None
+) -> AsyncIterator[Outsider]:
     """The loader of an organisation that no other has anything to do with."""
     own, source_id = new_id(), new_id()
     password = await issue_loader(transform_database, own, source_id)
     place = ground.migrator_url.partition("@")[2]
-    url = f"postgresql://{names.loader_role(own, source_id)}:{password}@{place}"
+    name = names.loader_role(own, source_id)
+    url = f"postgresql://{name}:{password}@{place}"
     sessions = [await asyncpg.connect(url, timeout=10) for _ in range(2)]
     outsider = Outsider(*sessions)
     grabbing = asyncio.create_task(outsider.grab())

@@ -2,12 +2,15 @@
 
 import itertools
 
+import pytest
+
 from contracts.problem import ProblemError
 from contracts.transform import ListTables, PreviewRecipe, PreviewTable, ProfileTable
 
 from .measure import Flood, assert_undisturbed
 
 
+@pytest.mark.parametrize("preview_timeout", ["2"], indirect=True)
 async def test_cross_joins_leave_others_a_connection(transform, stand, other, column_factory):
     rows = "SELECT generate_series(1, 3000) AS n"
     for each in (stand, other):

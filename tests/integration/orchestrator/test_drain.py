@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest_asyncio
 
+from chassis.database import become_system
 from chassis.service import Service
 from contracts.envelope import envelop, new_id, to_body, to_headers
 from contracts.ingest import SourceSynced, SyncSource
@@ -27,13 +29,18 @@ from contracts.transform import PublishRun
 
 
 @pytest_asyncio.fixture
-async def orchestrator(start_service, typed) -> AsyncIterator[Service[Any]]:
-    """The service, with no run of an earlier test under way: a drain counts them all."""
-    service = await start_service("orchestrator")
-    async with service.database.system() as connection:
-        await connection.execute(
-            "DELETE FROM runs WHERE status IN ('queued', 'syncing', 'transforming', 'publishing')"
+async def orchestrator(ground, start_service, typed) -> AsyncIterator[Service[Any]]:
+    """The service, with no run of an earlier test under way or due: a drain counts them all."""
+    migrator = await asyncpg.connect(ground.migrator_url)
+    async with migrator.transaction():
+        await become_system(migrator, "orchestrator")
+        # Before the service starts: it fires at once what is due, of whichever organisation.
+        await migrator.execute(
+            "DELETE FROM orchestrator.schedules; DELETE FROM orchestrator.runs"
+            " WHERE status IN ('queued', 'syncing', 'transforming', 'publishing')"
         )
+    await migrator.close()
+    service = await start_service("orchestrator")
     yield service
     await typed("drain", "--undo")
 

@@ -1,6 +1,6 @@
 """What the orchestrator says of a run belongs to the trace of who asked for it, whenever it is said."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from chassis.service import running
 from chassis.telemetry import continued
+from chassis.testing import eventually
 from contracts.envelope import new_id
 from contracts.ingest import SourceSyncFailed, SyncSource
 from contracts.orchestrator import RetryRun, RunFailed
@@ -18,7 +19,7 @@ from orchestrator.app import build
 from orchestrator.scheduler import database_clock
 from orchestrator.settings import Settings
 
-TraceOf = Callable[[UUID, int], str]
+TraceOf = Callable[[UUID, int], Awaitable[str]]
 
 
 def _traceparent(trace_id: str) -> str:
@@ -53,7 +54,7 @@ async def ahead(ground) -> AsyncIterator[list[timedelta]]:
 
 @pytest_asyncio.fixture
 async def trace_of(connect_bus, neighbours) -> TraceOf:
-    """The trace id of the `count`-th SyncSource of a run; `neighbours` have heard it before."""
+    """The trace id of the `count`-th SyncSource of a run, once this connection has heard it too."""
     said: list[tuple[bytes, str]] = []
 
     async def hear(message) -> None:
@@ -61,8 +62,12 @@ async def trace_of(connect_bus, neighbours) -> TraceOf:
 
     await (await connect_bus("migrator")).watch(SyncSource.subject(), hear)
 
-    def find(run_id: UUID, count: int) -> str:
-        return [trace for body, trace in said if str(run_id).encode() in body][count - 1]
+    async def find(run_id: UUID, count: int) -> str:
+        async def heard() -> list[str] | None:
+            found = [trace for body, trace in said if str(run_id).encode() in body]
+            return found if len(found) >= count else None
+
+        return (await eventually(heard))[count - 1]
 
     return find
 
@@ -77,7 +82,7 @@ async def test_a_wait_for_a_slot_a_repeat_and_a_retry_go_on_with_their_run(
             runs.append(await neighbours.start(source))
     holder = await neighbours.hear(SyncSource)
     first, second = (runs.index(holder.run_id), 1 - runs.index(holder.run_id))
-    assert trace_of(runs[first], 1) == asked[first]
+    assert await trace_of(runs[first], 1) == asked[first]
 
     # Its end gives the slot to the other run.
     problem = Problem(title="Bad", status=422, code="not_a_csv", detail="This is no CSV.")
@@ -87,11 +92,11 @@ async def test_a_wait_for_a_slot_a_repeat_and_a_retry_go_on_with_their_run(
     with continued(_traceparent(asked[first]), "test"):
         await neighbours.ingest.publish(failed, org_id=neighbours.org_id)
     await neighbours.hear(SyncSource, run_id=runs[second])
-    assert trace_of(runs[second], 1) == asked[second]
+    assert await trace_of(runs[second], 1) == asked[second]
 
     ahead.append(timedelta(minutes=3))
     repeated = await neighbours.hear(SyncSource, run_id=runs[second], repeated=True)
-    assert trace_of(runs[second], 2) == asked[second]
+    assert await trace_of(runs[second], 2) == asked[second]
 
     # Whoever retries asks anew.
     await neighbours.hear(RunFailed, run_id=runs[first])
@@ -104,4 +109,4 @@ async def test_a_wait_for_a_slot_a_repeat_and_a_retry_go_on_with_their_run(
     with continued(_traceparent(asked[second]), "test"):
         await neighbours.ingest.publish(over, org_id=neighbours.org_id)
     await neighbours.hear(SyncSource, run_id=runs[first], attempt=2)
-    assert trace_of(runs[first], 2) == asked[2]
+    assert await trace_of(runs[first], 2) == asked[2]

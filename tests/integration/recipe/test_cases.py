@@ -15,6 +15,9 @@ from .cases import mismatch, run
 ROOT = Path(__file__).parents[3]
 SHARED = Path(os.environ.get("SHARED_CASES", ROOT.parent / "shared" / "cases")) / "recipes"
 
+HOLDS = {"a recipe of 20 filters on 500 columns can be validated"}
+"""Of the reported faults; the others are still to be mended, and a mended one fails as `strict`."""
+
 
 def possible(case: dict[str, Any]) -> bool:
     """Whether the case is about one recipe; circles of several are saved recipes' (`just cases`)."""
@@ -25,7 +28,12 @@ def cases() -> Iterator[Any]:
     for file in sorted(SHARED.glob("*.json")):
         for case in json.loads(file.read_text(encoding="utf-8")):
             if possible(case):
-                yield pytest.param(case, id=f"{file.stem}: {case['name']}")
+                fails = file.stem == "reported" and case["name"] not in HOLDS
+                yield pytest.param(
+                    case,
+                    id=f"{file.stem}: {case['name']}",
+                    marks=[pytest.mark.xfail(strict=True)] if fails else [],
+                )
 
 
 @pytest_asyncio.fixture

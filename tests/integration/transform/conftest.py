@@ -62,7 +62,7 @@ class Stand:
         await migrator.connection.flush()
         await self.ask(EnsureOrganization())
 
-    async def ask(self, request: Request, org_id: UUID | None = None, timeout: float = 10):
+    async def ask(self, request: Request, org_id: UUID | None = None, timeout: float = 60):
         """Ask as the first service that may."""
         asker = next(entry.name for entry in SERVICES if type(request) in entry.asks)
         bus = await self.as_(asker)
@@ -229,10 +229,16 @@ def column_factory() -> Callable[..., tuple[Column, ...]]:
     return make
 
 
+@pytest.fixture
+def preview_timeout(request: pytest.FixtureRequest) -> str:
+    """Seconds: ample for a busy machine, unless the test waits for their end."""
+    return getattr(request, "param", "60")
+
+
 @pytest_asyncio.fixture
-async def transform(start_service):
+async def transform(start_service, preview_timeout):
     """The service, as its process runs it."""
-    return await start_service("transform", PUBLISH_PATIENCE="2", PREVIEW_TIMEOUT="2")
+    return await start_service("transform", PUBLISH_PATIENCE="2", PREVIEW_TIMEOUT=preview_timeout)
 
 
 @pytest_asyncio.fixture

@@ -11,6 +11,7 @@ from contracts.transform import (
     ListTables,
     PlanTransformations,
     PreviewTable,
+    ProfileTable,
     SortItem,
 )
 from warehouse import names
@@ -154,9 +155,11 @@ async def test_the_table_of_a_transformation_goes_with_it_only(stand, held):
     assert problem.code == "in_use"
 
 
-async def test_a_table_without_data_says_so_when_it_is_previewed(stand, held):
-    await stand.declare("people", held)
-    problem = await refused(stand.ask(PreviewTable(name="people")))
+@pytest.mark.parametrize("read", [PreviewTable, ProfileTable])
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_table_without_data_says_so_when_it_is_looked_at(stand, held, read, is_known):
+    await stand.declare("people", held if is_known else ())
+    problem = await refused(stand.ask(read(name="people")))
     assert (problem.status, problem.code) == (409, "not_synced")
     assert "'people' has not been synced yet" in problem.detail
 

@@ -131,6 +131,7 @@ async def test_a_check_says_what_is_certain_where_there_is_no_data_yet(stand, he
     ]
 
 
+@pytest.mark.parametrize("preview_timeout", ["2"], indirect=True)
 async def test_names_that_take_too_long_to_read_say_what_to_do(stand, column_factory):
     await stand.source(
         "numbers", "SELECT generate_series(1, 3000) AS n", column_factory(n="integer")

@@ -18,6 +18,7 @@ def reader(transform):
     return Reader(transform.database, sessions, timeout=0.5)
 
 
+@pytest.mark.parametrize("preview_timeout", ["2"], indirect=True)
 async def test_a_preview_that_takes_too_long_says_what_to_do(stand, column_factory):
     await stand.source(
         "numbers", "SELECT generate_series(1, 3000) AS n", column_factory(n="integer")

@@ -149,6 +149,7 @@ async def test_a_profile_that_does_not_fit_says_why(stand, people):
     assert raised.value.problem.status == 404
 
 
+@pytest.mark.parametrize("preview_timeout", ["2"], indirect=True)
 async def test_a_profile_that_takes_too_long_says_what_to_do(stand, column_factory):
     await stand.source("n", "SELECT generate_series(1, 3000) AS n", column_factory(n="integer"))
     cross = {"type": "join", "with": "n", "join_type": "cross"}
@@ -156,5 +157,10 @@ async def test_a_profile_that_takes_too_long_says_what_to_do(stand, column_facto
     with pytest.raises(ProblemError) as raised:
         await stand.ask(ProfileRecipe(recipe={"steps": steps}))
     assert (raised.value.problem.status, raised.value.problem.code) == (504, "preview_timed_out")
-    page = await stand.ask(PreviewRecipe(recipe={"steps": steps[:2]}, count="none", limit=1))
+
+
+async def test_a_row_of_a_large_result_is_shown_without_making_it_whole(stand, column_factory):
+    await stand.source("n", "SELECT generate_series(1, 3000) AS n", column_factory(n="integer"))
+    steps = [{"type": "source", "table": "n"}, {"type": "join", "with": "n", "join_type": "cross"}]
+    page = await stand.ask(PreviewRecipe(recipe={"steps": steps}, count="none", limit=1))
     assert len(page.rows) == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from importlib.resources import files
 
 import asyncpg
@@ -10,17 +11,20 @@ import pytest_asyncio
 
 from chassis.database import Database
 from contracts.envelope import new_id
-from contracts.shares import LOADER_CONNECTIONS, LOADERS
+from contracts.shares import LOADER_CONNECTIONS, LOADER_PAUSE, LOADERS
 from stack.postgres import MIGRATOR
 from warehouse import names
 from warehouse.access import as_org
 from warehouse.loaders import (
+    Intervention,
+    LoadersPaused,
     NoConnectionsLeft,
     TableRead,
     TooManyLoaders,
     drop_loader,
     issue_loader,
     revoke_loader,
+    watch_loaders,
 )
 from warehouse.provision import OrganizationErased, provision
 
@@ -249,6 +253,55 @@ async def test_a_table_that_is_read_is_dropped_a_little_later(
     assert await in_landing(transform, organization) == set()
 
 
+HOLDS = (
+    "ALTER ROLE CURRENT_USER PASSWORD 'mine'",
+    "ALTER ROLE CURRENT_USER SET work_mem = '64kB'",
+    "LOCK TABLE wells IN ACCESS EXCLUSIVE MODE",
+)
+"""What a loader may do, and holds until its transaction ends."""
+
+
+@pytest.mark.parametrize("change", [issue_loader, revoke_loader, drop_loader])
+@pytest.mark.parametrize("held", HOLDS)
+async def test_a_login_that_holds_its_role_or_table_is_changed_all_the_same(
+    organization, source_id, database, loader, held, change
+):
+    await loader.execute(f"BEGIN; {held}")
+    async with asyncio.timeout(20):
+        await change(database, organization, source_id)
+        # Nor does it hold anything that logins of others need.
+        await issue_loader(database, new_id(), new_id())
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)):
+        await loader.execute("SELECT 1")
+
+
+GRANTS = (
+    "{grant}",
+    "BEGIN; {grant}",
+    "{grant}; BEGIN; LOCK TABLE pumps IN ACCESS EXCLUSIVE MODE",
+    "CREATE POLICY p ON pumps TO {role}; BEGIN; LOCK TABLE pumps IN ACCESS EXCLUSIVE MODE",
+    "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {role}",
+)
+"""What a stranger's loader may do with the name of another one."""
+
+
+@pytest.mark.parametrize("statement", GRANTS)
+async def test_a_login_that_strangers_grant_something_goes_all_the_same(
+    organization, source_id, database, loader, log_in, transform, statement
+):
+    role = names.quoted(names.loader_role(organization, source_id))
+    other, second = new_id(), new_id()
+    stranger = await log_in(other, second, await issue_loader(database, other, second))
+    await stranger.execute("CREATE TABLE pumps (n int)")
+    await stranger.execute(statement.format(grant=f"GRANT SELECT ON pumps TO {role}", role=role))
+    async with asyncio.timeout(20):
+        await drop_loader(database, organization, source_id)
+    assert await in_landing(transform, organization) == set()
+    assert not await transform.fetchval(
+        "SELECT bool_or(rolcanlogin) FROM pg_roles WHERE rolname = $1", role.strip('"')
+    )
+
+
 async def test_logins_are_made_side_by_side(database, organization, log_in):
     other = new_id()
     pairs = [(org, new_id()) for org in (organization, other) for _ in range(3)]
@@ -308,13 +361,13 @@ async def test_an_organisation_has_so_many_logins_and_one_that_is_revoked_makes_
 async def test_what_all_loaders_may_hold_stays_below_what_the_services_leave(
     database, organization, source_id, transform
 ):
-    most, reserved, held = await transform.fetchrow(
+    most, reserved, logins = await transform.fetchrow(
         "SELECT current_setting('max_connections')::int, "
-        "current_setting('superuser_reserved_connections')::int, sum(rolconnlimit)::int "
+        "current_setting('superuser_reserved_connections')::int, count(*)::int "
         "FROM pg_roles WHERE rolname ~ '_loader_' AND rolcanlogin"
     )
-    # As if the services needed all that is left, but for one login.
-    all_but_one = most - reserved - (held or 0) - LOADER_CONNECTIONS.each
+    # As if the services needed all that is left, but for one login; one that is paused counts.
+    all_but_one = most - reserved - (logins + 1) * LOADER_CONNECTIONS.each
     await issue_loader(database, organization, source_id, of_services=all_but_one)
     with pytest.raises(NoConnectionsLeft):
         await issue_loader(database, organization, new_id(), of_services=all_but_one)
@@ -353,3 +406,154 @@ async def test_logins_that_were_made_before_get_the_limits_with_the_migration(
     await migrator.close()
     assert found["rolconnlimit"] == LOADER_CONNECTIONS.each
     assert "temp_file_limit=2GB" in found["rolconfig"]
+
+
+async def test_a_login_that_changes_itself_in_an_open_transaction_is_revoked_all_the_same(
+    organization, database, source_id, loader, log_in
+):
+    name = names.loader_role(organization, source_id)
+    await loader.execute("BEGIN")
+    await loader.execute(f"""ALTER ROLE "{name}" PASSWORD 'its own'""")
+    await revoke_loader(database, organization, source_id)
+    assert loader.is_closed()
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+        await log_in(organization, source_id, "its own")
+
+
+async def test_it_gets_another_password_all_the_same(
+    organization, database, source_id, loader, log_in
+):
+    name = names.loader_role(organization, source_id)
+    await loader.execute("BEGIN")
+    await loader.execute(f"""ALTER ROLE "{name}" SET work_mem = '1MB'""")
+    await loader.execute(f"""ALTER ROLE "{name}" PASSWORD 'its own'""")
+    password = await issue_loader(database, organization, source_id)
+    assert loader.is_closed()
+    session = await log_in(organization, source_id, password)
+    assert await session.fetchval("SELECT count(*) FROM wells") == 2
+
+
+async def test_a_login_that_changes_itself_all_the_time_cannot_stay_either(
+    organization, database, source_id, loader, log_in
+):
+    name = names.loader_role(organization, source_id)
+    password = await issue_loader(database, organization, source_id)
+
+    ended = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
+    async def hold_on() -> None:
+        while True:
+            try:
+                session = await log_in(organization, source_id, password)
+            except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidPasswordError):
+                return
+            except ended:
+                continue
+            with suppress(*ended):
+                await session.execute("BEGIN")
+                await session.execute(f"""ALTER ROLE "{name}" SET work_mem = '1MB'""")
+                await session.execute("SELECT pg_sleep(60)")
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as holding:
+        for _ in range(LOADER_CONNECTIONS.each):
+            holding.create_task(hold_on())
+        await asyncio.sleep(0.5)
+        await revoke_loader(database, organization, source_id)
+
+
+def tables(count: int) -> str:
+    return "".join(f"CREATE TABLE t_{n} (n int);" for n in range(count))
+
+
+async def is_refused(log_in, org_id, source_id, password) -> bool:
+    try:
+        await log_in(org_id, source_id, password)
+    except asyncpg.TooManyConnectionsError:
+        return True
+    return False
+
+
+async def test_a_session_with_too_many_locks_is_ended_and_its_organisation_waits_a_while(
+    organization, database, source_id, loader, log_in
+):
+    neighbour, of_neighbour = new_id(), new_id()
+    untouched = await log_in(
+        neighbour, of_neighbour, await issue_loader(database, neighbour, of_neighbour)
+    )
+    second = new_id()
+    password = await issue_loader(database, organization, second)
+    await loader.execute("BEGIN")
+    await loader.execute(tables(60))
+    (ended,) = await watch_loaders(database, most_locks=50)
+    name = names.loader_role(organization, source_id)
+    assert ended == Intervention(organization, name, "locks")
+    assert loader.is_closed()
+    assert await is_refused(log_in, organization, second, password)
+    with pytest.raises(LoadersPaused) as refused:
+        await issue_loader(database, organization, new_id())
+    assert 0 < refused.value.seconds <= LOADER_PAUSE
+    assert await untouched.fetchval("SELECT 1") == 1
+    await issue_loader(database, neighbour, new_id())
+
+
+async def test_after_the_pause_its_logins_work_again(
+    organization, database, source_id, loader, log_in
+):
+    second = new_id()
+    password = await issue_loader(database, organization, second)
+    await loader.execute("BEGIN")
+    await loader.execute(tables(60))
+    done = await watch_loaders(database, most_locks=50, pause=0.0)
+    assert [each.reason for each in done] == ["locks", "resumed"]
+    for _ in range(LOADER_CONNECTIONS.each):
+        session = await log_in(organization, second, password)
+        assert await session.fetchval("SELECT to_regclass('wells') IS NOT NULL")
+
+
+async def test_a_transaction_that_is_open_for_too_long_is_ended_and_no_more(
+    organization, database, source_id, loader, log_in
+):
+    second = new_id()
+    password = await issue_loader(database, organization, second)
+    idle = await log_in(organization, second, password)
+    await loader.execute("SET idle_in_transaction_session_timeout = 0")
+    await loader.execute("BEGIN")
+    await loader.execute("SELECT count(*) FROM wells")
+    assert await watch_loaders(database) == []
+    (ended,) = await watch_loaders(database, longest=0.0)
+    assert (ended.org_id, ended.reason) == (organization, "transaction")
+    assert loader.is_closed()
+    assert await idle.fetchval("SELECT 1") == 1
+    await log_in(organization, second, password)
+
+
+async def test_an_organisation_whose_logins_made_too_many_tables_waits_until_some_are_gone(
+    organization, database, source_id, loader, log_in
+):
+    second = new_id()
+    password = await issue_loader(database, organization, second)
+    await loader.execute(tables(60))
+    (paused,) = await watch_loaders(database, most_relations=50, pause=0.0)
+    assert (paused.org_id, paused.login, paused.reason) == (organization, None, "relations")
+    assert loader.is_closed()
+    assert await watch_loaders(database, most_relations=50) == []
+    assert await is_refused(log_in, organization, second, password)
+    await drop_loader(database, organization, source_id)
+    (resumed,) = await watch_loaders(database, most_relations=50)
+    assert (resumed.org_id, resumed.reason) == (organization, "resumed")
+    await log_in(organization, second, password)
+
+
+async def test_on_our_own_server_a_loader_takes_no_advisory_locks_and_sees_no_other_database(
+    organization, source_id, loader, ground, database
+):
+    takes = ["pg_advisory_lock(1)", "pg_try_advisory_xact_lock(1, 2)", "pg_advisory_lock_shared(1)"]
+    for call in takes:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await loader.execute(f"SELECT {call}")
+    password = await issue_loader(database, organization, source_id)
+    name = names.loader_role(organization, source_id)
+    server = ground.migrator_url.partition("@")[2].rpartition("/")[0]
+    for other in ("postgres", "template1"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await asyncpg.connect(f"postgresql://{name}:{password}@{server}/{other}", timeout=10)

@@ -128,7 +128,7 @@ async def test_planted_code_gets_no_setting_back_that_was_taken(org_id, database
 
 
 async def test_nothing_that_planted_code_leaves_in_its_session_meets_other_work(
-    org_id, database, loader
+    org_id, database, loader, advisory_locks
 ):
     await loader.session.execute(
         f"""

@@ -79,6 +79,44 @@ async def test_a_repeat_for_a_view_shares_the_work_that_is_under_way() -> None:
     assert await asyncio.gather(*asked) == [1, 1]
 
 
+class SlowEnd(Work):
+    """Work that cleans up for a while when it is cancelled."""
+
+    async def __call__(self) -> int:
+        try:
+            return await super().__call__()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0.01)
+            raise
+
+
+async def test_an_equal_request_joins_no_work_that_is_being_cancelled() -> None:
+    coalescing, work = Coalescing(), SlowEnd()
+    first = asyncio.create_task(coalescing.run("a", None, work))
+    await settle()
+    first.cancel()
+    await settle()
+    again = asyncio.create_task(coalescing.run("a", None, work))
+    await settle()
+    work.go.set()
+    assert await again == 2
+    assert isinstance((await asyncio.gather(first, return_exceptions=True))[0], BaseException)
+
+
+async def test_a_view_that_goes_back_to_what_it_showed_before_is_answered() -> None:
+    coalescing, work = Coalescing(), SlowEnd()
+    older = asyncio.create_task(coalescing.run("a", "here", work))
+    await settle()
+    newer = asyncio.create_task(coalescing.run("b", "here", work))
+    await settle()
+    back = asyncio.create_task(coalescing.run("a", "here", work))
+    await settle()
+    work.go.set()
+    assert await back == 3
+    ended = await asyncio.gather(older, newer, return_exceptions=True)
+    assert [isinstance(each, ProblemError) for each in ended] == [True, True]
+
+
 async def test_a_failure_is_told_to_all() -> None:
     coalescing = Coalescing()
 

@@ -97,6 +97,7 @@ def app(settings: Settings, key_set: JsonWebKeySet) -> FastAPI:
         fanout=Fanout(),
         objects=Objects(settings.object_store_url),
         quotas=cast("Any", None),
+        queue_room=cast("Any", None),
         requests=requests_of_organizations(settings),
         shares=Shares(),
     )

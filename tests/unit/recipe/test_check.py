@@ -37,6 +37,17 @@ def test_a_table_is_found_by_its_names(name: str) -> None:
     assert checked.steps == [PEOPLE.columns]
 
 
+def test_a_table_that_nothing_filled_yet_is_an_error_where_it_is_read() -> None:
+    empty = PEOPLE.model_copy(update={"display_name": "Answers", "table_id": "t2", "columns": ()})
+    tables = {"p": PEOPLE, "a": empty}
+    (error,) = check({"steps": [{"type": "source", "table": "answers"}]}, tables).errors
+    assert (error.step, error.field, error.code) == (0, "table", "unknown_table")
+    assert "'Answers' has no columns yet" in error.message
+    join = {"type": "join", "with": "a", "join_type": "cross"}
+    (error,) = check({"steps": [SOURCE, join]}, tables).errors
+    assert (error.step, error.code) == (1, "unknown_table")
+
+
 def test_columns_are_found_by_physical_name_too() -> None:
     assert found({"type": "select", "columns": ["full_name"]}) == []
 

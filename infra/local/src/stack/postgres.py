@@ -31,6 +31,8 @@ _SETTINGS = {
     "max_connections": "200",
     # For the services' logins when all others are taken; the migrator grants them the right.
     "reserved_connections": "30",
+    # Places in the table of locks that all sessions share; a run with wide lineage holds hundreds.
+    "max_locks_per_transaction": "256",
     "wal_compression": "on",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -57,6 +59,12 @@ GRANT pg_use_reserved_connections TO {MIGRATOR} WITH ADMIN TRUE, INHERIT TRUE;
 GRANT SET ON PARAMETER temp_file_limit TO {MIGRATOR} WITH GRANT OPTION;
 \\connect {DATABASE}
 GRANT EXECUTE ON FUNCTION pg_stat_file(text, boolean), pg_ls_tmpdir() TO {MIGRATOR};
+-- The table of locks is one for all logins and databases: keys and large objects fill it in a moment,
+-- and nothing here makes any.
+SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure) FROM pg_proc
+WHERE pronamespace = 'pg_catalog'::regnamespace
+  AND proname ~ '^pg_(try_)?advisory_(xact_)?lock|^lo_(creat|create|from_bytea|import)$' \\gexec
+REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC;
 -- Logins of other systems write no functions in it (docs/adr/0022-planted-code.md).
 REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
 GRANT USAGE ON LANGUAGE plpgsql TO {MIGRATOR};

@@ -30,7 +30,7 @@ class Coalescing:
         problem, and it is cancelled. Work is cancelled too once nobody waits for it.
         """
         work = self._work.get(content)
-        if work is None:
+        if work is None or work.is_ending:
             work = self._work[content] = _Work(asyncio.ensure_future(begin()))
             work.task.add_done_callback(lambda _: self._forget(self._work, content, work))
         else:
@@ -57,6 +57,8 @@ class _Work:
 
     def __init__(self, task: "asyncio.Future[Any]") -> None:
         self.task = task
+        self.is_ending = False
+        """It was cancelled, and may still clean up: an equal request begins anew."""
         self._waiting = 0
         self._is_superseded = False
 
@@ -64,7 +66,7 @@ class _Work:
         """End the work: a newer request has taken its place."""
         if not self.task.done():
             _SUPERSEDED.inc()
-            self._is_superseded = True
+            self._is_superseded = self.is_ending = True
             self.task.cancel()
 
     async def result(self) -> Any:
@@ -79,6 +81,7 @@ class _Work:
                     409, "superseded", "A newer request for the same view took its place."
                 ) from error
             if self._waiting == 1:
+                self.is_ending = True
                 self.task.cancel()
                 await asyncio.wait({self.task})
             raise

@@ -39,6 +39,8 @@ AWAY = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.DiskFullError,
+    # Of the memory that all sessions share: its table of locks is full at this moment.
+    asyncpg.OutOfMemoryError,
 )
 """What asyncpg raises when the server is gone or going, or has no room: worth another try."""
 

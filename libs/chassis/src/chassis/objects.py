@@ -7,7 +7,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import obstore
+import obstore.exceptions
 from obstore.store import ObjectStore, from_url
+
+STORE_FAULTS = (OSError, obstore.exceptions.BaseError)
+"""What the object store raises when it is away, or refuses."""
 
 
 class Objects:

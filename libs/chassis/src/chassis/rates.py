@@ -89,6 +89,16 @@ class Rates:
         except Contended as error:
             raise refusal(backoff, 1) from error
 
+    async def retract(self, backoff: Backoff, holder: Hashable) -> None:
+        """Undo the last try: nothing was tried after all."""
+
+        def move(state: State) -> State:
+            failures, since, _ = state or (0, 0, 0)
+            left = max(failures - 1, 0)
+            return left, since, since + int(_pause(backoff, left) * _SECOND)
+
+        await self._relax(backoff.name, holder, move)
+
     async def succeed(self, backoff: Backoff, holder: Hashable) -> None:
         """Forget the failures: a try went well."""
         await self._relax(backoff.name, holder, lambda _: (0, 0, 0))

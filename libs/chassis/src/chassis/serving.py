@@ -29,6 +29,8 @@ def configured(app: ASGIApp, limits: Limits | None = None) -> uvicorn.Config:
         # the gateway believes the proxies of its settings alone.
         proxy_headers=False,
         lifespan="off",
+        # No route of ours is one, and its connection would leave `connections` uncounted.
+        ws="none",
         http=protocol(limits or Limits()),
         timeout_graceful_shutdown=5,
         # Of a kept-alive connection the next request would go on in the context of the one whose

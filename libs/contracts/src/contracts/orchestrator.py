@@ -10,6 +10,7 @@ from contracts.envelope import derived_id
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
 from contracts.readiness import Readiness
+from contracts.text import LocalTime
 
 RunKind = Literal["sync", "transform", "pipeline"]
 RunStatus = Literal[
@@ -48,7 +49,7 @@ class Schedule(Part):
     """When a pipeline runs by itself, and when next (UTC)."""
 
     frequency: Frequency
-    run_at_time: time | None
+    run_at_time: LocalTime | None
     run_at_day: int | None
     cron: str | None
     timezone: str
@@ -430,8 +431,14 @@ class CheckRetry(Request[Run]):
     run_id: UUID
 
 
-class CheckQueue(Request[Done]):
-    """Whether the organisation's queue takes one more run: 429 when it is full.
+class QueuePlaces(Part):
+    """How many runs more the organisation's queue takes, one at least."""
+
+    places: int
+
+
+class CheckQueue(Request[QueuePlaces]):
+    """Whether the organisation's queue takes one more run; 429 says that it is full.
 
     503 `database_full` while nothing can be stored.
     """

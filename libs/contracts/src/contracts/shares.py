@@ -218,8 +218,8 @@ OUTSIDE_READS = Slots(
 SYNCS = Slots(
     "syncs",
     "syncs that a replica of ingest works on at once",
-    total=3,
-    each=2,
+    total=4,
+    each=3,
     waiting=200,
 )
 
@@ -237,6 +237,35 @@ LOADER_CONNECTIONS = Cap(
     unit="connections of a login",
 )
 """Over all organisations they stay below what the server has, less what the services need."""
+
+LOADER_LOCKS = Cap(
+    "loader_locks",
+    "what one session of those logins locks at once: tables, indexes, advisory keys",
+    each=2_000,
+    unit="locks of a session",
+)
+"""All sessions share PostgreSQL's table of locks. A session over it ends, and no login of its
+organisation can log in for `LOADER_PAUSE` seconds."""
+
+LOADER_RELATIONS = Cap(
+    "loader_relations",
+    "tables, indexes and sequences that those logins have made",
+    each=10_000,
+    unit="relations",
+)
+"""One statement may lock them all: the server's table of locks has places for several times as many.
+Past it no login of the organisation can log in until some are gone."""
+
+LOADER_PAUSE = 600.0
+"""Seconds; what fills the table of locks takes one."""
+
+LOADER_TRANSACTION = Cap(
+    "loader_transaction",
+    "time of one transaction of those logins",
+    each=3_600,
+    unit="s",
+)
+"""While a transaction is open, what all others delete and change stays on the disk."""
 
 COMPILES = Slots(
     "compiles",

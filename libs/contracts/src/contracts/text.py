@@ -4,10 +4,10 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 MAX_DEPTH = 64
@@ -143,6 +143,10 @@ LongText = Annotated[str, Field(max_length=10_000), Lines, _TEXT]
 
 Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
 """A time with its offset from UTC, in PostgreSQL's range and Python's."""
+
+_CLOCK = {"type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9]:[0-5][0-9]$"}
+LocalTime = Annotated[time, WithJsonSchema(_CLOCK)]
+"""A time of day in a zone that stands elsewhere; the format `time` of JSON Schema has an offset."""
 
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 """A position or a number of things."""

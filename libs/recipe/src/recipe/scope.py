@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recipe.context import Context
-from recipe.errors import unknown
+from recipe.errors import misfit, shortened, unknown
 from recipe.tables import Catalogue, Table
 
 if TYPE_CHECKING:
@@ -32,9 +32,15 @@ class Scope:
         """The table of that name.
 
         Raises:
-            Misfit: `unknown_table`.
+            Misfit: `unknown_table`, of one without columns too: no other system filled it yet.
         """
         found = self.catalogue.find(name)
         if found is None:
             raise unknown("unknown_table", "table", name, self.catalogue.names())
+        if not found.columns:
+            message = (
+                f"The table '{shortened(found.display_name)}' has no columns yet. "
+                "Fill it and sync its source first."
+            )
+            raise misfit("unknown_table", message)
         return found

@@ -99,11 +99,11 @@ class Handlers:
             login = await self._store.find_login(email)
             known = login.password_hash if login else None
             matches = await self._passwords.matches(known, password, request.address)
+            attempt.is_right = matches and login is not None
             if not matches or login is None:
                 raise problem(
                     401, "wrong_credentials", "The e-mail address or the password is not right."
                 )
-            attempt.has_succeeded = True
         if self._passwords.is_outdated(login.password_hash):
             await self._store.rehash(
                 login.user.id,

@@ -7,14 +7,15 @@ from dataclasses import replace
 
 from auth.settings import Settings
 from chassis.rates import Rates
+from contracts.problem import ProblemError
 from contracts.shares import FAILED_LOGINS, RENEWALS, SIGNUPS, WRONG_PASSWORDS
 
 
 class Attempt:
     """A login that is being tried."""
 
-    has_succeeded = False
-    """Set once the password was right."""
+    is_right: bool | None = None
+    """Whether the password was right; None: it was not looked at."""
 
 
 class Throttling:
@@ -47,13 +48,19 @@ class Throttling:
         """
         account = (address, email)
         await self._rates.attempt(WRONG_PASSWORDS, account)
-        await self._rates.take(self._failures, address)
+        try:
+            await self._rates.take(self._failures, address)
+        except ProblemError:
+            await self._rates.retract(WRONG_PASSWORDS, account)
+            raise
         attempt = Attempt()
         try:
             yield attempt
         finally:
-            if attempt.has_succeeded:
+            # What was refused for want of a slot, or failed, says nothing of the password.
+            if attempt.is_right is not False:
+                undo = self._rates.succeed if attempt.is_right else self._rates.retract
                 await asyncio.gather(
-                    self._rates.succeed(WRONG_PASSWORDS, account),
+                    undo(WRONG_PASSWORDS, account),
                     self._rates.give_back(self._failures, address),
                 )

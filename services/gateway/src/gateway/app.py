@@ -23,6 +23,7 @@ from gateway.edge import Edge
 from gateway.fanout import Fanout
 from gateway.limits import ENVELOPE, BodyLimit
 from gateway.observe import Observe
+from gateway.queue_room import QueueRoom
 from gateway.quotas import Quotas
 from gateway.request_rates import AddressLimit, requests_of_addresses, requests_of_organizations
 from gateway.routes import (
@@ -146,6 +147,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
             fanout=fanout,
             objects=Objects(settings.object_store_url),
             quotas=Quotas(settings, Rates(bus, QUOTAS)),
+            queue_room=QueueRoom(settings.run_starts_per_minute),
             requests=requests_of_organizations(settings),
             shares=Shares(),
         )

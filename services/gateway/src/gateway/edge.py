@@ -17,6 +17,7 @@ from contracts.message import Request as Message
 from contracts.problem import problem
 from gateway.auth import Caller, Verifier
 from gateway.fanout import Fanout
+from gateway.queue_room import QueueRoom
 from gateway.quotas import Quotas
 from gateway.request_rates import RequestRate
 from gateway.settings import Settings
@@ -39,6 +40,7 @@ class Edge:
     fanout: Fanout
     objects: Objects
     quotas: Quotas
+    queue_room: QueueRoom
     requests: RequestRate
     """Of each organisation."""
     shares: Shares

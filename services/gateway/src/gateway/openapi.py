@@ -39,9 +39,24 @@ _PROBLEMS: dict[int, tuple[str, dict[str, Any]]] = {
     504: ("No answer came in time.", {}),
 }
 _ANYWHERE = frozenset({400, 408, 422, 429, 431, 503, 504})
-_WRITES = frozenset({403, 409, 413})
-_OTHER_SYSTEMS = ("/sources",)
-"""Paths behind which other systems are asked."""
+_DOORS = {
+    "/auth/signup": {403, 409},
+    "/auth/login": {401, 403, 404},
+    "/auth/refresh": {401, 403, 404},
+    "/auth/logout": {403},
+}
+"""What is open to people without a session answers what no other operation does."""
+_OTHER_SYSTEMS = frozenset(
+    {
+        "sources_add_upload",
+        "sources_create",
+        "sources_forms",
+        "sources_list_sheets",
+        "sources_preview",
+        "sources_update",
+    }
+)
+"""Operations that ask other systems."""
 
 
 def install(app: FastAPI) -> None:
@@ -85,21 +100,25 @@ def _document(app: FastAPI) -> dict[str, Any]:
 def _statuses(path: str, method: str, operation: dict[str, Any]) -> set[int]:
     """The problems that an operation may answer."""
     found = set(_ANYWHERE)
+    names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
+    door = next((statuses for end, statuses in _DOORS.items() if path.endswith(end)), None)
+    if door is not None:
+        found |= door
+    elif method != "get":
+        found |= {404, 409}
     if operation.get("security"):
         found |= {401, 403}
-    if method != "get":
-        found |= _WRITES
-    # A door is not open to everybody: wrong passwords, ended sessions.
-    if "/auth/" in path:
-        found.add(401)
-    names = {parameter["name"].lower() for parameter in operation.get("parameters", ())}
-    if "{" in path or method != "get":
+    if "requestBody" in operation:
+        found.add(413)
+    if "{" in path or path.endswith("/auth/me"):
         found.add(404)
     if "if-match" in names:
         found.add(412)
+    if "dalgo-view" in names:
+        found.add(409)
     if path.endswith("/events") and method == "post":
         found.add(415)
-    if any(part in path for part in _OTHER_SYSTEMS):
+    if operation["operationId"] in _OTHER_SYSTEMS:
         found.add(502)
     return found
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette._utils import get_route_path
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -47,13 +49,16 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, ProblemError)
         return ProblemResponse(error.problem)
 
-    async def http(_: Request, error: Exception) -> Response:
+    async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         status = error.status_code
         if status == 400 and error.__cause__ is not None:
             return ProblemResponse(unreadable(error.__cause__).problem)
         raised = problem(status, _CODES.get(status, "refused"), _DETAILS.get(status, error.detail))
-        return ProblemResponse(raised.problem, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if status == 405:
+            headers["Allow"] = ", ".join(sorted(_methods_at(request)))
+        return ProblemResponse(raised.problem, headers)
 
     async def invalid(_: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
@@ -62,6 +67,17 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, told)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
+
+
+def _methods_at(request: Request) -> set[str]:
+    """The methods of every route at the address, where the router knows those of the first only."""
+    path = get_route_path(request.scope)
+    return {
+        method
+        for route in iter_route_contexts(request.app.routes)
+        if route.methods and route.path_regex.match(path)
+        for method in route.methods
+    }
 
 
 def internal() -> ProblemError:

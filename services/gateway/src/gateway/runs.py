@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Response
@@ -29,6 +29,7 @@ from contracts.orchestrator import (
 from contracts.problem import DATABASE_AWAY, DATABASE_FULL, ProblemError
 from contracts.shares import RUN_WAITS
 from contracts.text import ShortText
+from gateway.answers import sends
 from gateway.auth import Caller
 from gateway.conventions import IdempotencyKey, mint
 from gateway.edge import Edge
@@ -75,6 +76,13 @@ def _start_options(
 
 
 Starting = Annotated[StartOptions, Depends(_start_options)]
+
+STARTED: dict[int | str, dict[str, Any]] = {
+    **sends(200, "Location", "Preference-Applied"),
+    **sends(202, "Location", "Preference-Applied"),
+}
+STARTED[200] |= {"model": Run, "description": "The run has ended."}
+"""The answers of `start_run`: 200 when it waited until the end."""
 
 
 async def start_run(
@@ -149,11 +157,15 @@ async def _check_queue(edge: Edge, caller: Caller) -> None:
     An orchestrator that is away itself takes the run later. One that cannot keep it now may not be
     able to for hours: a PostgreSQL whose disk is full is often one that does not start.
     """
+    if edge.queue_room.is_sure(caller.org_id):
+        return
     try:
-        await edge.ask(caller, CheckQueue(), timeout=_CHECK)
+        queue = await edge.ask(caller, CheckQueue(), timeout=_CHECK)
     except ProblemError as error:
         if error.problem.status < 500 or error.problem.code in _NOT_KEPT:
             raise
+    else:
+        edge.queue_room.learn(caller.org_id, queue.places)
 
 
 async def cancel_run(edge: Edge, caller: Caller, response: Response, run_id: UUID) -> Run:

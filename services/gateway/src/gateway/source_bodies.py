@@ -136,7 +136,8 @@ _TELLING = {
 
 
 def _type(config: Any) -> str:
-    said = config if isinstance(config, dict) else config.model_fields_set
+    # Anything may stand here: what is no config at all is refused as one of the default type.
+    said = config if isinstance(config, dict) else getattr(config, "model_fields_set", ())
     return next((name for field, name in _TELLING.items() if field in said), "csv")
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from chassis.database import AWAY, Database, collect, queries
-from chassis.objects import Objects
+from chassis.objects import STORE_FAULTS, Objects
 from chassis.telemetry import log
 from contracts.ingest import CsvConfig, Source
 from contracts.problem import ProblemError
@@ -43,7 +43,7 @@ class Erasing:
             config = source.config
             if error.problem.status not in _REFUSED or not isinstance(config, CsvConfig):
                 raise
-            if not guarded(config.columns) or not await self._erase(org_id, upload_id, 0):
+            if not guarded(config.columns) or not await self._erase_refused(org_id, upload_id):
                 raise
             log.info("refused_upload_erased", source_id=str(source.id), upload_id=str(upload_id))
             told = (
@@ -59,11 +59,34 @@ class Erasing:
                 async with self._database.system() as connection:
                     found = await collect(_queries.unused_uploads(connection, grace=self._grace))
                 for row in found:
-                    if await self._erase(row["org_id"], row["id"], self._grace):
-                        log.info("unused_upload_erased", upload_id=str(row["id"]))
-            except (*AWAY, OSError) as error:
+                    await self._erase_unused(row["org_id"], row["id"])
+            except AWAY as error:
                 log.warning("unused_uploads_not_erased", error=str(error) or repr(error))
             await asyncio.sleep(min(_LONGEST_PAUSE, self._grace / 10))
+
+    async def _erase_unused(self, org_id: UUID, upload_id: UUID) -> None:
+        """One that cannot be erased now holds up no other; it is found again."""
+        try:
+            if await self._erase(org_id, upload_id, self._grace):
+                log.info("unused_upload_erased", upload_id=str(upload_id))
+        except (*AWAY, *STORE_FAULTS) as error:
+            log.warning(
+                "unused_upload_not_erased",
+                upload_id=str(upload_id),
+                error=str(error) or repr(error),
+            )
+
+    async def _erase_refused(self, org_id: UUID, upload_id: UUID) -> bool:
+        """Whether it was erased; where it cannot be now, that happens once it is unused for long."""
+        try:
+            return await self._erase(org_id, upload_id, 0)
+        except (*AWAY, *STORE_FAULTS) as error:
+            log.warning(
+                "refused_upload_not_erased",
+                upload_id=str(upload_id),
+                error=str(error) or repr(error),
+            )
+            return False
 
     async def _erase(self, org_id: UUID, upload_id: UUID, grace: float) -> bool:
         """Whether it was there and no source is made of it."""

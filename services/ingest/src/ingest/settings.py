@@ -12,6 +12,8 @@ from chassis.settings import ServiceSettings
 class Settings(ServiceSettings):
     """What an operator may turn."""
 
+    database_pool_size: int = Field(default=16, ge=2, le=50)
+    """More than syncs and looks hold at once, so that heartbeats and short requests find a connection."""
     object_store_url: str
     """Where files are kept: `file://` a directory that all services see, or `s3://` a bucket."""
     encryption_key: SecretStr
@@ -25,7 +27,7 @@ class Settings(ServiceSettings):
     """Google's Sheets API."""
     google_token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105
     """The one place where a key may be used; a key that names another is refused."""
-    max_syncs: int = Field(default=3, ge=1)
+    max_syncs: int = Field(default=4, ge=1)
     """Syncs of this replica at once, one of them out of each organisation's reach; each is a process."""
     max_reads: int = Field(default=4, ge=1)
     """Files that this replica looks into at once for people who wait; two for one organisation."""

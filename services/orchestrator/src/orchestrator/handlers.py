@@ -31,6 +31,7 @@ from contracts.orchestrator import (
     Pipeline,
     PipelineList,
     PipelineUsers,
+    QueuePlaces,
     RetryRun,
     Run,
     RunEvents,
@@ -150,10 +151,11 @@ class Handlers:
             await self._admission.plan(state, org_id)
         return view(state)
 
-    async def check_queue(self, _: CheckQueue, meta: Meta) -> Done:
+    async def check_queue(self, _: CheckQueue, meta: Meta) -> QueuePlaces:
         """CheckQueue: a run is queued by a command, which has no answer; one that cannot be is refused."""
         await self._disk.check()
-        if await self._runs.has_queued(organization_of(meta), self._max_queued):
+        queued = await self._runs.count_queued(organization_of(meta), self._max_queued)
+        if queued >= self._max_queued:
             raise problem(
                 429,
                 "queue_full",
@@ -161,7 +163,7 @@ class Handlers:
                 "Cancel some, or try again when some have begun.",
                 retry_after=_WHEN_FULL,
             )
-        return Done()
+        return QueuePlaces(places=self._max_queued - queued)
 
     async def find_oldest_run(self, _: FindOldestRun, meta: Meta) -> OldestRun:
         """FindOldestRun."""

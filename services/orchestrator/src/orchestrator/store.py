@@ -370,10 +370,10 @@ class RunStore:
         async with self._database.organization(org_id) as connection:
             return OldestRun(created_at=await _queries.oldest_open_run(connection))
 
-    async def has_queued(self, org_id: UUID, most: int) -> bool:
-        """Whether so many runs of an organisation, or more, wait in the queue."""
+    async def count_queued(self, org_id: UUID, most: int) -> int:
+        """How many runs of an organisation wait in the queue; counted no further than to `most`."""
         async with self._database.organization(org_id) as connection:
-            return await _queries.count_queued_runs(connection, most=most) >= most
+            return await _queries.count_queued_runs(connection, most=most)
 
 
 def _snapshot(row: Record) -> Snapshot:

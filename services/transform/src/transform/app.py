@@ -120,6 +120,7 @@ async def build(service: Service[Settings]) -> None:
     rollback = Rollback(database, catalogue, recipes, sweeper)
     storage = Storage(database, sweeper, settings)
     service.background("sweeper", sweeper.run)
+    service.background("loaders", loaders.watch)
 
     answer = service.answers.answer
     answer(EnsureOrganization, handlers.ensure_organization)

@@ -59,7 +59,7 @@ from contracts.transform import (
 )
 from transform.build import Builder
 from transform.catalogue import Catalogue
-from transform.domain import CatalogueTable, organization_of
+from transform.domain import CatalogueTable, organization_of, require_published
 from transform.estimates import Estimates, drafted
 from transform.history import History
 from transform.lineage import Lineage
@@ -155,6 +155,7 @@ class Handlers:
         """PreviewTable: the recipe that does nothing, so that there is one way to read."""
         org_id = organization_of(meta)
         table = await self._catalogue.get(org_id, request.name)
+        require_published([table], [table.table_id])
         recipe = {"steps": [{"type": "source", "table": table.physical_name}]}
         return await self._previewer.page(
             org_id,
@@ -174,6 +175,7 @@ class Handlers:
         """ProfileTable."""
         org_id = organization_of(meta)
         table = await self._catalogue.get(org_id, request.name)
+        require_published([table], [table.table_id])
         recipe = {"steps": [{"type": "source", "table": table.physical_name}]}
         return await self._profiler.profile(
             org_id,

@@ -9,7 +9,7 @@ from recipe.data_names import NamedByData
 from recipe.recipe import STEPS_BY_TYPE
 from recipe.step import Step
 from recipe.steps.join import Join
-from transform.recipe_json import NAMED_BY_DATA
+from transform.recipe_json import NAMED_BY_DATA, kind_of
 
 _MULTIPLY = frozenset({"join", "union", "unpivot", "unnest"})
 
@@ -35,9 +35,10 @@ def _parsed(recipe: object, kinds: Collection[str]) -> Iterator[tuple[int, Step]
     """Steps of some kinds; the rest is not parsed, and one that has errors is left out."""
     steps = recipe.get("steps") if isinstance(recipe, Mapping) else None
     for index, step in enumerate(steps if isinstance(steps, list | tuple) else ()):
-        if isinstance(step, Mapping) and step.get("type") in kinds:
+        kind = kind_of(step) if isinstance(step, Mapping) else None
+        if kind is not None and kind in kinds:
             try:
-                yield index, STEPS_BY_TYPE[step["type"]].model_validate(step)
+                yield index, STEPS_BY_TYPE[kind].model_validate(step)
             except ValidationError:
                 continue
 

@@ -57,22 +57,28 @@ def texts_of(data: object) -> set[str]:
 def has_names_from_data(recipe: object) -> bool:
     """Whether a step may take the names of its columns from the data."""
     data = recipe.model_dump(mode="json") if isinstance(recipe, Recipe) else recipe
-    return any(step.get("type") in NAMED_BY_DATA for step in _steps(data))
+    return any(kind_of(step) in NAMED_BY_DATA for step in _steps(data))
 
 
 def without_names(recipe: object) -> object:
     """A recipe as its author wrote it: names that were read from the data are to be read again."""
     if not isinstance(recipe, dict) or not any(
-        step.get("type") in NAMED_BY_DATA and "read_names" in step for step in _steps(recipe)
+        kind_of(step) in NAMED_BY_DATA and "read_names" in step for step in _steps(recipe)
     ):
         return recipe
     steps = [
         {key: value for key, value in step.items() if key != "read_names"}
-        if isinstance(step, dict) and step.get("type") in NAMED_BY_DATA
+        if isinstance(step, dict) and kind_of(step) in NAMED_BY_DATA
         else step
         for step in recipe["steps"]
     ]
     return {**recipe, "steps": steps}
+
+
+def kind_of(step: Mapping[str, object]) -> str | None:
+    """A step's type; None for what is no text, which no set of types could be asked for."""
+    found = step.get("type")
+    return found if isinstance(found, str) else None
 
 
 def step_ids(recipe: object) -> list[str | None]:

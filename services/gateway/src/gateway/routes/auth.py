@@ -22,6 +22,7 @@ from contracts.auth import (
 from contracts.problem import problem
 from contracts.text import ShortText
 from gateway.addresses import address_of
+from gateway.answers import sends
 from gateway.conventions import Body
 from gateway.cookies import COOKIE, clear_cookie, from_our_pages, set_cookie
 from gateway.edge import EdgeDep, Reader
@@ -60,7 +61,7 @@ class LogInBody(Body):
     organization_id: UUID | None = None
 
 
-@router.post("/signup", status_code=201)
+@router.post("/signup", status_code=201, responses=sends(201, "Set-Cookie"))
 async def sign_up(body: SignUpBody, request: Request, response: Response, edge: EdgeDep) -> Session:
     """Create an account and an organisation, and open a session."""
     asked = SignUp(
@@ -73,7 +74,7 @@ async def sign_up(body: SignUpBody, request: Request, response: Response, edge: 
     return _session(request, response, await edge.bus.ask(asked, org_id=None))
 
 
-@router.post("/login")
+@router.post("/login", responses=sends(200, "Set-Cookie"))
 async def log_in(body: LogInBody, request: Request, response: Response, edge: EdgeDep) -> Session:
     """Open a session."""
     asked = LogIn(
@@ -85,7 +86,7 @@ async def log_in(body: LogInBody, request: Request, response: Response, edge: Ed
     return _session(request, response, await edge.bus.ask(asked, org_id=None))
 
 
-@router.post("/refresh", dependencies=[Depends(from_our_pages)])
+@router.post("/refresh", dependencies=[Depends(from_our_pages)], responses=sends(200, "Set-Cookie"))
 async def refresh(
     request: Request, response: Response, edge: EdgeDep, token: RefreshCookie = None
 ) -> Session:
@@ -96,7 +97,12 @@ async def refresh(
     return _session(request, response, await edge.bus.ask(asked, org_id=None))
 
 
-@router.post("/logout", status_code=204, dependencies=[Depends(from_our_pages)])
+@router.post(
+    "/logout",
+    status_code=204,
+    dependencies=[Depends(from_our_pages)],
+    responses=sends(204, "Set-Cookie"),
+)
 async def log_out(
     request: Request, response: Response, edge: EdgeDep, token: RefreshCookie = None
 ) -> None:
@@ -113,7 +119,7 @@ async def me(edge: EdgeDep, caller: Reader) -> Me:
     return await edge.ask(caller, GetMe(user_id=caller.user_id))
 
 
-@well_known.get("/.well-known/jwks.json")
+@well_known.get("/.well-known/jwks.json", responses=sends(200, "Cache-Control"))
 async def signing_keys(response: Response, edge: EdgeDep) -> JsonWebKeySet:
     """The public keys that verify access tokens (RFC 7517)."""
     response.headers["Cache-Control"] = "public, max-age=300"

@@ -17,6 +17,7 @@ from contracts.orchestrator import (
 )
 from contracts.problem import ProblemError
 from contracts.text import Name
+from gateway.answers import sends
 from gateway.conventions import (
     Body,
     Cursor,
@@ -30,7 +31,7 @@ from gateway.conventions import (
 from gateway.edge import EdgeDep, Editor, Reader, Runner
 from gateway.members import check_members, still_there
 from gateway.run_filters import PipelineRunsFilters, asked_of
-from gateway.runs import Starting, start_run
+from gateway.runs import STARTED, Starting, start_run
 
 router = APIRouter(prefix="/pipelines", tags=["pipelines"])
 
@@ -53,7 +54,7 @@ class PipelineChange(Body):
     transformation_ids: Ids | None = None
 
 
-@router.get("")
+@router.get("", responses=sends(200, "Link"))
 async def index(
     request: Request,
     response: Response,
@@ -68,7 +69,7 @@ async def index(
     return list(page.pipelines)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=sends(201, "ETag", "Location"))
 async def create(
     body: PipelineBody,
     response: Response,
@@ -96,7 +97,7 @@ async def create(
     return pipeline
 
 
-@router.get("/{pipeline_id}")
+@router.get("/{pipeline_id}", responses=sends(200, "ETag"))
 async def show(pipeline_id: UUID, response: Response, edge: EdgeDep, caller: Reader) -> Pipeline:
     """One pipeline."""
     pipeline = await edge.ask(caller, GetPipeline(pipeline_id=pipeline_id))
@@ -104,7 +105,7 @@ async def show(pipeline_id: UUID, response: Response, edge: EdgeDep, caller: Rea
     return pipeline
 
 
-@router.patch("/{pipeline_id}")
+@router.patch("/{pipeline_id}", responses=sends(200, "ETag"))
 async def update(
     pipeline_id: UUID,
     body: PipelineChange,
@@ -152,7 +153,7 @@ async def delete(pipeline_id: UUID, edge: EdgeDep, caller: Editor, if_match: IfM
     await edge.ask(caller, DeletePipeline(pipeline_id=pipeline_id, if_revision=if_match))
 
 
-@router.post("/{pipeline_id}/run", status_code=202)
+@router.post("/{pipeline_id}/run", status_code=202, responses=STARTED)
 async def run(
     pipeline_id: UUID, response: Response, edge: EdgeDep, caller: Runner, options: Starting
 ) -> Run:
@@ -171,7 +172,7 @@ async def run(
     )
 
 
-@router.get("/{pipeline_id}/runs")
+@router.get("/{pipeline_id}/runs", responses=sends(200, "Link"))
 async def runs(
     pipeline_id: UUID,
     request: Request,

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Request, Response
 
 from contracts.orchestrator import GetRun, GetRunTimeline, Run, RunTimeline
 from contracts.text import MAX_INTEGER, Count
+from gateway.answers import sends
 from gateway.conventions import link_next, tag
 from gateway.edge import EdgeDep, Reader, Runner
 from gateway.run_filters import RunsFilters, asked_of
@@ -28,7 +29,7 @@ Position = Annotated[
 ]
 
 
-@router.get("/runs")
+@router.get("/runs", responses=sends(200, "Link"))
 async def index(
     request: Request, response: Response, edge: EdgeDep, caller: Reader, filters: RunsFilters
 ) -> list[Run]:
@@ -38,7 +39,7 @@ async def index(
     return list(page.runs)
 
 
-@router.get("/runs/{run_id}")
+@router.get("/runs/{run_id}", responses=sends(200, "ETag"))
 async def show(run_id: UUID, response: Response, edge: EdgeDep, caller: Reader) -> Run:
     """One run with its steps."""
     run = await edge.ask(caller, GetRun(run_id=run_id))

@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from contracts.auth import GetOrganization
 from contracts.orchestrator import (
@@ -30,11 +30,18 @@ def _clock(said: object) -> object:
     raise ValueError("A time of day is written HH:MM. Example: 06:00")
 
 
+Clock = Annotated[
+    time,
+    BeforeValidator(_clock),
+    WithJsonSchema({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
+]
+
+
 class ScheduleBody(Body):
     """When the pipeline is to run; what a frequency does not need is ignored."""
 
     frequency: Frequency
-    run_at: Annotated[time | None, BeforeValidator(lambda x: x if x is None else _clock(x))] = None
+    run_at: Clock | None = None
     """HH:MM, local; of `hourly` its minute counts."""
     day_of_week: Annotated[int | None, Field(ge=0, le=6)] = None
     """0 is Monday."""

@@ -15,6 +15,7 @@ from contracts.ingest import (
 )
 from contracts.tables import Column
 from contracts.text import MAX_COUNT
+from gateway.answers import sends
 from gateway.conventions import Cursor, Limit, link_next
 from gateway.edge import EdgeDep, Editor, Reader
 from gateway.sources import find_table, table_name
@@ -51,7 +52,7 @@ async def schema(source_id: UUID, edge: EdgeDep, caller: Reader) -> list[SourceC
     ]
 
 
-@router.get("/changes")
+@router.get("/changes", responses=sends(200, "Link"))
 async def schema_changes(
     source_id: UUID,
     request: Request,

@@ -1,6 +1,6 @@
 """Sources: where data comes from."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
@@ -19,6 +19,7 @@ from contracts.ingest import (
     UpdateSource,
 )
 from contracts.orchestrator import Run
+from gateway.answers import sends
 from gateway.conventions import (
     Cursor,
     IdempotencyKey,
@@ -30,7 +31,7 @@ from gateway.conventions import (
 )
 from gateway.downloads import download
 from gateway.edge import EdgeDep, Editor, Reader, Runner
-from gateway.runs import Starting, start_run
+from gateway.runs import STARTED, Starting, start_run
 from gateway.source_bodies import FurtherUpload, PreviewBody, SourceBody, SourceChange
 from gateway.sources import (
     LoaderView,
@@ -46,12 +47,13 @@ from gateway.sources import (
 READING = 120.0
 """Seconds that looking at every cell of a file may take: a gigabyte, on a busy machine."""
 
-_AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
+_AS_CSV = sends(200, "Content-Disposition")
+_AS_CSV[200]["content"] = {"text/csv": {}}
 
 router = APIRouter(prefix="/sources", tags=["sources"])
 
 
-@router.get("")
+@router.get("", responses=sends(200, "Link"))
 async def index(
     request: Request,
     response: Response,
@@ -66,7 +68,7 @@ async def index(
     return sources
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=sends(201, "ETag", "Location"))
 async def create(
     request: Request,
     body: SourceBody,
@@ -104,7 +106,7 @@ async def preview(
     return await edge.ask_while_there(request, caller, asked, timeout=READING)
 
 
-@router.get("/{source_id}")
+@router.get("/{source_id}", responses=sends(200, "ETag"))
 async def show(source_id: UUID, response: Response, edge: EdgeDep, caller: Reader) -> SourceView:
     """One source."""
     source = await find_source(edge, caller, source_id)
@@ -112,7 +114,7 @@ async def show(source_id: UUID, response: Response, edge: EdgeDep, caller: Reade
     return source
 
 
-@router.patch("/{source_id}")
+@router.patch("/{source_id}", responses=sends(200, "ETag"))
 async def update(
     request: Request,
     source_id: UUID,
@@ -137,7 +139,7 @@ async def delete(source_id: UUID, edge: EdgeDep, caller: Editor, if_match: IfMat
     await edge.ask(caller, DeleteSource(source_id=source_id, if_revision=if_match))
 
 
-@router.post("/{source_id}/uploads", status_code=201)
+@router.post("/{source_id}/uploads", status_code=201, responses=sends(201, "ETag"))
 async def add_upload(
     request: Request,
     source_id: UUID,
@@ -154,7 +156,7 @@ async def add_upload(
     return compose(source, await find_table(edge, caller, table_name(source.id)))
 
 
-@router.post("/{source_id}/sync", status_code=202)
+@router.post("/{source_id}/sync", status_code=202, responses=STARTED)
 async def sync(
     source_id: UUID, response: Response, edge: EdgeDep, caller: Runner, options: Starting
 ) -> Run:

@@ -25,6 +25,7 @@ from contracts.transform import (
     UpdateTransformation,
     ValidateRecipe,
 )
+from gateway.answers import sends
 from gateway.conventions import (
     Cursor,
     IdempotencyKey,
@@ -48,7 +49,7 @@ from gateway.recipes import (
     TransformationChange,
 )
 from gateway.routes import versions
-from gateway.runs import Starting, start_run
+from gateway.runs import STARTED, Starting, start_run
 
 COMPUTING = 60.0
 """Seconds that compiling and previewing may take; the owner's own time-out is shorter."""
@@ -57,7 +58,7 @@ router = APIRouter(tags=["transformations"])
 router.include_router(versions.router)
 
 
-@router.get("")
+@router.get("", responses=sends(200, "Link"))
 async def index(
     request: Request,
     response: Response,
@@ -72,7 +73,7 @@ async def index(
     return list(page.transformations)
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=sends(201, "ETag", "Location"))
 async def create(
     body: TransformationBody,
     response: Response,
@@ -130,7 +131,7 @@ async def profile(
     return await edge.ask_while_there(request, caller, asked, timeout=COMPUTING)
 
 
-@router.get("/{transformation_id}")
+@router.get("/{transformation_id}", responses=sends(200, "ETag"))
 async def show(
     transformation_id: UUID, response: Response, edge: EdgeDep, caller: Reader
 ) -> Transformation:
@@ -140,7 +141,7 @@ async def show(
     return found
 
 
-@router.put("/{transformation_id}")
+@router.put("/{transformation_id}", responses=sends(200, "ETag"))
 async def update(
     transformation_id: UUID,
     body: Annotated[TransformationChange, OrRecipe()],
@@ -198,7 +199,7 @@ async def lineage(transformation_id: UUID, edge: EdgeDep, caller: Reader) -> Tra
     return await edge.ask(caller, asked, timeout=COMPUTING)
 
 
-@router.post("/{transformation_id}/execute", status_code=202)
+@router.post("/{transformation_id}/execute", status_code=202, responses=STARTED)
 async def execute(
     transformation_id: UUID,
     response: Response,

@@ -9,6 +9,7 @@ from pydantic import Field
 from contracts.ingest import GetSource
 from contracts.orchestrator import AfterPipeline, OnUpload, Overlap, Pipeline, SetTriggers
 from contracts.problem import FieldProblem, ProblemError, problem
+from gateway.answers import sends
 from gateway.auth import Caller
 from gateway.conventions import Body, IfMatch, tag
 from gateway.edge import Edge, EdgeDep, Editor
@@ -49,7 +50,7 @@ class TriggersBody(Body):
     ]
 
 
-@router.put("/triggers")
+@router.put("/triggers", responses=sends(200, "ETag"))
 async def set_triggers(
     pipeline_id: UUID,
     body: TriggersBody,

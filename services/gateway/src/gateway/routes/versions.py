@@ -16,6 +16,7 @@ from contracts.transform import (
     SavedRecipe,
     Transformation,
 )
+from gateway.answers import sends
 from gateway.conventions import Cursor, IfMatch, Limit, link_next, tag
 from gateway.edge import EdgeDep, Editor, Reader
 
@@ -27,7 +28,7 @@ VersionNumber = Annotated[int, Path(ge=1, le=MAX_COUNT, description="Counts from
 router = APIRouter(prefix="/{transformation_id}/versions", tags=["transformations"])
 
 
-@router.get("")
+@router.get("", responses=sends(200, "Link"))
 async def versions(
     transformation_id: UUID,
     request: Request,
@@ -76,7 +77,7 @@ async def diff(
     return await edge.ask(caller, asked)
 
 
-@router.post("/{version}/restore")
+@router.post("/{version}/restore", responses=sends(200, "ETag"))
 async def restore(
     transformation_id: UUID,
     version: VersionNumber,

@@ -21,6 +21,7 @@ from contracts.transform import (
     WarehouseStorage,
     WarehouseTable,
 )
+from gateway.answers import sends
 from gateway.conventions import Cursor, Limit, Offset, TableName, View, link_next
 from gateway.edge import EdgeDep, Reader
 from gateway.text import read_json
@@ -58,7 +59,7 @@ class WarehouseLineage(BaseModel):
     tables: list[TracedTable]
 
 
-@router.get("/tables")
+@router.get("/tables", responses=sends(200, "Link"))
 async def index(
     request: Request,
     response: Response,

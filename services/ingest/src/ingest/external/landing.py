@@ -29,6 +29,8 @@ _LOOK = 5.0
 _LOOK_STATEMENT = 8.0
 """Seconds of one of its statements; the request itself is given up after 10."""
 _COPY_STATEMENT = 3600.0
+_SHOWN = 200_000
+"""Characters of a row that is shown, over all its cells."""
 
 _ENDLESS = frozenset({"NaN", "Infinity", "-Infinity", "infinity", "-infinity"})
 
@@ -64,7 +66,9 @@ class Landing:
     ) -> tuple[Shape, tuple[dict[str, Any], ...]]:
         """The columns and the first rows, by display name. Raises BadSource, Unavailable."""
         async with self._opened(org_id, config, _LOOK, _LOOK_STATEMENT) as (session, shape):
-            cells = ", ".join(f"({cell})::text" for cell in shape.cells)
+            # A cell may be a gigabyte: the sample holds some megabytes, whatever the table holds.
+            most = max(100, _SHOWN // len(shape.cells))
+            cells = ", ".join(f"left(({cell})::text, {most})" for cell in shape.cells)
             source = qualified(landing_schema(org_id), config.table)
             rows = await session.rows(
                 f"SELECT {cells} FROM {source} LIMIT {int(limit)}",
