@@ -267,11 +267,11 @@ async def test_a_stop_that_was_said_elsewhere_is_asked_for_while_the_work_runs(
 ) -> None:
     blocked, command = Blocked(), _command()
 
-    async def stop_asked(asked: SyncSource, meta: Meta) -> bool:
+    async def heartbeat(asked: SyncSource, meta: Meta) -> bool:
         return asked.run_id == command.run_id and meta.org_id == org_id
 
     jobs = replica()
-    jobs.handle(SyncSource, blocked, stop_asked=stop_asked)
+    jobs.handle(SyncSource, blocked, heartbeat=heartbeat)
     async with _running(jobs):
         await orchestrator.send(command, org_id=org_id)
         await asyncio.wait_for(blocked.begun.wait(), 10)
@@ -398,13 +398,13 @@ async def test_a_message_that_waits_for_its_turn_can_be_stopped_and_is_nobody_el
     asked = asyncio.Event()
     first, waits, cancelled, other = (_command() for _ in range(4))
 
-    async def stop_asked(command: SyncSource, meta: Meta) -> bool:
+    async def heartbeat(command: SyncSource, meta: Meta) -> bool:
         if command == waits:
             asked.set()
         return command == cancelled
 
     share = replace(SHARED, each=1)
-    jobs.handle(SyncSource, gated, share=share, key=lambda each: each.run_id, stop_asked=stop_asked)
+    jobs.handle(SyncSource, gated, share=share, key=lambda each: each.run_id, heartbeat=heartbeat)
     async with _running(jobs):
         for command in (first, waits, cancelled):
             await orchestrator.send(command, org_id=org_id)

@@ -48,6 +48,9 @@ _ATTEMPTS = 12
 """Deliveries after which a message is given up; with the backoff below about five minutes."""
 _COME_BACK = 15.0
 """Seconds until a message comes again for which there was no place among those that wait."""
+HOLDER_SILENCE = 30.0
+"""Seconds without a heartbeat after which another message may take a step from its holder: three
+times `Consumer.ack_wait`, within which three heartbeats are due and a redelivery comes."""
 _MAY_WAIT = 200
 """Messages of one organisation that wait in a replica, where none says otherwise: far fewer than a
 consumer hands out at once (`Consumer.max_ack_pending`), so that all have room for theirs."""
@@ -62,7 +65,7 @@ class Registration(Generic[M]):
     slots: Slots
     on_dead: OnDead[M] | None
     key: Callable[[M], object] | None
-    stop_asked: Callable[[M, Meta], Awaitable[bool]] | None
+    heartbeat: Callable[[M, Meta], Awaitable[bool]] | None
 
 
 class Stopped(Exception):
@@ -90,18 +93,19 @@ class Jobs:
         share: Slots | None = None,
         on_dead: OnDead[M] | None = None,
         key: Callable[[M], object] | None = None,
-        stop_asked: Callable[[M, Meta], Awaitable[bool]] | None = None,
+        heartbeat: Callable[[M, Meta], Awaitable[bool]] | None = None,
     ) -> None:
         """Handle a class of command or event, at most `slots` of its consumer at once.
 
         With a `share` (which says how many slots there are) an organisation takes its part of them
         and no more: its further messages wait for a turn, stoppable like running work.
-        `key` makes running work stoppable (`stop`); `stop_asked` is asked at every heartbeat, for
-        a stop that was said while this replica did not listen.
+        `key` makes running work stoppable (`stop`). `heartbeat` is called every few seconds while
+        the work lasts, notes that it is alive, and gives whether it has to stop: it was called off
+        while this replica did not listen, or another has taken it over.
         """
         of_all = Slots(kind.type_name(), "", total=slots, each=slots, waiting=_MAY_WAIT)
         self._registered[kind.type_name()] = Registration(
-            kind, handler, share or of_all, on_dead, key, stop_asked
+            kind, handler, share or of_all, on_dead, key, heartbeat
         )
 
     def stop(self, key: object) -> int:
@@ -304,9 +308,9 @@ class Jobs:
         while True:
             with contextlib.suppress(NatsError, OSError):
                 await message.in_progress()
-            if registration.stop_asked is not None:
+            if registration.heartbeat is not None:
                 with contextlib.suppress(*AWAY):
-                    if task not in self._stopped and await registration.stop_asked(body, meta):
+                    if task not in self._stopped and await registration.heartbeat(body, meta):
                         self._stopped.add(task)
                         task.cancel()
             await asyncio.sleep(consumer.ack_wait / 3)

@@ -162,7 +162,7 @@ async def build(service: Service[Settings]) -> None:
         share=BUILDS.resized(settings.max_builds),
         on_dead=builder.give_up,
         key=lambda command: (command.run_id, command.attempt),
-        stop_asked=builder.is_cancelled,
+        heartbeat=builder.heartbeat,
     )
     jobs.handle(PublishRun, publisher.publish_run, on_dead=publisher.give_up)
     jobs.handle(AbortPublish, publisher.abort_publish, on_dead=publisher.give_up)
