@@ -321,6 +321,33 @@ async def test_a_replica_that_shuts_down_hands_its_work_to_another_at_once(
         await work.is_done()
 
 
+async def test_work_that_is_handed_back_at_a_restart_is_no_failure_of_its_message(
+    replica, orchestrator: Bus, database: Database, work, org_id: UUID
+) -> None:
+    message_id, tries = new_id(), 0
+    await orchestrator.send(_command(), org_id=org_id, id=message_id)
+    # More restarts than failures after which a message is given up.
+    for _ in range(12):
+        blocked, leaving = Blocked(), replica()
+        leaving.handle(SyncSource, blocked)
+        async with _running(leaving):
+            await asyncio.wait_for(blocked.begun.wait(), 10)
+
+    async def handle(command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise Retry("not yet", after=0.05)
+        return []
+
+    staying = replica()
+    staying.handle(SyncSource, handle)
+    async with _running(staying):
+        await work.is_done()
+    assert tries == 2
+    assert await _letter(database, message_id) is None
+
+
 async def test_no_more_is_worked_on_at_once_than_there_are_slots(
     replica, orchestrator: Bus, work, org_id: UUID
 ) -> None:

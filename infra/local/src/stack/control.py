@@ -100,7 +100,8 @@ def stop_leftovers(layout: Layout, report: Callable[[str, float], None]) -> int:
 def _is_ready(name: str, ports: dict[str, int], process: psutil.Process) -> bool:
     if name == "postgres":
         return is_alive(process)
-    path = "/healthz?js-server-only=true" if name == "nats" else "/readyz"
+    # Of NATS with all its streams: one that cannot be written is not ready.
+    path = "/healthz" if name == "nats" else "/readyz"
     port = ports.get("nats_http" if name == "nats" else name)
     return port is not None and get(port, path, timeout=3).status == 200
 

@@ -1,9 +1,11 @@
 """nats-server from the wheel: writes its configuration, starts it, stops it."""
 
 import json
+import os
 import signal
 import sysconfig
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path, PurePath
@@ -187,6 +189,18 @@ class Nats:
         """Whether clients and JetStream are served."""
         return get(self.http_port, "/healthz?js-server-only=true", timeout=1).status == 200
 
+    def write_error(self) -> str | None:
+        """The error with which a stream could not be written, in the server's words; None: all can.
+
+        It stays until the server is started again, whatever becomes of the disk.
+        """
+        answer = get(self.http_port, "/healthz", timeout=2)
+        if answer.status in (0, 200) or "write error" not in answer.body:
+            return None
+        with suppress(ValueError):
+            return str(json.loads(answer.body).get("error", answer.body))
+        return answer.body
+
     def start(self) -> None:
         """Write the configuration, start, wait until JetStream answers.
 
@@ -214,6 +228,12 @@ class Nats:
             raise StackError(f"NATS did not get ready in {_START:.0f} s.\n{tail(self.log)}")
         if not self.is_running():
             raise StackError(f"NATS did not start.\n{tail(self.log)}")
+
+    def end(self) -> None:
+        """Ask the process to end and leave the rest to its supervisor, which starts it again."""
+        if (pid := self.pid) is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
     def stop(self) -> None:
         """Close the connections, write what is open, end."""

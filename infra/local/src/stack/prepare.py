@@ -2,14 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from chassis.bus_login import BusLogin
 from contracts.streams import STORE
 from stack.errors import StackError
 
 PrepareDatabase = Callable[[str, Mapping[str, str]], Awaitable[None]]
 """Given the migrator's URL and the password of each service's login role."""
-PrepareBus = Callable[[str, str | None, str | None, int, int], Awaitable[None]]
-"""Given the servers' URLs, user and password of who may create streams, how many servers keep each, and
-the bytes on disk that all may take."""
+PrepareBus = Callable[[str, BusLogin, int, int], Awaitable[None]]
+"""Given the servers' URLs, the login of who may create streams, how many servers keep each, and the
+bytes on disk that all may take."""
 
 _TOO_LARGE = frozenset({10005, 10023, 10028, 10047})
 """The server's codes: no server with so much room, or more than the server or the account may store."""
@@ -26,11 +27,17 @@ async def prepare_database(migrator_url: str, passwords: Mapping[str, str]) -> N
 
 
 async def prepare_bus(
-    url: str, user: str | None, password: str | None, replicas: int = 1, store: int = STORE
+    url: str,
+    login: BusLogin,
+    replicas: int = 1,
+    store: int = STORE,
+    *,
+    patience: float | None = None,
 ) -> None:
     """Make streams and consumers what the contracts say.
 
-    Raises StackError when the server has less room than `store`.
+    With `patience` a server that is away is given up after so many seconds. Raises StackError when the
+    server has less room than `store`.
     """
     import nats
     from nats.js.errors import APIError
@@ -38,7 +45,10 @@ async def prepare_bus(
     from chassis.settings import servers_of
     from chassis.streams import apply
 
-    connection = await nats.connect(servers_of(url), user=user, password=password)
+    options = login.options()
+    if patience is not None:
+        options |= {"connect_timeout": patience, "max_reconnect_attempts": 1}
+    connection = await nats.connect(servers_of(url), **options)
     try:
         await apply(connection.jetstream(), replicas=replicas, store=store)
     except APIError as error:
@@ -48,5 +58,21 @@ async def prepare_bus(
             f"NATS has no room for streams of {store:,} bytes: set NATS_STORE_BYTES to what JetStream "
             "may take there (`max_file_store`, or the limit of the account)."
         ) from error
+    finally:
+        await connection.close()
+
+
+async def missing_streams(url: str, login: BusLogin) -> list[str]:
+    """Streams and consumers of the contracts that are not there; raises what nats-py does."""
+    import nats
+
+    from chassis.settings import servers_of
+    from chassis.streams import missing
+
+    connection = await nats.connect(
+        servers_of(url), **login.options(), connect_timeout=1, max_reconnect_attempts=1
+    )
+    try:
+        return await missing(connection.jetstream(timeout=2))
     finally:
         await connection.close()

@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from chassis.bus_login import BusLogin
 from stack import addresses, ports, prepare
+from stack.bus_watch import BusWatch
 from stack.control import stop_leftovers
 from stack.errors import StackError
 from stack.layout import Layout
@@ -18,6 +20,7 @@ from stack.postgres import Postgres
 from stack.secrets import load
 from stack.services import SPECS, Service, Spec, environment
 from stack.state import METRICS, State, only_one, read_state
+from stack.topology import warnings
 from stack.unit import Report, Unit, keep_up, tolerant
 from stack.users import MIGRATOR, bus_users
 
@@ -71,6 +74,8 @@ class Stack:
         self._specs = specs
         self._given = addresses.given(options.environ)
         self._units: list[Unit] = []
+        self._bus_at: tuple[str, BusLogin, int] | None = None
+        """URL, the login of who may make streams, and how many servers keep each."""
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="stack")
         self._pending: set[asyncio.Future[object]] = set()
         self._stopping = False
@@ -108,8 +113,25 @@ class Stack:
             raise
 
     async def run(self, report: Report) -> None:
-        """Start again whatever ends, until cancelled."""
-        await asyncio.gather(*(keep_up(unit, self._call, report) for unit in self._units))
+        """Start again whatever ends, and heal the bus, until cancelled."""
+        kept = [keep_up(unit, self._call, report) for unit in self._units]
+        await asyncio.gather(*kept, self._watch_bus(report))
+
+    async def _watch_bus(self, report: Report) -> None:
+        if self._bus_at is None:
+            return
+        url, login, replicas = self._bus_at
+        servers = [unit for unit in self._units if isinstance(unit, Nats)]
+        watch = BusWatch(
+            servers,
+            url,
+            login,
+            replicas=replicas,
+            store=self._given.nats_store,
+            call=self._call,
+            report=report,
+        )
+        await watch.run()
 
     async def stop(self) -> None:
         """Stop the services, then the servers; waits for starts that are under way."""
@@ -189,21 +211,26 @@ class Stack:
             )
             self._units.append(nats)
             await self._start(nats, report)
-            url, user, password, replicas = nats.url, MIGRATOR, passwords[MIGRATOR], 1
-            logins = {name: {"NATS_USER": name, "NATS_PASSWORD": passwords[name]} for name in names}
+            url, replicas = nats.url, 1
+            login = BusLogin(MIGRATOR, passwords[MIGRATOR])
+            logins = {name: BusLogin(name, passwords[name]) for name in names}
         else:
             # The users of a server that is not ours are its operator's affair.
-            url, user, password = addresses.split_nats(self._given.nats)
-            replicas = self._given.nats_replicas
-            login = {"NATS_USER": user, "NATS_PASSWORD": password}
-            logins = {name: {k: v for k, v in login.items() if v} for name in names}
+            url, replicas = addresses.split_nats(self._given.nats)[0], self._given.nats_replicas
+            login = addresses.nats_login(self._options.environ, MIGRATOR)
+            logins = {name: addresses.nats_login(self._options.environ, name) for name in names}
+        self._bus_at = url, login, replicas
         began = time.perf_counter()
         try:
-            await self._prepare_bus(url, user, password, replicas, self._given.nats_store)
+            await self._prepare_bus(url, login, replicas, self._given.nats_store)
         except Exception as error:
             raise StackError(f"The bus could not be prepared: {_words(error)}") from error
         report("streams in place", time.perf_counter() - began)
-        return {name: {"NATS_URL": url} | login for name, login in logins.items()}
+        if self._given.nats is not None:
+            for line in await warnings(self._options.environ, url, self._given.nats_store):
+                report(line, 0.0)
+        settings = {name: addresses.nats_settings(own) for name, own in logins.items()}
+        return {name: {"NATS_URL": url} | own for name, own in settings.items()}
 
     def _service(
         self,

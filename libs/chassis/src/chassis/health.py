@@ -20,6 +20,8 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self.is_leaving = False
+        """Whether the process is about to end: no more is to be sent to it."""
 
     def add(self, name: str, check: Check) -> None:
         """Add a check that raises, with a message for people, while something is missing."""
@@ -47,6 +49,8 @@ class Health:
 
         async def ready(_: Request) -> Response:
             checks = await self.report()
+            if self.is_leaving:
+                checks["serving"] = "the process is about to end"
             well = all(said == "ok" for said in checks.values())
             status = "ready" if well else "not ready"
             return JSONResponse({"status": status, "checks": checks}, 200 if well else 503)

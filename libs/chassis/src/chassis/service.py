@@ -17,7 +17,9 @@ from chassis.bus import Bus
 from chassis.database import Database
 from chassis.health import Health
 from chassis.jobs import Jobs
+from chassis.lost_streams import LostStreams
 from chassis.outbox import Outbox, Relay
+from chassis.pulse import Pulse
 from chassis.serving import serve
 from chassis.settings import ServiceSettings
 from chassis.shares import Shares
@@ -40,6 +42,7 @@ class Service(Generic[S]):
         self.answers = Answers(settings, name, self.shares)
         self.jobs = Jobs(bus, database, name)
         self.outbox = Outbox(name)
+        self.lost_streams = LostStreams(database, bus, self.outbox)
         self.has_failed = False
         """Whether a background loop has ended, and the process should end with an error."""
         self._stack = AsyncExitStack()
@@ -103,12 +106,14 @@ async def running(name: str, settings: S, build: Build[S]) -> AsyncIterator[Serv
         try:
             service = Service(name, settings, bus, database)
             service.health.add("bus", _connected(bus))
+            service.health.add("store", Pulse(bus).check)
             service.health.add("database", database.ping)
             if any(streams.service(name).consumers()):
                 service.background("jobs", service.jobs.run)
             service.background("relay", Relay(database, bus, service.outbox).run)
             service.health.add("consumers", _pulling(service.jobs))
             await build(service)
+            service.background("lost_streams", service.lost_streams.run)
             async with service.live():
                 log.info("service_started", seconds=round(time.perf_counter() - started, 2))
                 yield service
@@ -144,7 +149,7 @@ def main(name: str, settings: S, build: Build[S]) -> None:
 
     async def serve_all() -> bool:
         async with running(name, settings, build) as service:
-            await serve(Starlette(routes=service.health.routes()), settings)
+            await serve(Starlette(routes=service.health.routes()), settings, service.health)
             return not service.has_failed
 
     if not asyncio.run(serve_all()):

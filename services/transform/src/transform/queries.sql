@@ -279,6 +279,12 @@ WITH finished AS (
 )
 SELECT count(*) FROM finished;
 
+-- name: published_lately()
+-- Of all organisations, of less than a day: runs that the orchestrator still knows.
+SELECT org_id, event FROM publications
+WHERE outcome = 'published' AND decided_at > now() - interval '23 hours'
+ORDER BY decided_at;
+
 -- name: cancel_run(run_id, org_id, attempt)!
 INSERT INTO cancelled_runs AS run (run_id, org_id, attempt) VALUES (:run_id, :org_id, :attempt)
 ON CONFLICT (run_id) DO UPDATE SET attempt = greatest(run.attempt, excluded.attempt);

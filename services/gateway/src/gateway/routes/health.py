@@ -1,6 +1,7 @@
 """Alive and ready; no part of the API that people program against."""
 
 from chassis.health import Health
+from chassis.pulse import Pulse
 from gateway.edge import Edge
 
 
@@ -13,5 +14,6 @@ def checks(edge: Edge) -> Health:
             raise RuntimeError("not connected to NATS")
 
     health.add("bus", bus)
+    health.add("store", Pulse(edge.bus).check)
     health.add("keys", edge.verifier.check)
     return health
