@@ -53,6 +53,8 @@ class Ground:
     lines: dict[str, dict[str, list[Proxy]]] = field(default_factory=dict)
     """By name of a replica: its lines to `postgres` and to `nats`."""
     deaths: Deaths = field(default_factory=Deaths)
+    exposed: set[str] = field(default_factory=set)
+    """Runs of which a start or a retry was lost with the store of the bus."""
     reports: list[str] = field(default_factory=list)
     """What the watch over the bus reported."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nats
 import pytest
+import structlog
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
 from typer.testing import CliRunner
@@ -33,11 +34,13 @@ async def _connected(server: Nats) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def environ(monkeypatch: pytest.MonkeyPatch, folder: Path) -> pytest.MonkeyPatch:
+def environ(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[pytest.MonkeyPatch]:
     """The environment of a Job: no data directory, no servers of this machine."""
     monkeypatch.setenv("DALGO_DATA_DIR", str(folder / "none"))
     monkeypatch.setenv("NATS_STORE_BYTES", str(GIB))
-    return monkeypatch
+    logged = structlog.get_config()["wrapper_class"]
+    yield monkeypatch
+    structlog.configure(wrapper_class=logged)
 
 
 async def _type(*words: str):

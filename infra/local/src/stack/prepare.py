@@ -1,5 +1,6 @@
 """What a database and a bus need before the services start: migrations and streams."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from chassis.bus_login import BusLogin
@@ -12,7 +13,10 @@ PrepareBus = Callable[[str, BusLogin, int, int], Awaitable[None]]
 """Given the servers' URLs, the login of who may create streams, how many servers keep each, and the
 bytes on disk that all may take."""
 
-_TOO_LARGE = frozenset({10005, 10023, 10028, 10047})
+_NO_PEERS = 10005
+_PEERS = 20.0
+"""Seconds within which the servers of a cluster that has just been started find each other."""
+_TOO_LARGE = frozenset({_NO_PEERS, 10023, 10028, 10047})
 """The server's codes: no server with so much room, or more than the server or the account may store."""
 
 # Imported where they are needed: meanwhile the servers start.
@@ -49,8 +53,17 @@ async def prepare_bus(
     if patience is not None:
         options |= {"connect_timeout": patience, "max_reconnect_attempts": 1}
     connection = await nats.connect(servers_of(url), **options)
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + _PEERS
     try:
-        await apply(connection.jetstream(), replicas=replicas, store=store)
+        while True:
+            try:
+                await apply(connection.jetstream(), replicas=replicas, store=store)
+                return
+            except APIError as error:
+                if replicas == 1 or error.err_code != _NO_PEERS or clock() > deadline:
+                    raise
+            await asyncio.sleep(0.5)
     except APIError as error:
         if error.err_code not in _TOO_LARGE:
             raise

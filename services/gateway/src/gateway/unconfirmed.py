@@ -48,6 +48,11 @@ class Unconfirmed:
         if len(self._sent) > _MOST:
             self._sent.popitem(last=False)
 
+    @property
+    def waiting(self) -> int:
+        """How many no run shows yet."""
+        return len(self._sent)
+
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
