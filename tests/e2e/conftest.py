@@ -1,5 +1,6 @@
 """The whole stack as its own processes, started as a person would: `dalgo up`."""
 
+import asyncio
 import fcntl
 import os
 import shutil
@@ -16,9 +17,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from contracts.streams import STREAMS
 from dalgo import Dalgo
+from stack.access import jetstream
 from stack.control import status
 from stack.layout import Layout
+from stack.process import wait_until
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,30 @@ class Running:
         assert part.pid is not None
         os.kill(part.pid, signal.SIGKILL)
         return part.pid
+
+    def lose_store(self) -> None:
+        """All that the bus has stored is gone, and the server with it."""
+        (self.layout.nats / "jetstream").rename(self.layout.nats / os.urandom(6).hex())
+        self.kill("nats")
+
+    def fill_store(self) -> None:
+        """No write of the bus succeeds any more, until its server is started again."""
+        part = next(part for part in status(self.layout).parts if part.name == "nats")
+        psutil.Process(part.pid).rlimit(psutil.RLIMIT_FSIZE, (0, psutil.RLIM_INFINITY))
+
+    def delete_streams(self) -> None:
+        """The streams are gone, the server lives."""
+
+        async def delete() -> None:
+            async with jetstream(self.layout, {}) as streams:
+                for stream in STREAMS:
+                    await streams.delete_stream(stream.name)
+
+        asyncio.run(delete())
+
+    def until_ready(self) -> None:
+        """Wait until all of it is ready again."""
+        assert wait_until(lambda: status(self.layout).ready, 60)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import asyncpg
 import psutil
 import pytest
 
+from chassis.bus_login import BusLogin
 from contracts.streams import STORE
 from stack.control import down, status
 from stack.errors import StackError
@@ -74,10 +75,11 @@ async def test_a_start_brings_everything_up_and_a_stop_leavesnothing(
     assert not status(layout).running
 
     secrets = load(layout.secrets, NAMES)
-    (database_url, passwords), (_, user, password, *sizes) = sorted(seen, key=len)
+    (database_url, passwords), (_, login, *sizes) = sorted(seen, key=len)
     assert str(database_url).startswith("postgresql://dalgo_migrator:")
     assert passwords == {name: secrets.database[name] for name in NAMES if name != "gateway"}
-    assert (user, password, sizes) == ("migrator", secrets.bus["migrator"], [1, STORE])
+    assert login == BusLogin("migrator", secrets.bus["migrator"])
+    assert sizes == [1, STORE]
 
 
 async def test_each_service_gets_its_own_login_and_only_the_keys_it_needs(

@@ -118,7 +118,7 @@ def _is_ready(layout: Layout, name: str, ports: dict[str, int], process: psutil.
         case "postgres":
             return postgres.is_ready(process, layout.postgres / "data")
         case "nats":
-            return nats.is_ready(process, ports)
+            return nats.is_whole(process, ports)
         case _:
             return name in ports and services.is_ready(process, ports[name])
 

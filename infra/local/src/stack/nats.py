@@ -1,9 +1,11 @@
 """nats-server from the wheel: writes its configuration, starts it, stops it."""
 
 import json
+import os
 import signal
 import sysconfig
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path, PurePath
@@ -146,6 +148,13 @@ def is_ready(process: psutil.Process, ports: Mapping[str, int], name: str = "nat
     )
 
 
+def is_whole(process: psutil.Process, ports: Mapping[str, int]) -> bool:
+    """Whether it is ready with all its streams: one that cannot be written is not."""
+    return (
+        is_ready(process, ports) and get(ports["nats" + HTTP], "/healthz", timeout=3).status == 200
+    )
+
+
 def local_url(port: int) -> str:
     """This machine's bus."""
     return f"nats://{LOOPBACK}:{port}"
@@ -214,6 +223,18 @@ class Nats:
             psutil.Process(self._child.pid), self.ports(), self.name
         )
 
+    def write_error(self) -> str | None:
+        """The error with which a stream could not be written, in the server's words; None: all can.
+
+        It stays until the server is started again, whatever becomes of the disk.
+        """
+        answer = get(self.http_port, "/healthz", timeout=2)
+        if answer.status in (0, 200) or "write error" not in answer.body:
+            return None
+        with suppress(ValueError):
+            return str(json.loads(answer.body).get("error", answer.body))
+        return answer.body
+
     def start(self) -> None:
         """Write the configuration, start, wait until JetStream answers.
 
@@ -242,6 +263,12 @@ class Nats:
             raise StackError(f"NATS did not get ready in {_START:.0f} s.\n{said}")
         if not self.is_running():
             raise StackError(f"NATS did not start.\n{self._child.last_words()}")
+
+    def end(self) -> None:
+        """Ask the process to end and leave the rest to its supervisor, which starts it again."""
+        if (pid := self.pid) is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
     def stop(self) -> None:
         """Close the connections, write what is open, end."""

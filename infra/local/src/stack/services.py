@@ -48,6 +48,9 @@ _ADDRESSES = {
     "NATS_URL",
     "NATS_USER",
     "NATS_PASSWORD",
+    "NATS_CA_FILE",
+    "NATS_CREDS_FILE",
+    "NATS_NKEY_SEED_FILE",
     "HTTP_HOST",
     "HTTP_PORT",
     "METRICS_HOST",
@@ -74,7 +77,9 @@ def environment(
     passed = {
         key: value
         for key, value in base.items()
-        if key not in _ADDRESSES and (key not in _CONFIDENTIAL or key in spec.needs)
+        if key not in _ADDRESSES
+        and not key.startswith("NATS_PASSWORD_")
+        and (key not in _CONFIDENTIAL or key in spec.needs)
     }
     if "OBJECT_STORE_URL" not in spec.needs:
         passed = {key: value for key, value in passed.items() if not key.startswith("AWS_")}
@@ -87,7 +92,8 @@ def environment(
         "DALGO_DATA_DIR": str(layout.root),
         "PYTHONUNBUFFERED": "1",
     }
-    return {"LOG_LEVEL": "INFO"} | passed | own | dict(addresses) | fixed
+    # No load balancer stands before a service of this machine.
+    return {"LOG_LEVEL": "INFO", "HTTP_DRAIN_DELAY": "0"} | passed | own | dict(addresses) | fixed
 
 
 class Service:

@@ -9,7 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from chassis.bus_login import BusLogin
 from stack import addresses, ports, prepare
+from stack.bus_watch import BusWatch
 from stack.control import stop_leftovers
 from stack.errors import StackError
 from stack.layout import Layout
@@ -19,6 +21,7 @@ from stack.postgres import Postgres
 from stack.secrets import load
 from stack.services import METRICS, SPECS, Service, Spec, environment
 from stack.state import State, only_one, read_state
+from stack.topology import warnings
 from stack.unit import Report, Unit, at_once, begin, keep_up, tolerant
 from stack.users import MIGRATOR, bus_users
 
@@ -60,6 +63,8 @@ class Stack:
         self._given = addresses.given(options.environ)
         self._rotation = Rotation.of(options.environ)
         self._units: list[Unit] = []
+        self._bus_at: tuple[str, BusLogin, int] | None = None
+        """URL, the login of who may make streams, and how many servers keep each."""
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="stack")
         self._pending: set[asyncio.Future[object]] = set()
         self._stopping = False
@@ -94,7 +99,7 @@ class Stack:
             raise
 
     async def run(self, report: Report) -> None:
-        """Start again whatever ends, and rotate the logs, until cancelled."""
+        """Start again whatever ends, heal the bus and rotate the logs, until cancelled."""
 
         async def keep(unit: Unit) -> None:
             async def restarted(moved: bool) -> None:
@@ -105,9 +110,26 @@ class Stack:
             await keep_up(unit, self._call, report, restarted)
 
         await asyncio.gather(
+            self._watch_bus(report),
             keep_small(self.layout.logs, self._rotation, self._call),
             *(keep(unit) for unit in self._units),
         )
+
+    async def _watch_bus(self, report: Report) -> None:
+        if self._bus_at is None:
+            return
+        url, login, replicas = self._bus_at
+        servers = [unit for unit in self._units if isinstance(unit, Nats)]
+        watch = BusWatch(
+            servers,
+            lambda: servers[0].url if servers else url,
+            login,
+            replicas=replicas,
+            store=self._given.nats_store,
+            call=self._call,
+            report=report,
+        )
+        await watch.run()
 
     async def stop(self) -> None:
         """Stop the services, then the servers; waits for starts that are under way."""
@@ -190,6 +212,7 @@ class Stack:
     async def _bus(
         self, passwords: Mapping[str, str], chosen: Mapping[str, int], report: Report
     ) -> Logins:
+        names = [spec.name for spec in self._specs]
         if self._given.nats is None:
             nats = Nats(
                 self.layout.nats,
@@ -203,27 +226,32 @@ class Stack:
             )
             self._units.append(nats)
             await self._start(nats, report)
-            url, user, password, replicas = nats.url, MIGRATOR, passwords[MIGRATOR], 1
+            url, login, replicas = nats.url, BusLogin(MIGRATOR, passwords[MIGRATOR]), 1
+            logins = {name: BusLogin(name, passwords[name]) for name in names}
         else:
             # The users of a server that is not ours are its operator's affair.
             nats = None
-            url, user, password = addresses.split_nats(self._given.nats)
-            replicas = self._given.nats_replicas
+            url, replicas = addresses.split_nats(self._given.nats)[0], self._given.nats_replicas
+            login = addresses.nats_login(self._options.environ, MIGRATOR)
+            logins = {name: addresses.nats_login(self._options.environ, name) for name in names}
+        self._bus_at = url, login, replicas
         began = time.perf_counter()
         try:
-            await self._prepare_bus(url, user, password, replicas, self._given.nats_store)
+            await self._prepare_bus(url, login, replicas, self._given.nats_store)
         except StackError:
             raise
         except Exception as error:
             raise StackError(f"The bus could not be prepared: {_words(error)}") from error
         report("streams in place", time.perf_counter() - began)
+        if self._given.nats is not None:
+            for line in await warnings(self._options.environ, url, self._given.nats_store):
+                report(line, 0.0)
 
-        def login(service: str) -> dict[str, str]:
-            own = (nats.url, service, passwords[service]) if nats else (url, user, password)
-            names = ("NATS_URL", "NATS_USER", "NATS_PASSWORD")
-            return {name: value for name, value in zip(names, own, strict=True) if value}
+        def settings(service: str) -> dict[str, str]:
+            address = nats.url if nats else url
+            return {"NATS_URL": address} | addresses.nats_settings(logins[service])
 
-        return login
+        return settings
 
     def _service(
         self,

@@ -21,6 +21,8 @@ class Health:
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
         self._waits_for: str | None = None
+        self.is_leaving = False
+        """Whether the process is about to end: no more is to be sent to it."""
 
     def waits_for(self, what: str | None) -> None:
         """Not ready before it has started: what is missing until then; None once it has."""
@@ -54,6 +56,8 @@ class Health:
 
         async def ready(_: Request) -> Response:
             checks = await self.report()
+            if self.is_leaving:
+                checks["serving"] = "the process is about to end"
             well = not starting and all(said == "ok" for said in checks.values())
             status = "ready" if well else "not ready"
             return JSONResponse({"status": status, "checks": checks}, 200 if well else 503)

@@ -18,7 +18,9 @@ from chassis.database import Database
 from chassis.disk import Disk
 from chassis.health import Health
 from chassis.jobs import Jobs
+from chassis.lost_streams import LostStreams
 from chassis.outbox import Outbox, Relay
+from chassis.pulse import Pulse
 from chassis.schema import Schema
 from chassis.serving import PortTaken, serve, served
 from chassis.settings import ServiceSettings
@@ -48,6 +50,7 @@ class Service(Generic[S]):
         self.jobs = Jobs(bus, database, name)
         self.outbox = Outbox(name)
         self.disk = Disk(database)
+        self.lost_streams = LostStreams(database, bus, self.outbox)
         self.has_failed = False
         """Whether a background loop has ended, and the process should end with an error."""
         self._stack = AsyncExitStack()
@@ -120,6 +123,7 @@ async def running(
             await schema.wait(health)
             service = Service(name, settings, bus, database, health)
             service.health.add("bus", _connected(bus))
+            service.health.add("store", Pulse(bus).check)
             service.health.add("database", database.ping)
             service.health.add("schema", schema.check)
             service.health.add("disk", service.disk.check)
@@ -129,6 +133,7 @@ async def running(
             service.background("relay", Relay(database, bus, service.outbox).run)
             service.health.add("consumers", _pulling(service.jobs))
             await build(service)
+            service.background("lost_streams", service.lost_streams.run)
             async with service.live():
                 health.waits_for(None)
                 log.info("service_started", seconds=round(time.perf_counter() - started, 2))
@@ -182,7 +187,7 @@ def main(name: str, settings: S, build: Build[S]) -> None:
             await waiting.enter_async_context(served(early, settings.http_host, settings.http_port))
             service = await stack.enter_async_context(running(name, settings, build, health))
             await waiting.aclose()
-            await serve(Starlette(routes=health.routes()), settings)
+            await serve(Starlette(routes=health.routes()), settings, health)
             return not service.has_failed
 
     try:

@@ -3,8 +3,19 @@
 import sys
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis.bus_login import BusLogin
 
 EXAMPLES = {
     "NATS_URL": "nats://127.0.0.1:4222",
@@ -43,6 +54,13 @@ class BusSettings(BaseSettings):
     """The service's user on the bus."""
     nats_password: SecretStr | None = None
     """The password of `NATS_USER`."""
+    nats_ca_file: FilePath | None = None
+    """PEM file of the authority that signed the server's certificate; for one of a public authority
+    `tls://` in NATS_URL is enough."""
+    nats_creds_file: FilePath | None = None
+    """Credentials of an NSC user (JWT and seed), instead of user and password."""
+    nats_nkey_seed_file: FilePath | None = None
+    """Seed of an nkey user, instead of user and password."""
     http_host: str = "127.0.0.1"
     """The address on which the process serves HTTP: `/healthz`, `/readyz`, of the gateway all else too."""
     http_port: int = Field(default=8080, ge=0, le=65535)
@@ -60,6 +78,9 @@ class BusSettings(BaseSettings):
     take any time in all: a gigabyte over a slow line is hours of work that goes on."""
     http_body_rate: int = Field(default=1024, ge=0)
     """Bytes a second; 0: one byte in each `HTTP_BODY_TIMEOUT` is enough."""
+    http_drain_delay: float = Field(default=0.0, ge=0)
+    """Seconds between SIGTERM, from which on `/readyz` answers 503, and the end of serving: as long as
+    a load balancer may take to notice."""
     metrics_host: str = "127.0.0.1"
     """The address on which `/metrics` is served."""
     metrics_port: int = Field(default=9464, ge=0, le=65535)
@@ -80,6 +101,22 @@ class BusSettings(BaseSettings):
             body_timeout=self.http_body_timeout,
             body_rate=self.http_body_rate,
         )
+
+    @property
+    def nats_login(self) -> BusLogin:
+        """How the process logs in."""
+        return BusLogin(
+            user=self.nats_user,
+            password=self.nats_password.get_secret_value() if self.nats_password else None,
+            ca_file=str(self.nats_ca_file) if self.nats_ca_file else None,
+            creds_file=str(self.nats_creds_file) if self.nats_creds_file else None,
+            nkey_seed_file=str(self.nats_nkey_seed_file) if self.nats_nkey_seed_file else None,
+        )
+
+    @model_validator(mode="after")
+    def _is_one_user(self) -> "BusSettings":
+        _ = self.nats_login
+        return self
 
     @field_validator("nats_url")
     @classmethod
@@ -115,6 +152,9 @@ def load(kind: type[S]) -> S:
     except ValidationError as error:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"]).upper()
+            if not name:
+                print(problem["msg"].removeprefix("Value error, "), file=sys.stderr)
+                continue
             missing = problem["type"] == "missing"
             reason = problem["msg"].removeprefix("Value error, ")
             what = "is not set" if missing else f"does not fit: {reason}"

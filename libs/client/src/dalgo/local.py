@@ -16,7 +16,7 @@ import structlog
 
 from contracts.problem import Problem
 from dalgo.errors import DalgoError
-from stack import backup, control, migrating, restoring, supervisor
+from stack import backup, control, migrating, restoring, supervisor, topology
 from stack.errors import StackError
 from stack.layout import Layout
 from stack.operator import Operator
@@ -45,8 +45,8 @@ class LocalStack:
     ) -> None:
         """Start everything and keep it up until a signal; raises DalgoError when it cannot."""
         options = supervisor.Options(self.layout, port)
-        # Migrations and streams are told by `report` already; what went wrong is still logged.
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+        # Migrations and streams are told by `report` already.
+        _log_warnings_alone()
         with _told():
             asyncio.run(supervisor.up(options, report, on_ready=on_ready))
 
@@ -124,6 +124,15 @@ class LocalStack:
         with _told("Not done"):
             return asyncio.run(work(Operator(self.layout)))
 
+    def topology(self) -> list[str]:
+        """Make the streams of the bus; gives what an operator should change by hand."""
+        _log_warnings_alone()
+        return self.operate(lambda operator: operator.topology())
+
+    def nats_users(self) -> str:
+        """Users and rights for a NATS of one's own."""
+        return topology.nats_users()
+
     def _ready_url(self) -> str | None:
         found = self.status()
         return found.url if found.ready else None
@@ -134,6 +143,11 @@ def _reported(log: Path) -> Iterator[tuple[str, float]]:
     for line in log.read_text(errors="replace").splitlines():
         if found := re.fullmatch(r" *(\d+\.\d\d) s  (.+)", line):
             yield found.group(2), float(found.group(1))
+
+
+def _log_warnings_alone() -> None:
+    """What the command prints itself is not logged besides; what went wrong is."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 @contextmanager

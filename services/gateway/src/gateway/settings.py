@@ -26,6 +26,8 @@ class Settings(BusSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated addresses and networks of reverse proxies whose `X-Forwarded-For` and
     `X-Forwarded-Proto` count; of others they are ignored."""
+    http_drain_delay: float = Field(default=5.0, ge=0)
+    """Five seconds, for the gateway is what a load balancer stands before; `dalgo up` sets 0."""
     gateway_replicas: int = Field(default=1, ge=1)
     """Gateways that serve at once: each takes its part of the next two limits."""
     requests_per_minute_of_address: int = Field(default=REQUESTS_OF_ADDRESS.limit, ge=1)

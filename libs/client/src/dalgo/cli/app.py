@@ -21,6 +21,7 @@ from dalgo.cli import (
     sheets,
     sources,
     tables,
+    topology,
 )
 from dalgo.cli.options import Options
 from dalgo.errors import DalgoError
@@ -76,6 +77,7 @@ for command in (
     backups.backup,
     backups.restore,
     drain.drain,
+    topology.topology,
     demo.demo,
 ):
     app.command(rich_help_panel="This machine")(command)

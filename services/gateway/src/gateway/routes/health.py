@@ -3,6 +3,7 @@
 from functools import partial
 
 from chassis.health import Health
+from chassis.pulse import Pulse
 from contracts.streams import READINESS
 from gateway.edge import Edge
 from gateway.owners import Owners
@@ -17,6 +18,7 @@ def checks(edge: Edge) -> Health:
             raise RuntimeError("not connected to NATS")
 
     health.add("bus", bus)
+    health.add("store", Pulse(edge.bus).check)
     health.add("keys", edge.verifier.check)
     owners = Owners(edge.bus)
     for name in READINESS:
