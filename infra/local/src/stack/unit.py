@@ -1,6 +1,8 @@
 """One process of the stack, whatever it is: how it is watched and started again."""
 
 import asyncio
+import errno
+import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -20,6 +22,10 @@ _LOOK = 0.2
 """Seconds between two looks at a process."""
 _PATIENCE = 30.0
 """Seconds: the longest wait before another restart, and the life that counts as a good start."""
+
+_TRIES = 3
+"""Starts after a first one that met another program's port."""
+_TAKEN = os.strerror(errno.EADDRINUSE).lower()
 
 
 class Unit(Protocol):
@@ -64,21 +70,23 @@ async def begin(unit: Unit, call: Call, report: Report) -> bool:
 
     Raises StackError when it does not start for another reason.
     """
-    try:
-        await call(unit.start)
-        return False
-    except StackError:
-        if unit.is_running():
-            raise
-        before = unit.ports()
-        await call(unit.leave_taken_ports)
-        moved = {name: port for name, port in unit.ports().items() if port != before[name]}
-        if not moved:
-            raise
+    first = unit.ports()
+    for tries_left in reversed(range(_TRIES + 1)):
+        try:
+            await call(unit.start)
+            break
+        except StackError as error:
+            if not tries_left or unit.is_running():
+                raise
+            before = unit.ports()
+            await call(unit.leave_taken_ports)
+            # One that is free again by now was taken all the same.
+            if unit.ports() == before and _TAKEN not in str(error).lower():
+                raise
+    moved = {name: port for name, port in unit.ports().items() if port != first[name]}
     for name, port in moved.items():
-        report(displaced(name, before[name], port), 0.0)
-    await call(unit.start)
-    return True
+        report(displaced(name, first[name], port), 0.0)
+    return bool(moved)
 
 
 async def keep_up(
