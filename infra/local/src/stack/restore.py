@@ -3,7 +3,8 @@
 import json
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,6 +44,7 @@ async def restore(
         # Logins with this installation's own passwords; of the schemas only the roles are wanted.
         await prepare(url, own)
         metadata, _ = await schemas(connection)
+        owners = await _owners_of_functions(connection, metadata)
         for name in metadata:
             await connection.execute(f"DROP SCHEMA {await quoted(connection, name)} CASCADE")
         await _make_roles(connection, manifest)
@@ -54,7 +56,10 @@ async def restore(
                 assert source is not None
                 while chunk := source.read(_CHUNK):
                     target.write(chunk)
-            async with inherited(connection, names):
+            async with (
+                inherited(connection, names),
+                _may_own(connection, owners, manifest.metadata),
+            ):
                 arguments = ["--single-transaction", "--exit-on-error", str(dump)]
                 await pg_tools.run("pg_restore", url, arguments)
         report("database restored")
@@ -134,6 +139,41 @@ async def _make_roles(connection: "asyncpg.Connection", manifest: Manifest) -> N
             continue  # what making the role has given already
         how = f" WITH INHERIT {each['inherit']}, SET {each['set']}" if modern else ""
         await connection.execute(f"GRANT {role} TO {member}{how}")
+
+
+async def _owners_of_functions(
+    connection: "asyncpg.Connection", metadata: Sequence[str]
+) -> list[str]:
+    """Roles that own functions in schemas of the migrator's."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT pg_get_userbyid(proowner) AS role FROM pg_proc JOIN pg_namespace AS schema "
+        "ON schema.oid = pronamespace WHERE nspname = ANY ($1) AND proowner <> nspowner",
+        metadata,
+    )
+    return [await quoted(connection, row["role"]) for row in rows]
+
+
+@asynccontextmanager
+async def _may_own(
+    connection: "asyncpg.Connection", roles: Sequence[str], metadata: Sequence[str]
+) -> AsyncIterator[None]:
+    """PostgreSQL gives a function only to a role that may create one in the schema.
+
+    The schemas are made inside the block: what is granted on new ones is taken back afterwards.
+    """
+    for role in roles:
+        await connection.execute(f"ALTER DEFAULT PRIVILEGES GRANT CREATE ON SCHEMAS TO {role}")
+    try:
+        yield
+    finally:
+        for role in roles:
+            await connection.execute(
+                f"ALTER DEFAULT PRIVILEGES REVOKE CREATE ON SCHEMAS FROM {role}"
+            )
+    for role in roles:
+        for name in metadata:
+            schema = await quoted(connection, name)
+            await connection.execute(f"REVOKE CREATE ON SCHEMA {schema} FROM {role}")
 
 
 async def _send_again(connection: "asyncpg.Connection", manifest: Manifest) -> None:
