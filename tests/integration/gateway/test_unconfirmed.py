@@ -14,8 +14,9 @@ from chassis.bus import Bus
 from chassis.settings import BusSettings
 from chassis.testing import eventually
 from contracts.envelope import Meta, new_id
-from contracts.orchestrator import GetRun, Run, StartRun, Trigger
+from contracts.orchestrator import CancelRun, GetRun, Run, StartRun, Trigger
 from contracts.problem import not_found
+from contracts.shares import UNCONFIRMED
 from gateway.unconfirmed import Sent, Unconfirmed
 from stack.servers import Servers
 
@@ -110,3 +111,18 @@ async def test_a_command_whose_stream_was_lost_is_sent_again_until_a_run_shows_i
             return not unconfirmed.waiting
 
         await eventually(is_confirmed, within=30)
+
+
+async def test_an_organisation_with_many_pushes_out_its_own_alone(bus: Bus):
+    unconfirmed = Unconfirmed(bus)
+    org_id, other = new_id(), new_id()
+
+    def keep(owner: UUID) -> None:
+        run_id = new_id()
+        command = CancelRun(run_id=run_id)
+        unconfirmed.keep(Sent(command, new_id(), owner, "tester", run_id, lambda _: True))
+
+    keep(other)
+    for _ in range(UNCONFIRMED.each + 50):
+        keep(org_id)
+    assert unconfirmed.waiting == UNCONFIRMED.each + 1

@@ -15,12 +15,12 @@ from chassis.telemetry import log
 from contracts.message import Command
 from contracts.orchestrator import GetRun, Run
 from contracts.problem import ProblemError
+from contracts.shares import UNCONFIRMED
 from contracts.streams import CMD
 
 _EVERY = 5.0
 _LONGEST = 0.9 * CMD.duplicate_window
 """Seconds; after that the stream would take a repeat for a new message."""
-_MOST = 1000
 
 
 @dataclass(frozen=True)
@@ -36,28 +36,29 @@ class Sent:
 
 
 class Unconfirmed:
-    """Those of one process; a thousand, then the oldest go."""
+    """Those of one process. Of an organisation that has more than its share the oldest go."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
-        self._sent: OrderedDict[UUID, tuple[Sent, float]] = OrderedDict()
+        self._sent: dict[UUID, OrderedDict[UUID, tuple[Sent, float]]] = {}
 
     def keep(self, sent: Sent) -> None:
         """Look after a command until a run shows it."""
-        self._sent[sent.id] = (sent, asyncio.get_running_loop().time())
-        if len(self._sent) > _MOST:
-            self._sent.popitem(last=False)
+        own = self._sent.setdefault(sent.org_id, OrderedDict())
+        own[sent.id] = (sent, asyncio.get_running_loop().time())
+        if len(own) > UNCONFIRMED.each:
+            own.popitem(last=False)
 
     @property
     def waiting(self) -> int:
         """How many no run shows yet."""
-        return len(self._sent)
+        return sum(len(own) for own in self._sent.values())
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             await asyncio.sleep(_EVERY)
-            for sent, since in list(self._sent.values()):
+            for sent, since in [each for own in self._sent.values() for each in own.values()]:
                 try:
                     await self._look_after(sent, since)
                 except ProblemError as error:
@@ -69,12 +70,18 @@ class Unconfirmed:
     async def _look_after(self, sent: Sent, since: float) -> None:
         run = await self._find(sent)
         if run is not None and sent.is_shown(run):
-            self._sent.pop(sent.id, None)
+            self._forget(sent)
         elif asyncio.get_running_loop().time() - since > _LONGEST:
-            self._sent.pop(sent.id, None)
+            self._forget(sent)
             log.warning("command_not_confirmed", id=str(sent.id), run_id=str(sent.run_id))
         else:
             await self._bus.send(sent.command, org_id=sent.org_id, actor=sent.actor, id=sent.id)
+
+    def _forget(self, sent: Sent) -> None:
+        own = self._sent.get(sent.org_id, OrderedDict())
+        own.pop(sent.id, None)
+        if not own:
+            self._sent.pop(sent.org_id, None)
 
     async def _find(self, sent: Sent) -> Run | None:
         try:
