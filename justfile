@@ -1,3 +1,6 @@
+# The tools to develop are a group of their own: a machine that only runs the product does without.
+dev := "uv run --group dev"
+
 # Lists the recipes.
 default:
     @just --list
@@ -16,34 +19,36 @@ demo *ARGS:
 
 # All tests, on all cores, each with a real PostgreSQL and a real NATS started from the wheels.
 test *ARGS:
-    uv run pytest -n auto --maxprocesses 4 --dist loadfile {{ARGS}}
+    {{dev}} pytest -n auto --maxprocesses 4 --dist loadfile {{ARGS}}
 
 # Format, lint, types, import rules, generated files: what must be green at every commit.
 check:
-    uv run ruff format --check
-    uv run ruff check
-    uv run basedpyright
-    uv run lint-imports
-    uv run python scripts/files.py --check
-    uv run python scripts/interfaces.py --check
-    uv run python scripts/language.py --check
-    uv run python scripts/states.py --check
-    uv run python scripts/shares.py --check
+    {{dev}} ruff format --check
+    {{dev}} ruff check
+    {{dev}} basedpyright
+    {{dev}} lint-imports
+    {{dev}} python scripts/files.py --check
+    {{dev}} python scripts/interfaces.py --check
+    {{dev}} python scripts/language.py --check
+    {{dev}} python scripts/states.py --check
+    {{dev}} python scripts/shares.py --check
+    {{dev}} python scripts/settings.py --check
 
 # Formats and mends what can be mended.
 fmt:
-    uv run ruff format
-    uv run ruff check --fix
+    {{dev}} ruff format
+    {{dev}} ruff check --fix
 
-# Writes what is generated: the pages of files, of the language, of a run's states and of shares, OpenAPI and its TypeScript types, golden SQL, goldens of new messages.
+# Writes what is generated: the pages of files, of the language, of a run's states, of shares and of settings, OpenAPI and its TypeScript types, golden SQL, goldens of new messages.
 generate:
-    uv run python scripts/files.py
-    uv run python scripts/interfaces.py
-    uv run python scripts/language.py
-    uv run python scripts/states.py
-    uv run python scripts/shares.py
-    uv run python tests/golden/generate_recipe.py
-    GENERATE=1 uv run pytest -q tests/unit/contracts
+    {{dev}} python scripts/files.py
+    {{dev}} python scripts/interfaces.py
+    {{dev}} python scripts/language.py
+    {{dev}} python scripts/states.py
+    {{dev}} python scripts/shares.py
+    {{dev}} python scripts/settings.py
+    {{dev}} python tests/golden/generate_recipe.py
+    GENERATE=1 {{dev}} pytest -q tests/unit/contracts
 
 # Resolves anew and writes the tested versions into pyproject.toml.
 relock:
@@ -52,11 +57,11 @@ relock:
 
 # One bench, by name (docs/benches.md): numbers as JSON on the last line.
 bench NAME *ARGS:
-    uv run python -m bench.{{NAME}} {{ARGS}}
+    {{dev}} python -m bench.{{NAME}} {{ARGS}}
 
 # Conformance cases run through the whole product, by area: `just cases recipes [DIR]`.
 cases WHAT *ARGS:
-    uv run python -m bench.cases_{{WHAT}} {{ARGS}}
+    {{dev}} python -m bench.cases_{{WHAT}} {{ARGS}}
 
 # The HTTP interface against its OpenAPI document, with so many generated requests an operation.
 openapi EXAMPLES="200":
@@ -64,4 +69,4 @@ openapi EXAMPLES="200":
 
 # Runs against everything that dies (CHAOS_RUNS, 500 unless said): what was done and found, JSON on the last line.
 chaos:
-    uv run python -m tests.chaos
+    {{dev}} python -m tests.chaos

@@ -17,6 +17,7 @@ import httpx
 from pydantic import SecretStr
 
 from chassis.bus import Bus
+from chassis.bus_login import BusLogin
 from chassis.settings import BusSettings
 from contracts.envelope import new_id
 from contracts.streams import SERVICES
@@ -90,7 +91,7 @@ def running(*services: str, log_level: str = "WARNING") -> Iterator[Ground]:
 async def _prepare(servers: Servers) -> None:
     owners = [entry.name for entry in SERVICES if entry.name != "gateway"]
     await prepare_database(servers.migrator_url, dict.fromkeys(owners, PASSWORD))
-    await prepare_bus(servers.nats_url, MIGRATOR, PASSWORD)
+    await prepare_bus(servers.nats_url, BusLogin(MIGRATOR, PASSWORD))
 
 
 def _start(ground: Ground, name: str, key: str, log_level: str) -> subprocess.Popen[bytes]:

@@ -68,6 +68,12 @@ OTHERS = {
     " met, and what was decided.",
     "services/ingest/migrations/0008_source_uploads.sql": "The further uploads of a source, in order.",
     "services/ingest/migrations/0009_holders.sql": "The message by which a sync is held.",
+    "libs/chassis/migrations/0004_bus.sql": "Which streams of the bus are known, and which messages were"
+    " handed back.",
+    "services/ingest/migrations/0013_heartbeats.sql": "When the holder of a sync last declared that it"
+    " works on it.",
+    "services/transform/migrations/0012_heartbeats.sql": "When the holder of a build last declared that"
+    " it works on it.",
     "services/ingest/migrations/0010_attempts.sql": "The attempt of a run that was called off.",
     "services/transform/migrations/0004_nullable_columns.sql": "Which columns of a version have empty"
     " cells.",

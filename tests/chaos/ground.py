@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -19,9 +19,11 @@ from typing import Any
 import nats
 from nats.aio.client import Client
 
+from chassis.bus_login import BusLogin
 from chassis.testing import eventually
-from contracts.streams import SERVICES
+from contracts.streams import SERVICES, STORE
 from stack import ports
+from stack.bus_watch import BusWatch
 from stack.nats import Member, Nats
 from stack.postgres import Postgres
 from stack.prepare import prepare_bus, prepare_database
@@ -51,6 +53,10 @@ class Ground:
     lines: dict[str, dict[str, list[Proxy]]] = field(default_factory=dict)
     """By name of a replica: its lines to `postgres` and to `nats`."""
     deaths: Deaths = field(default_factory=Deaths)
+    exposed: set[str] = field(default_factory=set)
+    """Runs of which a start or a retry was lost with the store of the bus."""
+    reports: list[str] = field(default_factory=list)
+    """What the watch over the bus reported."""
 
     @property
     def superuser_url(self) -> str:
@@ -122,9 +128,11 @@ async def running(
             owners = [entry.name for entry in SERVICES if entry.name != "gateway"]
             await prepare_database(ground.postgres.migrator_url, dict.fromkeys(owners, PASSWORD))
             urls = ",".join(server.url for server in ground.bus)
-            await prepare_bus(urls, MIGRATOR, PASSWORD, servers)
+            await prepare_bus(urls, BusLogin(MIGRATOR, PASSWORD), servers)
             await _start_services(ground, replicas, settings)
+            watching = asyncio.create_task(_watch_bus(ground, servers))
             yield ground
+            watching.cancel()
         finally:
             await _stop(ground)
 
@@ -194,6 +202,28 @@ async def _start_servers(ground: Ground) -> None:
         starts = [loop.run_in_executor(pool, each.start) for each in (ground.postgres, *ground.bus)]
         await asyncio.gather(*starts)
     ground.note_servers()
+
+
+async def _watch_bus(ground: Ground, servers: int) -> None:
+    """As `dalgo up` does; only that the nemesis starts servers again."""
+
+    async def call(work: Callable[[], object]) -> None:
+        await asyncio.to_thread(work)
+
+    def report(line: str, seconds: float) -> None:
+        ground.reports.append(line)
+
+    urls = ",".join(server.url for server in ground.bus)
+    watch = BusWatch(
+        ground.bus,
+        lambda: urls,
+        BusLogin(MIGRATOR, PASSWORD),
+        replicas=servers,
+        store=STORE,
+        call=call,
+        report=report,
+    )
+    await watch.run()
 
 
 async def _start_services(

@@ -13,7 +13,8 @@ from stack.nats import Nats
 from stack.postgres import Postgres
 from stack.process import wait_until
 
-from .ground import SERVICES_TO_HARM, Ground
+from .exposed import runs_in
+from .ground import PASSWORD, SERVICES_TO_HARM, Ground
 from .process import Replica
 from .proxy import Proxy
 
@@ -100,6 +101,8 @@ class Nemesis:
         deck: list[tuple[str, Fault]] = [
             ("NATS killed", self._kill_nats),
             ("NATS frozen", self._freeze_nats),
+            ("store full", self._fill_store),
+            ("store lost", self._lose_store),
             ("PostgreSQL killed", self._kill_postgres),
             ("PostgreSQL frozen", self._freeze_postgres),
             ("a PostgreSQL backend killed", self._kill_backend),
@@ -158,7 +161,41 @@ class Nemesis:
         await self._restart(server)
         self.done["NATS killed"] += 1
 
-    async def _restart(self, server: Nats | Postgres) -> None:
+    async def _lose_store(self) -> None:
+        """All that the bus has stored is gone with its disk; in a cluster the others have it."""
+        server = self._chance.choice(self._ground.bus)
+
+        lost = self._ground.folder / "lost-store"
+
+        def wipe() -> None:
+            (server.home / "jetstream").rename(lost)
+
+        await self._restart(server, wipe)
+        if lost.exists():
+            found = await runs_in(lost, server, self._ground.folder, PASSWORD)
+            self._ground.exposed |= found
+
+    async def _fill_store(self) -> None:
+        """No write of the server succeeds any more, until it is started again: the watch ends it."""
+        server = self._chance.choice(self._ground.bus)
+        pid = server.pid
+        if pid is None or server.name in self._busy:
+            return
+        self._busy.add(server.name)
+        psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (0, psutil.RLIM_INFINITY))
+
+        def again() -> None:
+            if not wait_until(lambda: not server.is_running(), 60):
+                raise AssertionError(f"{server.name} cannot store, and nobody has noticed")
+            server.start()
+            self._ground.note_servers()
+            self._busy.discard(server.name)
+
+        await asyncio.to_thread(again)
+
+    async def _restart(
+        self, server: Nats | Postgres, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
         pid = server.pid
         if pid is None or server.name in self._busy:
             return
@@ -168,6 +205,7 @@ class Nemesis:
 
         def again() -> None:
             wait_until(lambda: not server.is_running(), 10)
+            meanwhile()
             time.sleep(down)
             server.start()
             self._ground.note_servers()

@@ -70,7 +70,13 @@ def _kills(ground: Ground, nemesis: Nemesis) -> int:
 
 
 def _is_server_kill(kind: str) -> bool:
-    return kind in {"NATS killed", "PostgreSQL killed", "a PostgreSQL backend killed"}
+    return kind in {
+        "NATS killed",
+        "store full",
+        "store lost",
+        "PostgreSQL killed",
+        "a PostgreSQL backend killed",
+    }
 
 
 async def harm_everything(_: Ground, nemesis: Nemesis) -> None:
@@ -92,7 +98,9 @@ async def play(plan: Plan, harm: Harm = harm_everything) -> Outcome:
         nemesis = Nemesis(ground, random.Random(chance.random()), pause=plan.pause)
         async with _organizations(ground, plan, chance) as organizations:
             loads = [
-                Workload(each, history, random.Random(chance.random()), plan.patience)
+                Workload(
+                    each, history, random.Random(chance.random()), plan.patience, ground.exposed
+                )
                 for each in organizations
             ]
             await asyncio.gather(*(load.first() for load in loads))

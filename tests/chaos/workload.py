@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -17,6 +17,8 @@ ROUND = (*("homes",) * 3, *("visits",) * 3, *("values",) * 2, *("visits alone",)
 _CANCELLED = 0.15
 _TRIED_AGAIN = 0.6
 _BROKEN = 0.35
+_REPEAT_AFTER = 30.0
+"""Seconds; the gateway that lives gives a lost command again within five."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,25 @@ class Workload:
     """
 
     def __init__(
-        self, organization: Organization, history: History, chance: random.Random, patience: float
+        self,
+        organization: Organization,
+        history: History,
+        chance: random.Random,
+        patience: float,
+        exposed: Container[str],
     ) -> None:
-        """`patience`: seconds after which a round that has not ended is called slow."""
+        """`patience`: seconds after which a round that has not ended is called slow.
+
+        `exposed`: runs of which a command was lost with the store of the bus. Their gateway gives it
+        again; should that have died too, only the client can, who repeats the request.
+        """
         self._own = organization
         self._history = history
         self._chance = chance
         self._patience = patience
+        self._exposed = exposed
+        self._asked: dict[str, tuple[str, str]] = {}
+        """Pipeline and idempotency key, by run."""
         self._number = count()
 
     async def first(self) -> None:
@@ -117,6 +131,7 @@ class Workload:
         except NotAnswered as error:
             self._history.unanswered.append(f"{self._own.name}: {error}")
             return None
+        self._asked[run_id] = pipeline, key
         said = Acknowledged(self._own.id, run_id, pipeline, self._own.generation)
         self._history.acknowledged.append(said)
         return run_id
@@ -140,6 +155,7 @@ class Workload:
         """The runs, when those with the given ids have ended an attempt of that number or later."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + self._patience
+        repeat_at = clock() + _REPEAT_AFTER
         while True:
             runs = await self._own.runs()
             open_ones = [
@@ -151,10 +167,26 @@ class Workload:
             ]
             if not open_ones:
                 return runs
+            if clock() > repeat_at:
+                repeat_at = clock() + _REPEAT_AFTER
+                for key in open_ones:
+                    await self._repeat(key, runs.get(key), attempts[key])
             if clock() > deadline:
                 self._history.slow.append(f"{self._own.name}: {', '.join(open_ones)}")
                 return runs
             await asyncio.sleep(1.0)
+
+    async def _repeat(self, run_id: str, run: dict[str, Any] | None, attempt: int) -> None:
+        """As a careful client: of a run that is not there, or was not begun again."""
+        if run_id not in self._exposed:
+            return
+        if run is None:
+            await self._own.start(*self._asked[run_id])
+        elif run["attempt"] < attempt:
+            await self._own.retry(run_id)
+        else:
+            return
+        self._history.told["repeats of what was lost"] += 1
 
     def _note(self, ids: list[str], runs: dict[str, dict[str, Any]], broken: str | None) -> None:
         for said in self._history.acknowledged:

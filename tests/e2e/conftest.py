@@ -1,5 +1,6 @@
 """The whole stack as its own processes, started as a person would: `dalgo up`."""
 
+import asyncio
 import fcntl
 import os
 import shutil
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from contracts.streams import STREAMS
 from dalgo import Dalgo
+from stack.access import jetstream
 from stack.control import status
 from stack.layout import Layout
+from stack.process import wait_until
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,30 @@ class Running:
         assert part.pid is not None
         os.kill(part.pid, signal.SIGKILL)
         return part.pid
+
+    def lose_store(self) -> None:
+        """All that the bus has stored is gone, and the server with it."""
+        (self.layout.nats / "jetstream").rename(self.layout.nats / os.urandom(6).hex())
+        self.kill("nats")
+
+    def fill_store(self) -> None:
+        """No write of the bus succeeds any more, until its server is started again."""
+        part = next(part for part in status(self.layout).parts if part.name == "nats")
+        psutil.Process(part.pid).rlimit(psutil.RLIMIT_FSIZE, (0, psutil.RLIM_INFINITY))
+
+    def delete_streams(self) -> None:
+        """The streams are gone, the server lives."""
+
+        async def delete() -> None:
+            async with jetstream(self.layout, {}) as streams:
+                for stream in STREAMS:
+                    await streams.delete_stream(stream.name)
+
+        asyncio.run(delete())
+
+    def until_ready(self) -> None:
+        """Wait until all of it is ready again."""
+        assert wait_until(lambda: status(self.layout).ready, 60)
 
 
 @contextmanager
@@ -58,19 +86,21 @@ def _wait_until_ready(layout: Layout, process: subprocess.Popen[bytes], log: Pat
             continue
 
 
-@pytest.fixture(scope="module")
-def running(request: pytest.FixtureRequest) -> Iterator[Running]:
-    """`dalgo up` for a whole module, in a data directory of its own; its `ENVIRONMENT` on top."""
-    # Not below pytest's own folder: that is closed to others at every start of pytest, and
-    # PostgreSQL, which refuses root, must pass through.
-    folder = Path(tempfile.mkdtemp(prefix="dalgo-e2e-"))
-    folder.chmod(0o711)
+def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@contextmanager
+def stack_in(folder: Path, **settings: str) -> Iterator[Running]:
+    """`dalgo up` in a data directory below a folder that PostgreSQL's account can reach."""
     log = folder / "up.log"
     layout = Layout(folder / "data")
     command = [sys.executable, "-m", "dalgo", "up", "--data-dir", str(layout.root)]
     # Every test signs up, all from one address.
-    environment = os.environ | {"SIGNUPS_PER_HOUR": "1000"}
-    environment |= getattr(request.module, "ENVIRONMENT", {})
+    environment = os.environ | {"SIGNUPS_PER_HOUR": "1000"} | settings
     with log.open("wb") as output:
         with _one_at_a_time():
             process = subprocess.Popen(
@@ -92,7 +122,24 @@ def running(request: pytest.FixtureRequest) -> Iterator[Running]:
             _, left = psutil.wait_procs(children, timeout=10)
             left = [each for each in left if each.status() != psutil.STATUS_ZOMBIE]
             assert left == [], f"left running: {left}"
-            shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """An empty directory, gone afterwards."""
+    # Not below pytest's own folder: that is closed to others at every start of pytest, and
+    # PostgreSQL, which refuses root, must pass through.
+    made = Path(tempfile.mkdtemp(prefix="dalgo-e2e-"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="module")
+def running(request: pytest.FixtureRequest, folder: Path) -> Iterator[Running]:
+    """`dalgo up` for a whole module, in a data directory of its own; its `ENVIRONMENT` on top."""
+    with stack_in(folder, **getattr(request.module, "ENVIRONMENT", {})) as stack:
+        yield stack
 
 
 @pytest.fixture

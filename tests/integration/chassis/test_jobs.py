@@ -267,11 +267,11 @@ async def test_a_stop_that_was_said_elsewhere_is_asked_for_while_the_work_runs(
 ) -> None:
     blocked, command = Blocked(), _command()
 
-    async def stop_asked(asked: SyncSource, meta: Meta) -> bool:
+    async def heartbeat(asked: SyncSource, meta: Meta) -> bool:
         return asked.run_id == command.run_id and meta.org_id == org_id
 
     jobs = replica()
-    jobs.handle(SyncSource, blocked, stop_asked=stop_asked)
+    jobs.handle(SyncSource, blocked, heartbeat=heartbeat)
     async with _running(jobs):
         await orchestrator.send(command, org_id=org_id)
         await asyncio.wait_for(blocked.begun.wait(), 10)
@@ -319,6 +319,33 @@ async def test_a_replica_that_shuts_down_hands_its_work_to_another_at_once(
         # Sooner than the silence of ack_wait would have given it back.
         await asyncio.wait_for(taken.wait(), work.consumer.ack_wait / 2)
         await work.is_done()
+
+
+async def test_work_that_is_handed_back_at_a_restart_is_no_failure_of_its_message(
+    replica, orchestrator: Bus, database: Database, work, org_id: UUID
+) -> None:
+    message_id, tries = new_id(), 0
+    await orchestrator.send(_command(), org_id=org_id, id=message_id)
+    # More restarts than failures after which a message is given up.
+    for _ in range(12):
+        blocked, leaving = Blocked(), replica()
+        leaving.handle(SyncSource, blocked)
+        async with _running(leaving):
+            await asyncio.wait_for(blocked.begun.wait(), 10)
+
+    async def handle(command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            raise Retry("not yet", after=0.05)
+        return []
+
+    staying = replica()
+    staying.handle(SyncSource, handle)
+    async with _running(staying):
+        await work.is_done()
+    assert tries == 2
+    assert await _letter(database, message_id) is None
 
 
 async def test_no_more_is_worked_on_at_once_than_there_are_slots(
@@ -398,13 +425,13 @@ async def test_a_message_that_waits_for_its_turn_can_be_stopped_and_is_nobody_el
     asked = asyncio.Event()
     first, waits, cancelled, other = (_command() for _ in range(4))
 
-    async def stop_asked(command: SyncSource, meta: Meta) -> bool:
+    async def heartbeat(command: SyncSource, meta: Meta) -> bool:
         if command == waits:
             asked.set()
         return command == cancelled
 
     share = replace(SHARED, each=1)
-    jobs.handle(SyncSource, gated, share=share, key=lambda each: each.run_id, stop_asked=stop_asked)
+    jobs.handle(SyncSource, gated, share=share, key=lambda each: each.run_id, heartbeat=heartbeat)
     async with _running(jobs):
         for command in (first, waits, cancelled):
             await orchestrator.send(command, org_id=org_id)

@@ -10,6 +10,9 @@ import pytest
 from chassis.testing import eventually
 from contracts.envelope import new_id
 from contracts.ingest import GetSource, PlanSources
+from contracts.message import Done
+from contracts.orchestrator import CheckQueue
+from contracts.problem import DATABASE_AWAY, DATABASE_FULL, problem
 from contracts.shares import LIVE_STREAMS, LIVE_STREAMS_OF_PERSON, RUN_WAITS
 from contracts.streams import EVT
 from gateway.replay import bounds
@@ -117,6 +120,18 @@ async def test_a_full_queue_takes_no_more_runs_until_one_has_begun(
     for run_id in queued:
         await member.client.post(f"/runs/{run_id}/cancel")
     assert (await start()).status_code == 202
+
+
+@pytest.mark.parametrize("code", [DATABASE_FULL, DATABASE_AWAY])
+async def test_no_run_is_accepted_that_the_database_cannot_keep(member, stand_in, code):
+    async def cannot(*_: object) -> Done:
+        raise problem(503, code, "Not now.")
+
+    await stand_in("orchestrator", {CheckQueue: cannot})
+    await stand_in("ingest", {GetSource: _any_source})
+    refused = await member.client.post(f"/sources/{new_id()}/sync")
+    assert (refused.status_code, refused.json()["code"]) == (503, code)
+    assert refused.headers["retry-after"]
 
 
 async def _any_source(request: GetSource, _: object):

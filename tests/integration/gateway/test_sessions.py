@@ -6,6 +6,10 @@ import httpx
 import pytest
 from prometheus_client import generate_latest
 
+from chassis.testing import eventually
+from contracts.readiness import Readiness
+from contracts.streams import READINESS
+
 
 def cookie(response: httpx.Response):
     """The refresh cookie that a response sets."""
@@ -132,9 +136,43 @@ async def test_without_auth_nobody_is_let_in_and_readiness_says_so(gateway):
         assert login.headers["retry-after"]
 
 
-async def test_with_auth_the_gateway_is_ready_and_counts(member, gateway):
+async def test_the_gateway_is_ready_when_every_owner_is_and_says_what_one_lacks(
+    member, gateway, stand_in
+):
+    lacks = {"schema": "migration transform/0099_x.sql was not applied"}
+
+    async def ready(*_: object) -> Readiness:
+        return Readiness(checks={"database": "ok"})
+
+    async def not_ready(*_: object) -> Readiness:
+        return Readiness(checks={"database": "ok"} | lacks)
+
     async with httpx.AsyncClient(base_url=gateway.url) as client:
-        assert (await client.get("/readyz")).json()["status"] == "ready"
+
+        async def checks() -> dict[str, str]:
+            return (await client.get("/readyz")).json()["checks"]
+
+        assert (await checks())["auth"] == "ok"
+        assert (await checks())["ingest"] != "ok"
+        for owner in ("ingest", "orchestrator"):
+            await stand_in(owner, {READINESS[owner]: ready})
+        await stand_in("transform", {READINESS["transform"]: not_ready})
+
+        async def is_only_transform() -> bool:
+            wrong = {name: said for name, said in (await checks()).items() if said != "ok"}
+            return wrong == {"transform": f"schema: {lacks['schema']}"}
+
+        await eventually(is_only_transform)
+        assert (await client.get("/readyz")).status_code == 503
+        lacks.clear()
+
+        async def is_ready() -> bool:
+            return (await client.get("/readyz")).status_code == 200
+
+        await eventually(is_ready)
+
+
+async def test_the_gateway_counts_requests(member, gateway):
     metrics = generate_latest().decode()
     assert (
         'dalgo_http_seconds_count{method="POST",route="/api/v1/auth/signup",status="201"}'

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from chassis.testing import eventually
 from contracts.envelope import new_id
-from contracts.ingest import SourceSynced, SourceSyncFailed
+from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
 from ingest.steps import Claimed, Steps
 
 from .stand import PEOPLE, STAGES, only_worker, workers
@@ -204,6 +204,58 @@ async def test_a_sync_that_is_asked_for_again_is_left_to_its_holder(stand, grown
         await stand.send(again)
         await stand.idle()
         assert stand.heard(SourceSynced, step_id=command.step_id) == [outcome, outcome]
+
+
+async def test_a_step_whose_message_and_holder_are_gone_is_taken_over(
+    stand, grown, run_ingest, ground
+):
+    source, shown = grown
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "ingest",
+        env=ground.environment("ingest")
+        | {"PATH": os.environ["PATH"], "HTTP_PORT": "0", "WARM_WORKERS": "0"},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    async with stand.stopped(source, "copied", published=shown, force=True) as (command, worker):
+        process.kill()
+        await process.wait()
+        await eventually(lambda: has_gone(worker))
+    await eventually(stand.has_settled)
+    # The store of the bus is lost: the command will not be delivered again.
+    migrator = await stand.as_("migrator")
+    await migrator.jetstream.purge_stream("CMD", subject=SyncSource.subject())
+    again = command.model_copy(update={"repeated": True})
+    async with run_ingest():
+        await stand.send(again)
+        await stand.idle()
+        assert stand.outcomes(command.step_id) == []
+        await stand.fetch(
+            "UPDATE sync_runs SET heartbeat_at = now() - interval '31 s' WHERE step_id = $1",
+            command.step_id,
+        )
+        await stand.send(again)
+        await ends_right(stand, source, shown, command)
+
+
+async def test_a_holder_that_was_silent_stops_once_another_has_taken_its_step(
+    stand, grown, run_ingest
+):
+    source, shown = grown
+    async with run_ingest() as service:
+        async with stand.stopped(source, "starting", published=shown, force=True) as (command, _):
+            await stand.fetch(
+                "UPDATE sync_runs SET heartbeat_at = now() - interval '31 s' WHERE step_id = $1",
+                command.step_id,
+            )
+            again = command.model_copy(update={"repeated": True})
+            claimed = await Steps(service.database).claim(stand.org_id, again, new_id(), UNUSED)
+            assert isinstance(claimed, Claimed)
+            # Its worker is suspended: only the heartbeat can end this work.
+            await stand.idle()
+            assert workers() == []
+        assert stand.outcomes(command.step_id) == []
 
 
 async def test_an_older_lease_never_commits(stand, grown, run_ingest):

@@ -11,8 +11,13 @@ import pytest
 
 from contracts.streams import STORE
 from stack import ports
+from stack.control import down
+from stack.layout import Layout
 from stack.nats import Nats, User
 from stack.postgres import Postgres
+from stack.services import NAMES
+
+from .staging import Told
 
 EVERYTHING = [User("boss", "pw", (">",), (">",))]
 
@@ -76,3 +81,24 @@ def nats_server(folder: Path) -> Iterator[MakeNats]:
             return server
 
         yield make
+
+
+@pytest.fixture
+def environ(folder: Path) -> dict[str, str]:
+    """An environment in which `python -m auth` and the others are stand-ins."""
+    modules = folder / "modules"
+    modules.mkdir()
+    for name in NAMES:
+        (modules / name).mkdir()
+        (modules / name / "__init__.py").touch()
+        shutil.copy(Path(__file__).with_name("stand_in.py"), modules / name / "__main__.py")
+    kept = {key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ}
+    return kept | {"PYTHONPATH": f"{modules}:{kept.get('PYTHONPATH', '')}"}
+
+
+@pytest.fixture
+def layout(folder: Path) -> Iterator[Layout]:
+    """A data directory; whatever still runs from it is stopped in the end."""
+    layout = Layout(folder / "data")
+    yield layout
+    down(layout, Told())

@@ -10,6 +10,7 @@ from nats.js.api import RetentionPolicy, StreamConfig
 from nats.js.errors import APIError
 
 from chassis import streams
+from chassis.bus_login import BusLogin
 from contracts.envelope import new_id
 from contracts.orchestrator import StartRun
 from contracts.outside import PipelineRun
@@ -117,4 +118,4 @@ async def test_a_server_with_less_room_than_said_is_told_in_words(nats_server: M
     server = nats_server(store_bytes=STORE)
     server.start()
     with pytest.raises(StackError, match="NATS_STORE_BYTES"):
-        await prepare_bus(server.url, "boss", "pw", 1, 4 * STORE)
+        await prepare_bus(server.url, BusLogin("boss", "pw"), 1, 4 * STORE)

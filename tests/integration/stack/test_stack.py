@@ -3,30 +3,30 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import asyncpg
 import psutil
 import pytest
 
+from chassis.bus_login import BusLogin
 from contracts.streams import STORE
 from stack.control import down, status
 from stack.errors import StackError
 from stack.layout import Layout
-from stack.probe import get
 from stack.process import is_alive, read_record, wait_until
 from stack.secrets import load
 from stack.servers import Servers
 from stack.services import NAMES
 from stack.state import only_one, read_state
 from stack.supervisor import Options, Stack
+
+from .staging import Told, environment_of, make_stack
 
 UP = """
 import asyncio, os, sys
@@ -44,67 +44,13 @@ asyncio.run(up(options, lambda line, _: print(line, flush=True), stack=stack))
 EVERYBODY = {"postgres", "nats", *NAMES}
 
 
-class Told:
-    """Collects what the stack reports."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def __call__(self, line: str, seconds: float) -> None:
-        assert seconds >= 0
-        self.lines.append(line)
-
-    def has(self, part: str) -> bool:
-        return any(part in line for line in self.lines)
-
-
-@pytest.fixture
-def environ(folder: Path) -> dict[str, str]:
-    """An environment in which `python -m auth` and the others are stand-ins."""
-    modules = folder / "modules"
-    modules.mkdir()
-    for name in NAMES:
-        (modules / name).mkdir()
-        (modules / name / "__init__.py").touch()
-        shutil.copy(Path(__file__).with_name("stand_in.py"), modules / name / "__main__.py")
-    kept = {key: os.environ[key] for key in ("PATH", "HOME", "PYTHONPATH") if key in os.environ}
-    return kept | {"PYTHONPATH": f"{modules}:{kept.get('PYTHONPATH', '')}"}
-
-
-@pytest.fixture
-def layout(folder: Path) -> Iterator[Layout]:
-    """A data directory; whatever still runs from it is stopped in the end."""
-    layout = Layout(folder / "data")
-    yield layout
-    down(layout, Told())
-
-
-async def _nothing(*_: object) -> None:
-    """Migrations and streams are others' tests."""
-
-
-def _stack(
-    layout: Layout,
-    environ: Mapping[str, str],
-    prepare_database: Callable[..., Awaitable[None]] = _nothing,
-    prepare_bus: Callable[..., Awaitable[None]] = _nothing,
-) -> Stack:
-    return Stack(
-        Options(layout, environ=environ), prepare_database=prepare_database, prepare_bus=prepare_bus
-    )
-
-
-def _environment_of(layout: Layout, name: str) -> dict[str, str]:
-    return json.loads(get(read_state(layout).ports[name], "/", timeout=5).body)
-
-
 async def _until(condition: Callable[[], bool], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in other processes
             await asyncio.sleep(0.02)
 
 
-async def test_a_start_brings_everything_up_and_a_stop_leaves_nothing(
+async def test_a_start_brings_everything_up_and_a_stop_leavesnothing(
     layout: Layout, environ: dict[str, str]
 ):
     told = Told()
@@ -114,7 +60,7 @@ async def test_a_start_brings_everything_up_and_a_stop_leaves_nothing(
         seen.append(arguments)
 
     with only_one(layout):
-        stack = _stack(layout, environ, prepare_database=prepare, prepare_bus=prepare)
+        stack = make_stack(layout, environ, prepare_database=prepare, prepare_bus=prepare)
         await stack.start(told)
         assert stack.url is not None
         assert told.lines[-1] == f"ready at {stack.url}"
@@ -129,19 +75,20 @@ async def test_a_start_brings_everything_up_and_a_stop_leaves_nothing(
     assert not status(layout).running
 
     secrets = load(layout.secrets, NAMES)
-    (database_url, passwords), (_, user, password, *sizes) = sorted(seen, key=len)
+    (database_url, passwords), (_, login, *sizes) = sorted(seen, key=len)
     assert str(database_url).startswith("postgresql://dalgo_migrator:")
     assert passwords == {name: secrets.database[name] for name in NAMES if name != "gateway"}
-    assert (user, password, sizes) == ("migrator", secrets.bus["migrator"], [1, STORE])
+    assert login == BusLogin("migrator", secrets.bus["migrator"])
+    assert sizes == [1, STORE]
 
 
 async def test_each_service_gets_its_own_login_and_only_the_keys_it_needs(
     layout: Layout, environ: dict[str, str]
 ):
-    stack = _stack(layout, environ | {"LOG_LEVEL": "DEBUG", "SMTP_URL": "smtp://x"})
+    stack = make_stack(layout, environ | {"LOG_LEVEL": "DEBUG", "SMTP_URL": "smtp://x"})
     await stack.start(Told())
     secrets = load(layout.secrets, NAMES)
-    told = {name: _environment_of(layout, name) for name in NAMES}
+    told = {name: environment_of(layout, name) for name in NAMES}
     for name in NAMES:
         assert told[name]["NATS_USER"] == name
         assert told[name]["NATS_PASSWORD"] == secrets.bus[name]
@@ -169,7 +116,7 @@ async def test_the_second_start_has_the_same_data_ports_and_secrets(
     async def remember(url: str, _: object) -> None:
         urls.append(url)
 
-    first = _stack(layout, environ, prepare_database=remember)
+    first = make_stack(layout, environ, prepare_database=remember)
     await first.start(Told())
     connection = await asyncpg.connect(urls[0])
     await connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
@@ -177,7 +124,7 @@ async def test_the_second_start_has_the_same_data_ports_and_secrets(
     ports = read_state(layout).ports
     await first.stop()
 
-    second = _stack(layout, environ, prepare_database=remember)
+    second = make_stack(layout, environ, prepare_database=remember)
     await second.start(Told())
     assert urls[0] == urls[1]
     assert read_state(layout).ports == ports
@@ -191,7 +138,7 @@ async def test_the_second_start_has_the_same_data_ports_and_secrets(
 async def test_a_port_that_another_program_has_taken_since_is_avoided(
     layout: Layout, environ: dict[str, str]
 ):
-    first = _stack(layout, environ)
+    first = make_stack(layout, environ)
     await first.start(Told())
     await first.stop()
     before = read_state(layout).ports
@@ -199,7 +146,7 @@ async def test_a_port_that_another_program_has_taken_since_is_avoided(
         socket.create_server(("127.0.0.1", before["gateway"])),
         socket.create_server(("127.0.0.1", before["postgres"])),
     ):
-        second = _stack(layout, environ)
+        second = make_stack(layout, environ)
         await second.start(Told())
         after = read_state(layout).ports
         assert after["gateway"] != before["gateway"]
@@ -209,7 +156,7 @@ async def test_a_port_that_another_program_has_taken_since_is_avoided(
 
 async def test_whatever_is_killed_is_started_again(layout: Layout, environ: dict[str, str]):
     told = Told()
-    stack = _stack(layout, environ)
+    stack = make_stack(layout, environ)
     await stack.start(told)
     running = asyncio.create_task(stack.run(told))
     for name in ("ingest", "postgres", "nats", "gateway"):
@@ -230,7 +177,7 @@ async def test_whatever_is_killed_is_started_again(layout: Layout, environ: dict
 async def test_a_service_that_ends_at_start_is_named_with_the_end_of_its_log(
     layout: Layout, environ: dict[str, str]
 ):
-    stack = _stack(layout, environ | {"FAIL": "transform"})
+    stack = make_stack(layout, environ | {"FAIL": "transform"})
     with pytest.raises(StackError, match=r"(?s)transform ended.*SOMETHING is not set"):
         await stack.start(Told())
     assert status(layout).parts == []
@@ -240,7 +187,7 @@ async def test_a_failing_migration_stops_everything(layout: Layout, environ: dic
     async def fail(*_: object) -> None:
         raise RuntimeError("migration was changed")
 
-    stack = _stack(layout, environ, prepare_database=fail)
+    stack = make_stack(layout, environ, prepare_database=fail)
     with pytest.raises(StackError, match="was changed"):
         await stack.start(Told())
     assert status(layout).parts == []
@@ -250,10 +197,10 @@ async def test_given_servers_are_used_instead_of_own_ones(layout: Layout, enviro
     with Servers.temporary(password="pw") as servers:
         bus = servers.nats_url.replace("nats://", "nats://migrator:pw@")
         given = {"SUPABASE_DB_URL": servers.migrator_url, "NATS_URL": bus}
-        stack = _stack(layout, environ | given)
+        stack = make_stack(layout, environ | given)
         await stack.start(Told())
         assert {part.name for part in status(layout).parts} == set(NAMES)
-        told = _environment_of(layout, "auth")
+        told = environment_of(layout, "auth")
         assert f"@127.0.0.1:{servers.postgres.port}/dalgo" in told["DATABASE_URL"]
         assert told["NATS_URL"] == servers.nats_url
         assert told["NATS_USER"] == "migrator"
@@ -331,7 +278,7 @@ def test_what_a_killed_up_has_left_is_replaced_by_the_next_up(
     second.wait(10)
 
 
-def test_down_with_nothing_running_says_so(layout: Layout):
+def test_down_withnothing_running_says_so(layout: Layout):
     told = Told()
     down(layout, told)
     assert told.lines == ["nothing was running"]

@@ -120,6 +120,46 @@ async def test_who_asks_again_for_what_nobody_has_takes_it(stand, copied, builde
     assert await builder.claim(stand.org_id, again, new_id()) is None
 
 
+async def fall_silent(stand, command) -> None:
+    """Nothing was heard of the step's holder for longer than a heartbeat may be late."""
+    connection = await stand.connection("transform")
+    try:
+        async with connection.transaction():
+            await connection.execute("SET LOCAL ROLE transform_system")
+            status = await connection.execute(
+                "UPDATE transform.transformation_runs SET heartbeat_at = now() - interval '31 s' "
+                "WHERE step_id = $1",
+                command.step_id,
+            )
+    finally:
+        await connection.close()
+    assert status == "UPDATE 1"
+
+
+async def test_who_asks_again_takes_a_step_over_whose_holder_is_silent(
+    stand, copied, builder, meta, numbers
+):
+    command = await stand.command(copied.id)
+    again = command.model_copy(update={"repeated": True})
+    holder, asker = meta(stand.org_id), meta(stand.org_id)
+    old = await leased(builder, stand, command, holder.id)
+    await fall_silent(stand, command)
+    # A sign of life is enough to keep it.
+    assert not await builder.heartbeat(command, holder)
+    assert await builder.claim(stand.org_id, again, asker.id) is None
+    await fall_silent(stand, command)
+    new = await leased(builder, stand, again, asker.id)
+    assert new.lease == 2
+    # The one that was silent has lost the step: it stops, and what it makes is not kept.
+    assert await builder.heartbeat(command, holder)
+    assert not await builder.heartbeat(again, asker)
+    with pytest.raises(Overtaken):
+        await builder.build(stand.org_id, command, old)
+    built = await builder.build(stand.org_id, again, new)
+    assert isinstance(built, TransformationBuilt)
+    assert await relations(stand) == {numbers.relation, built.tables[0].relation}
+
+
 async def test_a_step_that_is_given_up_fails_with_the_reason(stand, copied, builder, meta):
     command = await stand.command(copied.id)
     (said,) = await builder.give_up(command, meta(stand.org_id), "the database was away")

@@ -23,6 +23,7 @@ from gateway.edge import Edge
 from gateway.fanout import Fanout
 from gateway.request_rates import requests_of_organizations
 from gateway.settings import Settings
+from gateway.unconfirmed import Unconfirmed
 
 KID = "the-tests-key"
 MakeToken = Callable[..., str]
@@ -100,6 +101,7 @@ def app(settings: Settings, key_set: JsonWebKeySet) -> FastAPI:
         queue_room=cast("Any", None),
         requests=requests_of_organizations(settings),
         shares=Shares(),
+        unconfirmed=Unconfirmed(cast("Any", None)),
     )
     return application
 

@@ -16,9 +16,20 @@ def test_a_queue_that_was_never_asked_for_may_be_full():
 
 def test_room_for_a_burst_and_a_minute_of_starts_lasts_a_minute():
     now = 1_000.0
-    room, org_id = QueueRoom(STARTS, clock=lambda: now), uuid4()
+    room, org_id, other = QueueRoom(STARTS, clock=lambda: now), uuid4(), uuid4()
     room.learn(org_id, 2 * STARTS)
     now += 59.9
+    room.learn(other, 2 * STARTS)
+    assert room.is_sure(org_id)
+    now += 0.2
+    assert not room.is_sure(org_id)
+
+
+def test_whether_runs_are_kept_at_all_is_asked_every_two_seconds():
+    now = 1_000.0
+    room, org_id = QueueRoom(STARTS, clock=lambda: now), uuid4()
+    room.learn(org_id, 2 * STARTS)
+    now += 1.9
     assert room.is_sure(org_id)
     now += 0.2
     assert not room.is_sure(org_id)

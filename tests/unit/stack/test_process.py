@@ -2,15 +2,17 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from stack.process import LOG_LIMIT, Child, Record, read_record, record_of, spawn, tail, wait_until
+from stack.process import Child, listens, read_record, record_of, spawn, tail, wait_until
 
 SLEEP = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(60)"]
 DEAF = [
@@ -63,7 +65,32 @@ def test_a_child_is_recorded_and_its_record_leads_to_it(tmp_path: Path):
 def test_a_pid_that_belongs_to_another_process_now_is_not_ours(stranger: subprocess.Popen[bytes]):
     true = record_of("thing", stranger.pid)
     assert true.process() is not None
-    assert Record("thing", stranger.pid, true.created - 3600).process() is None
+    assert replace(true, started=true.started - 3600).process() is None
+    assert replace(true, boot="another").process() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel notes the time itself")
+@pytest.mark.parametrize("seconds", [3, -3, 86_400])
+def test_a_step_of_the_clock_hides_no_process(
+    stranger: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch, seconds: int
+):
+    record = record_of("thing", stranger.pid)
+    before = psutil.Process(stranger.pid).create_time()
+    # What such a step does on Linux: the time of the boot, from which psutil counts, moves along.
+    boot = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + seconds)
+    assert psutil.Process(stranger.pid).create_time() != before
+    assert record.process() is not None
+
+
+def test_a_process_listens_on_its_own_port_and_not_on_that_of_another(
+    stranger: subprocess.Popen[bytes],
+):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert listens(psutil.Process(), port)
+        assert not listens(psutil.Process(stranger.pid), port)
+    assert not listens(psutil.Process(), port)
 
 
 def test_a_process_that_has_died_and_waits_for_its_parent_counts_as_gone(tmp_path: Path):
@@ -100,16 +127,6 @@ def test_what_a_child_has_started_does_not_outlive_it(tmp_path: Path):
     assert wait_until(
         lambda: not grandchild.is_running() or grandchild.status() == psutil.STATUS_ZOMBIE, 5
     )
-
-
-def test_a_long_log_is_put_aside_at_the_next_start(tmp_path: Path):
-    log = tmp_path / "thing.log"
-    with log.open("wb") as file:
-        file.truncate(LOG_LIMIT + 1)
-    child = _spawn(tmp_path, SLEEP)
-    child.stop(grace=5)
-    assert log.stat().st_size < 1000
-    assert (tmp_path / "thing.log.1").stat().st_size > LOG_LIMIT
 
 
 def test_the_end_of_a_log_is_its_last_lines(tmp_path: Path):

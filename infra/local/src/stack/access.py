@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from chassis.bus_login import BusLogin
 from stack import addresses
 from stack.errors import StackError
 from stack.layout import Layout
@@ -39,8 +40,7 @@ async def database(
     given = addresses.given(environ)
     url = given.database_direct or given.database
     if url is None:
-        port = _port(layout, "postgres", "DATABASE_URL")
-        url = database_url(port, DATABASE_MIGRATOR, _secrets(layout).migrator)
+        url = migrator_url(layout)
     try:
         # Without a cache of statements a transaction pooler will do.
         connection = await asyncpg.connect(url, timeout=_TIMEOUT, statement_cache_size=0)
@@ -58,6 +58,21 @@ async def database(
         await connection.close(timeout=_TIMEOUT)
 
 
+def migrator_url(layout: Layout) -> str:
+    """This machine's own database as the migrator; raises StackError when there has never been one."""
+    port = _port(layout, "postgres", "DATABASE_URL")
+    return database_url(port, DATABASE_MIGRATOR, _secrets(layout).migrator)
+
+
+def bus(layout: Layout, environ: Mapping[str, str]) -> tuple[str, BusLogin]:
+    """The servers' URLs and the login of who may make streams; raises StackError."""
+    url = addresses.given(environ).nats
+    if url is None:
+        port = _port(layout, "nats", "NATS_URL")
+        return local_url(port), BusLogin(MIGRATOR, _secrets(layout).bus[MIGRATOR])
+    return addresses.split_nats(url)[0], addresses.nats_login(environ, MIGRATOR)
+
+
 @asynccontextmanager
 async def jetstream(
     layout: Layout, environ: Mapping[str, str] = os.environ
@@ -68,12 +83,7 @@ async def jetstream(
 
     from chassis.settings import servers_of
 
-    url = addresses.given(environ).nats
-    if url is None:
-        port = _port(layout, "nats", "NATS_URL")
-        address, user, password = local_url(port), MIGRATOR, _secrets(layout).bus[MIGRATOR]
-    else:
-        address, user, password = addresses.split_nats(url)
+    address, login = bus(layout, environ)
 
     async def quiet(_: Exception) -> None:
         """What goes wrong is raised below."""
@@ -81,8 +91,7 @@ async def jetstream(
     try:
         connection = await nats.connect(
             servers_of(address),
-            user=user,
-            password=password,
+            **login.options(),
             connect_timeout=_TIMEOUT,
             max_reconnect_attempts=1,
             reconnect_time_wait=0.2,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
+from chassis.bus_login import BusLogin
 from contracts.streams import MIB, STORE
 from stack.errors import StackError
 
@@ -11,6 +12,8 @@ _SUPABASE_POOLER = ".pooler.supabase.com"
 _TRANSACTION_POOLER = 6543
 _SMALLEST_STORE = 512 * MIB
 _REPLICAS = ("1", "3", "5")
+_NATS_FILES = ("NATS_CA_FILE", "NATS_CREDS_FILE", "NATS_NKEY_SEED_FILE")
+_PASSWORD_OF = "NATS_PASSWORD_"  # noqa: S105 - the name of settings
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,42 @@ def database_settings(given: Given, url: str, user: str, password: str) -> dict[
     if urlsplit(url).port == _TRANSACTION_POOLER:
         settings["DATABASE_STATEMENT_CACHE"] = "0"
     return settings
+
+
+def nats_login(environ: Mapping[str, str], user: str) -> BusLogin:
+    """How a service, or who makes the streams, logs in to the NATS of NATS_URL.
+
+    With NATS_PASSWORD_<USER> as that user; with NATS_CREDS_FILE or NATS_NKEY_SEED_FILE by that file, in
+    whose name `{user}` stands for the user's; else all as the user of NATS_URL.
+    Raises StackError for more than one way.
+    """
+    files = {
+        name: environ[name].replace("{user}", user) for name in _NATS_FILES if environ.get(name)
+    }
+    own = environ.get(_PASSWORD_OF + user.upper())
+    _, shared, password = split_nats(environ.get("NATS_URL") or "")
+    try:
+        return BusLogin(
+            user if own else shared,
+            own or password,
+            files.get("NATS_CA_FILE"),
+            files.get("NATS_CREDS_FILE"),
+            files.get("NATS_NKEY_SEED_FILE"),
+        )
+    except ValueError as error:
+        raise StackError(str(error)) from error
+
+
+def nats_settings(login: BusLogin) -> dict[str, str]:
+    """The settings of a service that logs in so."""
+    settings = {
+        "NATS_USER": login.user,
+        "NATS_PASSWORD": login.password,
+        "NATS_CA_FILE": login.ca_file,
+        "NATS_CREDS_FILE": login.creds_file,
+        "NATS_NKEY_SEED_FILE": login.nkey_seed_file,
+    }
+    return {name: value for name, value in settings.items() if value}
 
 
 def split_nats(url: str) -> tuple[str, str | None, str | None]:

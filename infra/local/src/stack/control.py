@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import psutil
 
+from stack import nats, postgres, services
 from stack.layout import Layout
-from stack.probe import get
-from stack.process import end, is_alive, wait_until
-from stack.state import METRICS, SUPERVISOR, is_locked, read_state, recorded, supervisor
+from stack.process import Record, end, is_alive, wait_until
+from stack.services import METRICS
+from stack.state import SUPERVISOR, State, is_locked, read_state, recorded, supervisor
 
 _PATIENCE = 60.0
 """Seconds for `dalgo up` to stop everything; its parts have 15 to 20 each."""
@@ -19,14 +20,19 @@ _PATIENCE = 60.0
 
 @dataclass(frozen=True)
 class Part:
-    """One process: `memory_mb` with its children, memory that they share counted once."""
+    """One process: `memory_mb` with its children, memory that they share counted once.
+
+    `pid` is None while it does not run.
+    """
 
     name: str
-    pid: int
+    pid: int | None
     port: int | None
     ready: bool
     memory_mb: float
     metrics_port: int | None = None
+    lacks: str | None = None
+    """What a service says that it lacks."""
 
 
 @dataclass(frozen=True)
@@ -44,18 +50,14 @@ def status(layout: Layout) -> Status:
     """Look at the recorded processes and ask each whether it is ready."""
     state = read_state(layout)
     chief = supervisor(layout)
-    parts = [
-        Part(
-            record.name,
-            record.pid,
-            state.ports.get(record.name),
-            _is_ready(record.name, state.ports, process),
-            _memory(process),
-            state.ports.get(record.name + METRICS),
-        )
-        for record, process in recorded(layout)
-    ]
+    parts = [_part(layout, state, record, process) for record, process in recorded(layout)]
     if chief:
+        found = {part.name for part in parts}
+        parts += [
+            Part(name, None, state.ports.get(name), ready=False, memory_mb=0.0)
+            for name in state.parts
+            if name not in found
+        ]
         parts.append(Part(SUPERVISOR, chief.pid, None, True, _memory(chief, alone=True)))
     ready = chief is not None and state.ready and all(part.ready for part in parts)
     return Status(
@@ -97,12 +99,28 @@ def stop_leftovers(layout: Layout, report: Callable[[str, float], None]) -> int:
     return len(found)
 
 
-def _is_ready(name: str, ports: dict[str, int], process: psutil.Process) -> bool:
-    if name == "postgres":
-        return is_alive(process)
-    path = "/healthz?js-server-only=true" if name == "nats" else "/readyz"
-    port = ports.get("nats_http" if name == "nats" else name)
-    return port is not None and get(port, path, timeout=3).status == 200
+def _part(layout: Layout, state: State, record: Record, process: psutil.Process) -> Part:
+    port = state.ports.get(record.name)
+    ready = _is_ready(layout, record.name, state.ports, process)
+    return Part(
+        record.name,
+        record.pid,
+        port,
+        ready,
+        _memory(process),
+        state.ports.get(record.name + METRICS),
+        services.lacks(port) if port and not ready and record.name in services.NAMES else None,
+    )
+
+
+def _is_ready(layout: Layout, name: str, ports: dict[str, int], process: psutil.Process) -> bool:
+    match name:
+        case "postgres":
+            return postgres.is_ready(process, layout.postgres / "data")
+        case "nats":
+            return nats.is_whole(process, ports)
+        case _:
+            return name in ports and services.is_ready(process, ports[name])
 
 
 def _memory(process: psutil.Process, *, alone: bool = False) -> float:

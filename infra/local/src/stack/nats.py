@@ -1,23 +1,29 @@
 """nats-server from the wheel: writes its configuration, starts it, stops it."""
 
 import json
+import os
 import signal
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path, PurePath
 from urllib.parse import quote
 
+import psutil
+
 from contracts.streams import STORE
 from stack.errors import StackError
 from stack.files import write_private
-from stack.ports import LOOPBACK
+from stack.ports import LOOPBACK, choose
 from stack.probe import get
-from stack.process import Child, spawn, tail, wait_until
+from stack.process import Child, listens, spawn, wait_until
 
 ACCOUNT = "DALGO"
 """The account whose streams these are; its name is part of the path on disk: never rename it."""
+HTTP = "_http"
+"""Behind the server's name: the port of its monitoring."""
 _START = 60.0
 _MAX_PAYLOAD = 1024 * 1024
 _MAX_MEMORY = 64 * 1024**2
@@ -130,6 +136,25 @@ def configuration(
     }
 
 
+def is_ready(process: psutil.Process, ports: Mapping[str, int], name: str = "nats") -> bool:
+    """Whether the process, and not another program on its ports, serves clients and JetStream."""
+    port, http_port = ports.get(name), ports.get(name + HTTP)
+    return (
+        port is not None
+        and http_port is not None
+        and get(http_port, "/healthz?js-server-only=true", timeout=1).status == 200
+        and listens(process, http_port)
+        and listens(process, port)
+    )
+
+
+def is_whole(process: psutil.Process, ports: Mapping[str, int]) -> bool:
+    """Whether it is ready with all its streams: one that cannot be written is not."""
+    return (
+        is_ready(process, ports) and get(ports["nats" + HTTP], "/healthz", timeout=3).status == 200
+    )
+
+
 def local_url(port: int) -> str:
     """This machine's bus."""
     return f"nats://{LOOPBACK}:{port}"
@@ -183,9 +208,32 @@ class Nats:
         """Whether the server that `start` has started lives."""
         return self._child is not None and self._child.exit_status() is None
 
+    def ports(self) -> dict[str, int]:
+        """Its clients' port and that of its monitoring."""
+        return {self.name: self.port, self.name + HTTP: self.http_port}
+
+    def leave_taken_ports(self) -> None:
+        """Choose another port for each on which another program listens."""
+        self.port = choose(self.port)
+        self.http_port = choose(self.http_port, taken=[self.port])
+
     def is_ready(self) -> bool:
-        """Whether clients and JetStream are served."""
-        return get(self.http_port, "/healthz?js-server-only=true", timeout=1).status == 200
+        """Whether clients and JetStream are served, by this very process."""
+        return self._child is not None and is_ready(
+            psutil.Process(self._child.pid), self.ports(), self.name
+        )
+
+    def write_error(self) -> str | None:
+        """The error with which a stream could not be written, in the server's words; None: all can.
+
+        It stays until the server is started again, whatever becomes of the disk.
+        """
+        answer = get(self.http_port, "/healthz", timeout=2)
+        if answer.status in (0, 200) or "write error" not in answer.body:
+            return None
+        with suppress(ValueError):
+            return str(json.loads(answer.body).get("error", answer.body))
+        return answer.body
 
     def start(self) -> None:
         """Write the configuration, start, wait until JetStream answers.
@@ -211,9 +259,16 @@ class Nats:
         )
         if not wait_until(lambda: self.is_ready() or not self.is_running(), _START):
             self.stop()
-            raise StackError(f"NATS did not get ready in {_START:.0f} s.\n{tail(self.log)}")
+            said = self._child.last_words()
+            raise StackError(f"NATS did not get ready in {_START:.0f} s.\n{said}")
         if not self.is_running():
-            raise StackError(f"NATS did not start.\n{tail(self.log)}")
+            raise StackError(f"NATS did not start.\n{self._child.last_words()}")
+
+    def end(self) -> None:
+        """Ask the process to end and leave the rest to its supervisor, which starts it again."""
+        if (pid := self.pid) is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
 
     def stop(self) -> None:
         """Close the connections, write what is open, end."""

@@ -68,6 +68,12 @@ class Operator:
         async with database(self._layout, self._environ) as connection:
             await dead_letters.drop(connection, letters)
 
+    async def topology(self) -> list[str]:
+        """Make streams and consumers what they have to be; gives what is to be changed by hand."""
+        from stack import topology
+
+        return await topology.apply(self._layout, self._environ)
+
     async def drain(self) -> "Standing":
         """Let no run start any more; what runs goes on."""
         from orchestrator import drain

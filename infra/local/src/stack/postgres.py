@@ -15,8 +15,8 @@ import psutil
 
 from stack.account import Account, choose_account, reachable_programs, settle
 from stack.errors import StackError
-from stack.ports import LOOPBACK
-from stack.process import Child, spawn, tail, wait_until
+from stack.ports import LOOPBACK, choose
+from stack.process import Child, spawn, wait_until
 
 MAJOR = 18
 MIGRATOR = "dalgo_migrator"
@@ -125,6 +125,14 @@ class Postgres:
         """The postmaster's process id while it runs."""
         return self._child.pid if self.is_running() and self._child else None
 
+    def ports(self) -> dict[str, int]:
+        """Its one port."""
+        return {self.name: self.port}
+
+    def leave_taken_ports(self) -> None:
+        """Choose another port when another program listens on it."""
+        self.port = choose(self.port)
+
     def is_running(self) -> bool:
         """Whether the postmaster that `start` has started lives."""
         return self._child is not None and self._child.exit_status() is None
@@ -147,16 +155,15 @@ class Postgres:
         command = [str(where / "bin" / "postgres"), "-D", str(data)]
         for key, value in settings.items():
             command += ["-c", f"{key}={value}"]
-        began = self.log.stat().st_size if self.log.exists() else 0
         self._child = spawn(
             self.name, command, env=_environment(), runs=self._runs, log=self.log, account=account
         )
-        if not wait_until(lambda: self._is_ready(data) or not self.is_running(), _START):
+        if not wait_until(lambda: is_ready(self._child, data) or not self.is_running(), _START):
             self.stop()
-            raise StackError(f"PostgreSQL did not get ready in {_START:.0f} s.\n{tail(self.log)}")
+            said = self._child.last_words()
+            raise StackError(f"PostgreSQL did not get ready in {_START:.0f} s.\n{said}")
         if not self.is_running():
-            said = self.log.read_bytes()[began:].decode(errors="replace") if began else ""
-            raise StackError(f"PostgreSQL did not start.\n{said or tail(self.log)}")
+            raise StackError(f"PostgreSQL did not start.\n{self._child.last_words()}")
         self._prepare()
 
     def stop(self) -> None:
@@ -213,15 +220,6 @@ class Postgres:
             raise StackError(f"initdb failed.\n{done.stdout}\n{done.stderr}")
         fresh.rename(home / "data")
 
-    def _is_ready(self, data: Path) -> bool:
-        # The last line of postmaster.pid is the server's own word (pg_ctl reads the same).
-        try:
-            lines = (data / "postmaster.pid").read_text().split("\n")
-        except OSError:
-            return False
-        mine = self._child is not None and lines[0] == str(self._child.pid)
-        return mine and len(lines) > 7 and lines[7].strip() == "ready"
-
     def _prepare(self) -> None:
         # Passwords go through the environment: arguments are everybody's to read.
         passwords = {
@@ -249,6 +247,17 @@ class Postgres:
                     "secrets.json that belongs to this data directory."
                 )
             raise StackError(f"PostgreSQL did not take its first statements.\n{done.stderr}{hint}")
+
+
+def is_ready(server: "Child | psutil.Process | None", data: Path) -> bool:
+    """Whether this very server takes connections."""
+    # The last line of postmaster.pid is the server's own word (pg_ctl reads the same).
+    try:
+        lines = (data / "postmaster.pid").read_text().split("\n")
+    except OSError:
+        return False
+    mine = server is not None and lines[0] == str(server.pid)
+    return mine and len(lines) > 7 and lines[7].strip() == "ready"
 
 
 def _environment() -> dict[str, str]:

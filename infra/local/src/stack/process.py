@@ -1,13 +1,14 @@
 """Child processes with a record on disk, so that a later run finds them and nothing else.
 
-A record holds the pid and the time at which the process began: a pid that the system has given to
-another process since is never signalled.
+A record holds the pid and the start of the process by the kernel's own count: a pid that the system
+has given to another process since is never signalled, and a step of the clock changes nothing.
 """
 
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,19 +20,20 @@ import psutil
 from stack.account import Account
 from stack.files import write_private
 
-LOG_LIMIT = 10 * 1024 * 1024
-"""Bytes; a log that is longer at the start of its process becomes `<name>.log.1`."""
-_SAME_START = 2.0
-"""Seconds; the system computes the start from its clock, which may have been set a little."""
+_TOLERANCE = 0.0 if sys.platform == "linux" else 2.0
+"""Seconds between two readings of one start: Linux counts ticks since boot, others the clock."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """Who a process is: pid and create time (seconds since the epoch)."""
+    """The identity of a process: its pid, and when it started since which boot."""
 
     name: str
     pid: int
-    created: float
+    started: float
+    """Ticks since boot on Linux; elsewhere seconds since the epoch, as the kernel noted them then."""
+    boot: str
+    """The kernel's id of this boot; empty where there is none."""
 
     def save(self, folder: Path) -> None:
         """Write `<folder>/<name>.json`."""
@@ -41,10 +43,28 @@ class Record:
         """The process while it lives; None when it is gone or its pid belongs to another."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < _SAME_START
+            same = self.boot == _boot() and abs(_start(process) - self.started) <= _TOLERANCE
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.Error:
             return None
+
+
+def _start(process: psutil.Process) -> float:
+    if sys.platform != "linux":
+        return process.create_time()
+    # psutil adds the time of the boot, which moves with the clock. proc(5): field 22 of `stat`; the
+    # second one, the name in parentheses, may hold blanks.
+    try:
+        return float(Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError as error:
+        raise psutil.NoSuchProcess(process.pid) from error
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def read_record(folder: Path, name: str) -> Record | None:
@@ -57,17 +77,21 @@ def read_record(folder: Path, name: str) -> Record | None:
 
 def record_of(name: str, pid: int) -> Record:
     """The record of a process that lives now."""
-    return Record(name, pid, psutil.Process(pid).create_time())
+    return Record(name, pid, _start(psutil.Process(pid)), _boot())
 
 
 class Child:
     """A process that this process has started."""
 
-    def __init__(self, name: str, popen: subprocess.Popen[bytes], runs: Path, log: Path) -> None:
+    def __init__(
+        self, name: str, popen: subprocess.Popen[bytes], runs: Path, log: Path, began: int
+    ) -> None:
+        """`began`: how long its log was before it."""
         self.name = name
         self.log = log
         self._popen = popen
         self._runs = runs
+        self._began = began
         self.record = record_of(name, popen.pid)
         self.record.save(runs)
 
@@ -79,6 +103,10 @@ class Child:
     def exit_status(self) -> int | None:
         """None while it runs; negative is the signal that ended it."""
         return self._popen.poll()
+
+    def last_words(self) -> str:
+        """The end of what it has written to its log, without that of earlier processes."""
+        return tail(self.log, since=self._began)
 
     def stop(self, *signals: int, grace: float) -> None:
         """End it: each signal in turn, `grace` seconds after the one before, SIGKILL at last."""
@@ -100,9 +128,8 @@ def spawn(
     account: Account | None = None,
 ) -> Child:
     """Start a process in a session of its own; its output is appended to `log`."""
-    if log.exists() and log.stat().st_size > LOG_LIMIT:
-        log.replace(log.with_suffix(".log.1"))
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    began = os.fstat(descriptor).st_size
     try:
         popen = subprocess.Popen(
             [str(part) for part in command],
@@ -118,7 +145,7 @@ def spawn(
         )
     finally:
         os.close(descriptor)
-    return Child(name, popen, runs, log)
+    return Child(name, popen, runs, log, began)
 
 
 def end(
@@ -152,6 +179,20 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def listens(process: psutil.Process, port: int) -> bool:
+    """Whether the process itself listens on the port: else another program answers there."""
+    try:
+        sockets = process.net_connections("tcp")
+    except psutil.AccessDenied:
+        return True  # the system keeps it to itself
+    except psutil.Error:
+        return False
+    return any(
+        each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port
+        for each in sockets
+    )
+
+
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     """Ask every 10 ms until the condition holds; False when it never did."""
     deadline = time.monotonic() + seconds
@@ -162,11 +203,13 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log."""
+def tail(log: Path, lines: int = 15, *, since: int = 0) -> str:
+    """The last lines of a log, of those after the first `since` bytes."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - 16_384))
+            size = log.stat().st_size
+            # A log that has become shorter was rotated.
+            file.seek(max(since if since <= size else 0, size - 16_384))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:
         return ""

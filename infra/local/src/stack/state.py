@@ -16,8 +16,6 @@ from stack.layout import Layout
 from stack.process import Record, read_record, record_of
 
 SUPERVISOR = "supervisor"
-METRICS = "_metrics"
-"""Behind a service's name: the port of its metrics."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +25,8 @@ class State:
     ports: dict[str, int] = field(default_factory=dict)
     url: str | None = None
     ready: bool = False
+    parts: list[str] = field(default_factory=list)
+    """The names of all processes that belong to the stack, whether they run or not."""
 
     def save(self, layout: Layout) -> None:
         """Write it down."""

@@ -9,33 +9,24 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from chassis.bus_login import BusLogin
 from stack import addresses, ports, prepare
+from stack.bus_watch import BusWatch
 from stack.control import stop_leftovers
 from stack.errors import StackError
 from stack.layout import Layout
-from stack.nats import Nats
+from stack.logs import Rotation, keep_small
+from stack.nats import HTTP, Nats
 from stack.postgres import Postgres
 from stack.secrets import load
-from stack.services import SPECS, Service, Spec, environment
-from stack.state import METRICS, State, only_one, read_state
-from stack.unit import Report, Unit, keep_up, tolerant
+from stack.services import METRICS, SPECS, Service, Spec, environment
+from stack.state import State, only_one, read_state
+from stack.topology import warnings
+from stack.unit import Report, Unit, at_once, begin, keep_up, tolerant
 from stack.users import MIGRATOR, bus_users
 
-_PREFERRED = {
-    "gateway": 8000,
-    "auth": 18001,
-    "ingest": 18002,
-    "transform": 18003,
-    "orchestrator": 18004,
-    "postgres": 15432,
-    "nats": 14222,
-    "nats_http": 18222,
-    "gateway_metrics": 19000,
-    "auth_metrics": 19001,
-    "ingest_metrics": 19002,
-    "transform_metrics": 19003,
-    "orchestrator_metrics": 19004,
-}
+Logins = Callable[[str], dict[str, str]]
+"""The settings by which a service, given by its name, reaches a server where that is now."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +61,10 @@ class Stack:
         self._prepare_bus = prepare_bus
         self._specs = specs
         self._given = addresses.given(options.environ)
+        self._rotation = Rotation.of(options.environ)
         self._units: list[Unit] = []
+        self._bus_at: tuple[str, BusLogin, int] | None = None
+        """URL, the login of who may make streams, and how many servers keep each."""
         self._threads = ThreadPoolExecutor(16, thread_name_prefix="stack")
         self._pending: set[asyncio.Future[object]] = set()
         self._stopping = False
@@ -85,9 +79,9 @@ class Stack:
             self.layout.make()
             await self._call(lambda: stop_leftovers(self.layout, report))
             secrets = load(self.layout.secrets, [spec.name for spec in self._specs])
-            chosen = self._choose_ports()
+            chosen = self._choose_ports(report)
             passwords = {s.name: secrets.database[s.name] for s in self._specs if s.database}
-            migrator_url, bus = await asyncio.gather(
+            database, bus = await at_once(
                 self._database(secrets.superuser, secrets.migrator, passwords, chosen, report),
                 self._bus(secrets.bus, chosen, report),
             )
@@ -96,11 +90,8 @@ class Stack:
                 "MASK_KEY": secrets.mask_key,
                 "OBJECT_STORE_URL": self.layout.objects.as_uri(),
             }
-            services = [
-                self._service(spec, chosen, migrator_url, passwords, bus, keys)
-                for spec in self._specs
-            ]
-            await asyncio.gather(*(self._start(service, report) for service in services))
+            services = [self._service(spec, chosen, database, bus, keys) for spec in self._specs]
+            await at_once(*(self._start(service, report) for service in services))
             self._remember()
             report(f"ready at {self.url}", time.perf_counter() - began)
         except BaseException:
@@ -108,8 +99,37 @@ class Stack:
             raise
 
     async def run(self, report: Report) -> None:
-        """Start again whatever ends, until cancelled."""
-        await asyncio.gather(*(keep_up(unit, self._call, report) for unit in self._units))
+        """Start again whatever ends, heal the bus and rotate the logs, until cancelled."""
+
+        async def keep(unit: Unit) -> None:
+            async def restarted(moved: bool) -> None:
+                self._remember()
+                if moved:
+                    await self._moved(unit, report)
+
+            await keep_up(unit, self._call, report, restarted)
+
+        await asyncio.gather(
+            self._watch_bus(report),
+            keep_small(self.layout.logs, self._rotation, self._call),
+            *(keep(unit) for unit in self._units),
+        )
+
+    async def _watch_bus(self, report: Report) -> None:
+        if self._bus_at is None:
+            return
+        url, login, replicas = self._bus_at
+        servers = [unit for unit in self._units if isinstance(unit, Nats)]
+        watch = BusWatch(
+            servers,
+            lambda: servers[0].url if servers else url,
+            login,
+            replicas=replicas,
+            store=self._given.nats_store,
+            call=self._call,
+            report=report,
+        )
+        await watch.run()
 
     async def stop(self) -> None:
         """Stop the services, then the servers; waits for starts that are under way."""
@@ -128,17 +148,24 @@ class Stack:
             await asyncio.wait(starts, timeout=0.2)
         self._threads.shutdown(wait=False)
 
-    def _choose_ports(self) -> dict[str, int]:
-        last = read_state(self.layout).ports
-        chosen: dict[str, int] = {}
+    async def _moved(self, unit: Unit, report: Report) -> None:
+        """Say the new URL; services learn a server's new address from their next start."""
+        if unit.name == "gateway":
+            report(f"ready at {self.url}", 0.0)
+        if not isinstance(unit, Service):
+            services = [other for other in self._units if isinstance(other, Service)]
+            await asyncio.gather(*(self._call(service.stop) for service in services))
+
+    def _choose_ports(self, report: Report) -> dict[str, int]:
         services = [spec.name for spec in self._specs]
-        metrics = [name + METRICS for name in services]
-        for name in ("postgres", "nats", "nats_http", *services, *metrics):
-            wish = self._options.port if name == "gateway" else None
-            chosen[name] = ports.choose(
-                wish, last.get(name), _PREFERRED.get(name), taken=chosen.values()
-            )
-        return chosen
+        servers = [] if self._given.database else ["postgres"]
+        servers += [] if self._given.nats else ["nats", "nats" + HTTP]
+        return ports.choose_all(
+            (*servers, *services, *(name + METRICS for name in services)),
+            read_state(self.layout).ports,
+            {"gateway": self._options.port},
+            report,
+        )
 
     async def _database(
         self,
@@ -147,8 +174,9 @@ class Stack:
         passwords: Mapping[str, str],
         chosen: Mapping[str, int],
         report: Report,
-    ) -> str:
-        if self._given.database is None:
+    ) -> Logins:
+        given = self._given
+        if given.database is None:
             postgres = Postgres(
                 self.layout.postgres,
                 chosen["postgres"],
@@ -159,22 +187,31 @@ class Stack:
             )
             self._units.append(postgres)
             await self._start(postgres, report)
-            url = direct = postgres.migrator_url
+            direct = postgres.migrator_url
         else:
-            url = self._given.database
-            direct = self._given.database_direct or url
+            postgres = None
+            direct = given.database_direct or given.database
         began = time.perf_counter()
         try:
             await self._prepare_database(direct, passwords)
         except Exception as error:
-            raise StackError(f"The database could not be prepared: {_words(error)}") from error
+            check = ". Check DATABASE_URL." if given.database else ""
+            raise StackError(
+                f"The database could not be prepared: {_words(error)}{check}"
+            ) from error
         report("database migrated", time.perf_counter() - began)
-        return url
+
+        def login(service: str) -> dict[str, str]:
+            url = postgres.migrator_url if postgres else given.database
+            if url is None or service not in passwords:
+                return {}
+            return addresses.database_settings(given, url, service, passwords[service])
+
+        return login
 
     async def _bus(
         self, passwords: Mapping[str, str], chosen: Mapping[str, int], report: Report
-    ) -> dict[str, dict[str, str]]:
-        """The bus settings of each service."""
+    ) -> Logins:
         names = [spec.name for spec in self._specs]
         if self._given.nats is None:
             nats = Nats(
@@ -189,42 +226,46 @@ class Stack:
             )
             self._units.append(nats)
             await self._start(nats, report)
-            url, user, password, replicas = nats.url, MIGRATOR, passwords[MIGRATOR], 1
-            logins = {name: {"NATS_USER": name, "NATS_PASSWORD": passwords[name]} for name in names}
+            url, login, replicas = nats.url, BusLogin(MIGRATOR, passwords[MIGRATOR]), 1
+            logins = {name: BusLogin(name, passwords[name]) for name in names}
         else:
             # The users of a server that is not ours are its operator's affair.
-            url, user, password = addresses.split_nats(self._given.nats)
-            replicas = self._given.nats_replicas
-            login = {"NATS_USER": user, "NATS_PASSWORD": password}
-            logins = {name: {k: v for k, v in login.items() if v} for name in names}
+            nats = None
+            url, replicas = addresses.split_nats(self._given.nats)[0], self._given.nats_replicas
+            login = addresses.nats_login(self._options.environ, MIGRATOR)
+            logins = {name: addresses.nats_login(self._options.environ, name) for name in names}
+        self._bus_at = url, login, replicas
         began = time.perf_counter()
         try:
-            await self._prepare_bus(url, user, password, replicas, self._given.nats_store)
+            await self._prepare_bus(url, login, replicas, self._given.nats_store)
+        except StackError:
+            raise
         except Exception as error:
             raise StackError(f"The bus could not be prepared: {_words(error)}") from error
         report("streams in place", time.perf_counter() - began)
-        return {name: {"NATS_URL": url} | login for name, login in logins.items()}
+        if self._given.nats is not None:
+            for line in await warnings(self._options.environ, url, self._given.nats_store):
+                report(line, 0.0)
+
+        def settings(service: str) -> dict[str, str]:
+            address = nats.url if nats else url
+            return {"NATS_URL": address} | addresses.nats_settings(logins[service])
+
+        return settings
 
     def _service(
         self,
         spec: Spec,
         chosen: Mapping[str, int],
-        migrator_url: str,
-        passwords: Mapping[str, str],
-        bus: Mapping[str, dict[str, str]],
+        database: Logins,
+        bus: Logins,
         keys: Mapping[str, str],
     ) -> Service:
-        told = dict(bus[spec.name])
-        if spec.database:
-            told |= addresses.database_settings(
-                self._given, migrator_url, spec.name, passwords[spec.name]
-            )
-
         def env(port: int, metrics_port: int) -> dict[str, str]:
             return environment(
                 spec,
                 self._options.environ,
-                addresses=told,
+                addresses=database(spec.name) | bus(spec.name),
                 keys=keys,
                 layout=self.layout,
                 port=port,
@@ -238,39 +279,31 @@ class Stack:
 
     async def _start(self, unit: Unit, report: Report) -> None:
         began = time.perf_counter()
-        try:
-            await self._call(unit.start)
-        except StackError:
-            metrics = isinstance(unit, Service) and not ports.is_free(unit.metrics_port)
-            if self._stopping or (ports.is_free(unit.port) and not metrics):
-                raise
-            # Another program was faster between the choice and the start; a start chooses the
-            # metrics' port anew by itself.
-            unit.port = ports.choose(unit.port)
-            await self._call(unit.start)
-        report(f"{unit.name} ready on port {unit.port}", time.perf_counter() - began)
+        # Another program may have been faster between the choice and the start.
+        await begin(unit, self._call, report)
+        port = unit.ports()[unit.name]
+        report(f"{unit.name} ready on port {port}", time.perf_counter() - began)
 
     def _remember(self) -> None:
-        used = {unit.name: unit.port for unit in self._units}
-        used |= {
-            unit.name + "_http": unit.http_port for unit in self._units if isinstance(unit, Nats)
-        }
-        used |= {
-            unit.name + METRICS: unit.metrics_port
-            for unit in self._units
-            if isinstance(unit, Service)
-        }
+        used = {name: port for unit in self._units for name, port in unit.ports().items()}
         gateway = used.get("gateway")
         self.url = f"http://{ports.LOOPBACK}:{gateway}" if gateway else None
         kept = read_state(self.layout).ports | used
-        State(ports=kept, url=self.url, ready=True).save(self.layout)
+        parts = [unit.name for unit in self._units]
+        State(ports=kept, url=self.url, ready=True, parts=parts).save(self.layout)
 
     async def _call(self, work: Callable[[], object]) -> None:
         future = asyncio.get_running_loop().run_in_executor(self._threads, work)
         self._pending.add(future)
-        future.add_done_callback(self._pending.discard)
+        future.add_done_callback(self._done)
         # Shielded: a thread cannot be cancelled, and `stop` must be able to wait for it.
         await asyncio.shield(future)
+
+    def _done(self, future: asyncio.Future[object]) -> None:
+        self._pending.discard(future)
+        # Taken, or asyncio prints the traceback of one that is awaited no more.
+        if not future.cancelled():
+            future.exception()
 
 
 async def up(

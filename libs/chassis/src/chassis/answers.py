@@ -7,13 +7,21 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
+import asyncpg
 from faststream.nats import NatsBroker, NatsMessage, NatsResponse
-from faststream.security import SASLPlaintext
+from faststream.nats.security import (
+    NatsCredentials,
+    NatsNKey,
+    NatsSecurity,
+    NatsUserPassword,
+)
 from opentelemetry.trace import SpanKind
 
 from chassis.bus import Line, connection_options, settle
+from chassis.bus_login import BusLogin
 from chassis.coalescing import Coalescing
 from chassis.database import AWAY
+from chassis.disk import full
 from chassis.health import REQUEST_SECONDS
 from chassis.settings import BusSettings
 from chassis.shares import Share, Shares
@@ -22,7 +30,7 @@ from chassis.telemetry import about, log, received, trace_id
 from chassis.withdrawals import Withdrawals
 from contracts.envelope import MalformedMessage, Meta, from_body, from_headers, to_body
 from contracts.message import Answer, Part, Request
-from contracts.problem import Problem, ProblemError
+from contracts.problem import DATABASE_AWAY, Problem, ProblemError
 from contracts.shares import REQUESTS
 
 REQUEST = TypeVar("REQUEST", bound=Request[Any])
@@ -42,19 +50,17 @@ class Answers:
         self._at_work = AtWork()
         self._line = Line(on_reconnect=self._at_work.forget)
         options = connection_options(settings, service, self._line)
-        user, password = options.pop("user", None), options.pop("password", None)
-        security = (
-            SASLPlaintext(username=str(user), password=str(password), use_ssl=False)
-            if user
-            else None
-        )
         self._service = service
         self._withdrawals = Withdrawals()
         self._coalescing = Coalescing()
         self._telling: asyncio.Task[None] | None = None
         # A message is passed on as it is: solving dependencies would take a thread for each.
         self.broker = NatsBroker(
-            **options, security=security, logger=None, apply_types=False, decoder=_as_it_is
+            **options,
+            security=_security(settings.nats_login),
+            logger=None,
+            apply_types=False,
+            decoder=_as_it_is,
         )
 
     async def start(self) -> None:
@@ -137,9 +143,11 @@ class Answers:
             return Answer(problem=_problem(422, "malformed_request", str(error)))
         except AWAY as error:
             log.warning("request_failed", request=kind.type_name(), error=str(error) or repr(error))
+            if isinstance(error, asyncpg.DiskFullError):
+                return Answer(problem=full().problem)
             return Answer(
                 problem=_problem(
-                    503, "database_unavailable", "The database does not answer. Try again shortly."
+                    503, DATABASE_AWAY, "The database does not answer. Try again shortly."
                 )
             )
         except Exception:
@@ -151,6 +159,18 @@ class Answers:
                     f"Something went wrong on our side. Please report the trace id {trace_id()}.",
                 )
             )
+
+
+def _security(login: BusLogin) -> NatsSecurity | None:
+    """The login of every other connection, in FastStream's words."""
+    tls = login.tls()
+    if login.user:
+        return NatsUserPassword(login.user, login.password or "", ssl_context=tls)
+    if login.creds_file:
+        return NatsCredentials.from_file(login.creds_file, ssl_context=tls)
+    if login.nkey_seed_file:
+        return NatsNKey.from_file(login.nkey_seed_file, ssl_context=tls)
+    return NatsSecurity(ssl_context=tls) if tls else None
 
 
 async def _in_turn(

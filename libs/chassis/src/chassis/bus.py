@@ -51,13 +51,15 @@ class Bus:
         self._on_reconnect: list[Callable[[], None]] = []
         self._patience = Patience(connection)
         self._line = Line(on_reconnect=self._reconnected)
+        self.refused: dict[str, float] = {}
+        """When a stream last did not take a message, by the loop's clock; until it takes one again."""
 
     @classmethod
     async def connect(cls, settings: BusSettings, service: str) -> "Bus":
         """Connect, waiting for the server as long as it takes; says what it waits for."""
         connection = Client()
         bus = cls(connection, service)
-        options = connection_options(settings, service, bus._line)
+        options = connection_options(settings, service, bus._line) | settings.nats_login.options()
         delay = 0.2
         while True:
             try:
@@ -188,10 +190,12 @@ class Bus:
                 await self.jetstream.publish(
                     subject, body, timeout=_TRY, stream=stream.name, headers=headers
                 )
+                self.refused.pop(stream.name, None)
                 return
             except (NatsTimeout, NoStreamResponseError, APIError) as error:
                 if isinstance(error, APIError) and not _passes(error):
                     raise
+                self.refused[stream.name] = asyncio.get_running_loop().time()
                 if asyncio.get_running_loop().time() > deadline:
                     raise problem(
                         503,
@@ -223,6 +227,9 @@ class Bus:
         if any(isinstance(word, BaseException) for word in said):
             for message in messages:
                 await self.store(*message)
+        else:
+            for stream, *_ in messages:
+                self.refused.pop(stream.name, None)
 
     async def watch(self, pattern: str, hear: Callable[[Msg], Awaitable[None]]) -> None:
         """Hear what is said on a subject from now on (core NATS: what is missed stays missed)."""
@@ -276,7 +283,7 @@ class Line:
 
 
 def connection_options(settings: BusSettings, service: str, line: Line) -> dict[str, Any]:
-    """Arguments of a nats-py connection that never gives up and tells what it is refused."""
+    """Arguments of a connection that never gives up and tells what it is refused, without its login."""
 
     async def on_error(error: Exception) -> None:
         # A denied publish or subscription shows up here and as a time-out, nowhere else.
@@ -304,10 +311,6 @@ def connection_options(settings: BusSettings, service: str, line: Line) -> dict[
         "disconnected_cb": on_disconnect,
         "reconnected_cb": on_reconnect,
     }
-    if settings.nats_user:
-        options["user"] = settings.nats_user
-        password = settings.nats_password
-        options["password"] = password.get_secret_value() if password else ""
     return options
 
 

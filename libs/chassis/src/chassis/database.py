@@ -38,10 +38,17 @@ AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.DiskFullError,
     # Of the memory that all sessions share: its table of locks is full at this moment.
     asyncpg.OutOfMemoryError,
 )
-"""What asyncpg raises when the server is gone or going: worth another try."""
+"""What asyncpg raises when the server is gone or going, or has no room: worth another try."""
+
+_NOT_MADE = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+"""What a server says to a login before `dalgo migrate` has made it, or given it this password."""
 
 _NOT_AWAITED = "; SET LOCAL synchronous_commit = off"
 
@@ -93,8 +100,16 @@ class Database:
         self._connect = connect
 
     @classmethod
-    async def connect(cls, settings: ServiceSettings, name: str) -> "Database":
-        """Open the pool, waiting for the server as long as it takes; says what it waits for."""
+    async def connect(
+        cls,
+        settings: ServiceSettings,
+        name: str,
+        waits_for: Callable[[str], None] = lambda _: None,
+    ) -> "Database":
+        """Open the pool, waiting for the server, and for a login and database not made yet.
+
+        `waits_for` is told what it waits for.
+        """
         delay = 0.2
         url = settings.database_url.get_secret_value()
         session: dict[str, Any] = {
@@ -113,10 +128,10 @@ class Database:
                     **session,
                 )
                 return cls(pool, name, partial(asyncpg.connect, url, **session))
-            except AWAY as error:
-                log.warning(
-                    "database_not_reachable", error=str(error) or repr(error), retry_in_s=delay
-                )
+            except (*AWAY, *_NOT_MADE) as error:
+                reason = str(error) or repr(error)
+                waits_for(f"the database: {reason}")
+                log.warning("database_not_reachable", error=reason, retry_in_s=delay)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 5.0)
 

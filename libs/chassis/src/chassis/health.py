@@ -20,6 +20,13 @@ class Health:
 
     def __init__(self) -> None:
         self._checks: dict[str, Check] = {}
+        self._waits_for: str | None = None
+        self.is_leaving = False
+        """Whether the process is about to end: no more is to be sent to it."""
+
+    def waits_for(self, what: str | None) -> None:
+        """Not ready before it has started: what is missing until then; None once it has."""
+        self._waits_for = what
 
     def add(self, name: str, check: Check) -> None:
         """Add a check that raises, with a message for people, while something is missing."""
@@ -36,18 +43,22 @@ class Health:
             except Exception as error:
                 return str(error) or repr(error)
 
+        if self._waits_for is not None:
+            return {"start": self._waits_for}
         said = await asyncio.gather(*(ask(check) for check in self._checks.values()))
         return dict(zip(self._checks, said, strict=True))
 
-    def routes(self) -> list[Route]:
-        """/healthz and /readyz."""
+    def routes(self, *, starting: bool = False) -> list[Route]:
+        """/healthz and /readyz; a process that is `starting` is alive and not ready."""
 
         async def alive(_: Request) -> Response:
             return JSONResponse({"status": "alive"})
 
         async def ready(_: Request) -> Response:
             checks = await self.report()
-            well = all(said == "ok" for said in checks.values())
+            if self.is_leaving:
+                checks["serving"] = "the process is about to end"
+            well = not starting and all(said == "ok" for said in checks.values())
             status = "ready" if well else "not ready"
             return JSONResponse({"status": status, "checks": checks}, 200 if well else 503)
 

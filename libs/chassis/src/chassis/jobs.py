@@ -48,6 +48,14 @@ _ATTEMPTS = 12
 """Deliveries after which a message is given up; with the backoff below about five minutes."""
 _COME_BACK = 15.0
 """Seconds until a message comes again for which there was no place among those that wait."""
+HOLDER_SILENCE = 30.0
+"""Seconds without a heartbeat after which another message may take a step from its holder: three
+times `Consumer.ack_wait`, within which three heartbeats are due and a redelivery comes."""
+_HAND_BACK = """
+INSERT INTO hand_backs AS own (message_id) VALUES ($1)
+ON CONFLICT (message_id) DO UPDATE SET times = own.times + 1, last_at = now()
+"""
+_HANDED_BACK = "SELECT times FROM hand_backs WHERE message_id = $1"
 _MAY_WAIT = 200
 """Messages of one organisation that wait in a replica, where none says otherwise: far fewer than a
 consumer hands out at once (`Consumer.max_ack_pending`), so that all have room for theirs."""
@@ -62,7 +70,7 @@ class Registration(Generic[M]):
     slots: Slots
     on_dead: OnDead[M] | None
     key: Callable[[M], object] | None
-    stop_asked: Callable[[M, Meta], Awaitable[bool]] | None
+    heartbeat: Callable[[M, Meta], Awaitable[bool]] | None
 
 
 class Stopped(Exception):
@@ -90,18 +98,19 @@ class Jobs:
         share: Slots | None = None,
         on_dead: OnDead[M] | None = None,
         key: Callable[[M], object] | None = None,
-        stop_asked: Callable[[M, Meta], Awaitable[bool]] | None = None,
+        heartbeat: Callable[[M, Meta], Awaitable[bool]] | None = None,
     ) -> None:
         """Handle a class of command or event, at most `slots` of its consumer at once.
 
         With a `share` (which says how many slots there are) an organisation takes its part of them
         and no more: its further messages wait for a turn, stoppable like running work.
-        `key` makes running work stoppable (`stop`); `stop_asked` is asked at every heartbeat, for
-        a stop that was said while this replica did not listen.
+        `key` makes running work stoppable (`stop`). `heartbeat` is called every few seconds while
+        the work lasts, notes that it is alive, and gives whether it has to stop: it was called off
+        while this replica did not listen, or another has taken it over.
         """
         of_all = Slots(kind.type_name(), "", total=slots, each=slots, waiting=_MAY_WAIT)
         self._registered[kind.type_name()] = Registration(
-            kind, handler, share or of_all, on_dead, key, stop_asked
+            kind, handler, share or of_all, on_dead, key, heartbeat
         )
 
     def stop(self, key: object) -> int:
@@ -258,8 +267,7 @@ class Jobs:
                 return
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            with contextlib.suppress(NatsError, OSError, TimeoutError):
-                await message.nak()
+            await self._hand_back(message, meta)
             raise
         except Stopped:
             await message.ack_sync(timeout=5)
@@ -304,12 +312,31 @@ class Jobs:
         while True:
             with contextlib.suppress(NatsError, OSError):
                 await message.in_progress()
-            if registration.stop_asked is not None:
+            if registration.heartbeat is not None:
                 with contextlib.suppress(*AWAY):
-                    if task not in self._stopped and await registration.stop_asked(body, meta):
+                    if task not in self._stopped and await registration.heartbeat(body, meta):
                         self._stopped.add(task)
                         task.cancel()
             await asyncio.sleep(consumer.ack_wait / 3)
+
+    async def _hand_back(self, message: Msg, meta: Meta) -> None:
+        """Give a message to another replica, at once; a delivery that is no failure of it."""
+        with contextlib.suppress(*AWAY):
+            async with asyncio.timeout(1), self._database.transaction() as connection:
+                await connection.execute(_HAND_BACK, meta.id)
+        with contextlib.suppress(NatsError, OSError, TimeoutError):
+            await message.nak()
+
+    async def _is_to_be_given_up(self, meta: Meta, deliveries: int, error: Exception) -> bool:
+        if deliveries < _ATTEMPTS or _is_of_the_bus(error):
+            return False
+        try:
+            async with self._database.transaction() as connection:
+                handed_back = await connection.fetchval(_HANDED_BACK, meta.id)
+        except AWAY:
+            # It could not be kept among the dead letters either.
+            return False
+        return deliveries - (handed_back or 0) >= _ATTEMPTS
 
     async def _again(
         self,
@@ -321,14 +348,14 @@ class Jobs:
         error: Exception,
     ) -> None:
         deliveries = message.metadata.num_delivered
-        if deliveries >= _ATTEMPTS:
+        if await self._is_to_be_given_up(meta, deliveries, error):
             reason = f"given up after {deliveries} tries: {error or repr(error)}"
             await self._bury(message, consumer, reason, registration, body, meta)
             return
         if isinstance(error, Retry) and error.after is not None:
             delay = error.after
         else:
-            delay = min(0.5 * 2 ** (deliveries - 1), 60.0) * random.uniform(0.75, 1.25)
+            delay = min(0.5 * 2 ** min(deliveries - 1, 7), 60.0) * random.uniform(0.75, 1.25)
         expected = isinstance(error, (Retry, ProblemError, NatsError, *AWAY))
         log.warning(
             "message_retried",
@@ -384,6 +411,11 @@ def _organization(message: Msg) -> UUID | None:
         return UUID((message.headers or {})["ce-orgid"])
     except (KeyError, ValueError):
         return None
+
+
+def _is_of_the_bus(error: Exception) -> bool:
+    """Whether the outcome could not be stored: the message is not at fault, however often it comes."""
+    return isinstance(error, ProblemError) and error.problem.code == "bus_unavailable"
 
 
 def leave_if_cancelled() -> None:

@@ -166,7 +166,7 @@ async def _apply(connection: asyncpg.Connection, target: Target) -> int:
         }
         count = 0
         for file, text in _files(target):
-            checksum = hashlib.sha256(text.encode()).hexdigest()
+            checksum = _checksum(text)
             if file in applied:
                 if applied[file] != checksum:
                     raise RuntimeError(
@@ -182,6 +182,16 @@ async def _apply(connection: asyncpg.Connection, target: Target) -> int:
         if count:
             log.info("schema_migrated", schema=name, files=count)
         return count
+
+
+def checksums(service: str) -> dict[str, str]:
+    """The files of a service's schema by name, in order, with the checksums of their content."""
+    files_of = _files(Target(service, password=""))
+    return {name: _checksum(text) for name, text in files_of}
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _files(target: Target) -> list[tuple[str, str]]:

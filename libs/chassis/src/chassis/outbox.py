@@ -53,7 +53,18 @@ SELECT own.is_held, message.* FROM own LEFT JOIN LATERAL (
 ) message ON true
 ORDER BY seq
 """
-_MARK = "UPDATE outbox SET published_at = now() WHERE id = ANY($1) AND published_at IS NULL"
+_EPOCH = """
+SELECT coalesce(string_agg(name || ' ' || extract(epoch FROM created_at), ',' ORDER BY name), '')
+FROM bus_streams
+"""
+# Nothing is marked that may have gone to a stream which was lost since (`chassis.lost_streams`).
+_MARK = f"""
+WITH known AS MATERIALIZED (SELECT ({_EPOCH}) AS epoch), marked AS (
+    UPDATE outbox SET published_at = now() FROM known
+    WHERE id = ANY($1) AND published_at IS NULL AND epoch = $2
+)
+SELECT epoch FROM known
+"""
 
 
 @dataclass(frozen=True)
@@ -140,6 +151,8 @@ class Relay:
         """Handed over and sent, but not marked yet: a mark for each would cost more than it saves."""
         self._age = _LEFT_BEHIND
         """How old a message must be to be looked for, in seconds."""
+        self._epoch: str | None = None
+        """The streams to which was sent what is not marked yet."""
 
     async def run(self) -> None:
         """Relay until cancelled; a lost database or bus is waited for."""
@@ -186,6 +199,9 @@ class Relay:
                 await self._mark()
 
     async def _send_handed(self) -> None:
+        if self._epoch is None:
+            async with self._database.transaction() as connection:
+                self._epoch = await connection.fetchval(_EPOCH)
         while self._outbox.handed:
             rows, self._outbox.handed = self._outbox.handed[:_BATCH], self._outbox.handed[_BATCH:]
             await self._bus.store_all([_placed(*row[1:]) for row in rows])
@@ -196,8 +212,11 @@ class Relay:
         if not self._sent:
             return
         async with self._database.transaction() as connection:
-            await connection.execute(_MARK, self._sent)
+            epoch = await connection.fetchval(_MARK, self._sent, self._epoch)
         self._sent = []
+        if epoch != self._epoch:
+            # Sent again, as what stands in the table: a stream that has it already drops it.
+            self._epoch, self._age = epoch, 0.0
         reached("outbox.marked")
 
     async def _batch(self) -> int | None:
@@ -208,6 +227,7 @@ class Relay:
                 return None
             if rows[0]["seq"] is None:
                 return 0
+            epoch = await connection.fetchval(_EPOCH)
             await self._bus.store_all(
                 [
                     _placed(row["stream"], row["subject"], dict(row["headers"]), row["body"])
@@ -215,7 +235,7 @@ class Relay:
                 ]
             )
             reached("outbox.published")
-            await connection.execute(_MARK, [row["id"] for row in rows])
+            await connection.fetchval(_MARK, [row["id"] for row in rows], epoch)
         reached("outbox.marked")
         return len(rows)
 
@@ -223,6 +243,9 @@ class Relay:
         async with self._database.transaction() as connection:
             await connection.execute(
                 f"DELETE FROM outbox WHERE published_at < now() - interval '{_KEEP}'"
+            )
+            await connection.execute(
+                "DELETE FROM hand_backs WHERE last_at < now() - interval '7 days'"
             )
 
 

@@ -15,14 +15,21 @@ from chassis import crash_points, telemetry
 from chassis.answers import Answers
 from chassis.bus import Bus
 from chassis.database import Database
+from chassis.disk import Disk
 from chassis.health import Health
 from chassis.jobs import Jobs
+from chassis.lost_streams import LostStreams
 from chassis.outbox import Outbox, Relay
-from chassis.serving import serve
+from chassis.pulse import Pulse
+from chassis.schema import Schema
+from chassis.serving import PortTaken, serve, served
 from chassis.settings import ServiceSettings
 from chassis.shares import Shares
 from chassis.telemetry import log
 from contracts import streams
+from contracts.envelope import Meta
+from contracts.message import Request
+from contracts.readiness import Readiness
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -30,16 +37,20 @@ S = TypeVar("S", bound=ServiceSettings)
 class Service(Generic[S]):
     """What a service's `build` is given: settings, and every connection already open."""
 
-    def __init__(self, name: str, settings: S, bus: Bus, database: Database) -> None:
+    def __init__(
+        self, name: str, settings: S, bus: Bus, database: Database, health: Health
+    ) -> None:
         self.name = name
         self.settings = settings
         self.bus = bus
         self.database = database
-        self.health = Health()
+        self.health = health
         self.shares = Shares()
         self.answers = Answers(settings, name, self.shares)
         self.jobs = Jobs(bus, database, name)
         self.outbox = Outbox(name)
+        self.disk = Disk(database)
+        self.lost_streams = LostStreams(database, bus, self.outbox)
         self.has_failed = False
         """Whether a background loop has ended, and the process should end with an error."""
         self._stack = AsyncExitStack()
@@ -94,22 +105,37 @@ Build = Callable[[Service[S]], Awaitable[None]]
 
 
 @asynccontextmanager
-async def running(name: str, settings: S, build: Build[S]) -> AsyncIterator[Service[S]]:
-    """Open, build and run a service in this process, until the context ends."""
+async def running(
+    name: str, settings: S, build: Build[S], health: Health | None = None
+) -> AsyncIterator[Service[S]]:
+    """Open, build and run a service in this process, until the context ends.
+
+    What is away, a schema that is not migrated yet too, is waited for, and named by `health`.
+    """
     started = time.perf_counter()
+    health = health or Health()
+    health.waits_for("the bus")
     bus = await Bus.connect(settings, name)
     try:
-        database = await Database.connect(settings, name)
+        database = await Database.connect(settings, name, health.waits_for)
         try:
-            service = Service(name, settings, bus, database)
+            schema = Schema(database)
+            await schema.wait(health)
+            service = Service(name, settings, bus, database, health)
             service.health.add("bus", _connected(bus))
+            service.health.add("store", Pulse(bus).check)
             service.health.add("database", database.ping)
+            service.health.add("schema", schema.check)
+            service.health.add("disk", service.disk.check)
+            service.answers.answer(streams.READINESS[name], _readiness(health))
             if any(streams.service(name).consumers()):
                 service.background("jobs", service.jobs.run)
             service.background("relay", Relay(database, bus, service.outbox).run)
             service.health.add("consumers", _pulling(service.jobs))
             await build(service)
+            service.background("lost_streams", service.lost_streams.run)
             async with service.live():
+                health.waits_for(None)
                 log.info("service_started", seconds=round(time.perf_counter() - started, 2))
                 yield service
         finally:
@@ -134,6 +160,15 @@ def _pulling(jobs: Jobs) -> Callable[[], Awaitable[None]]:
     return check
 
 
+def _readiness(
+    health: Health,
+) -> Callable[[Request[Readiness], Meta], Awaitable[Readiness]]:
+    async def answer(_: Request[Readiness], __: Meta) -> Readiness:
+        return Readiness(checks=await health.report())
+
+    return answer
+
+
 def main(name: str, settings: S, build: Build[S]) -> None:
     """Run a service as this process until SIGTERM or SIGINT, with its health over HTTP.
 
@@ -142,10 +177,23 @@ def main(name: str, settings: S, build: Build[S]) -> None:
     telemetry.configure(name, settings)
     crash_points.arm()
 
+    health = Health()
+
     async def serve_all() -> bool:
-        async with running(name, settings, build) as service:
-            await serve(Starlette(routes=service.health.routes()), settings)
+        early = Starlette(routes=health.routes(starting=True))
+        async with AsyncExitStack() as stack:
+            # Until it has started another server says what it waits for.
+            waiting = await stack.enter_async_context(AsyncExitStack())
+            await waiting.enter_async_context(served(early, settings.http_host, settings.http_port))
+            service = await stack.enter_async_context(running(name, settings, build, health))
+            await waiting.aclose()
+            await serve(Starlette(routes=health.routes()), settings, health)
             return not service.has_failed
 
-    if not asyncio.run(serve_all()):
-        sys.exit(1)
+    try:
+        if not asyncio.run(serve_all()):
+            sys.exit(1)
+    except PortTaken as error:
+        where = f"{settings.http_host}:{settings.http_port}"
+        print(f"Setting HTTP_PORT: {where} cannot be listened on ({error}).", file=sys.stderr)
+        sys.exit(2)

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from chassis.connections import protocol
-from chassis.health import metrics_app
+from chassis.health import Health, metrics_app
 from chassis.settings import BusSettings, Limits
 from chassis.telemetry import log
 
@@ -42,12 +42,23 @@ def configured(app: ASGIApp, limits: Limits | None = None) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """A uvicorn that stops serving on SIGTERM and SIGINT, and nothing more.
 
-    `closing` is called first: it ends what would not end by itself, such as live streams.
+    With a delay it goes on serving for so many seconds after the first signal, while it declares itself
+    not ready: a load balancer has not noticed yet. A second signal ends that. `closing` is called when
+    serving stops: it ends what would not end by itself, such as live streams.
     """
 
-    def __init__(self, config: uvicorn.Config, closing: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        closing: Callable[[], None],
+        health: Health | None = None,
+        delay: float = 0.0,
+    ) -> None:
         super().__init__(config)
         self._closing = closing
+        self._health = health
+        self._delay = delay
+        self._leaving: asyncio.TimerHandle | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -56,12 +67,27 @@ class Server(uvicorn.Server):
         # there, with its messages not handed back and its connections open.
         loop = asyncio.get_running_loop()
         for each in _ENDING:
-            loop.add_signal_handler(each, self.handle_exit, each, None)
+            loop.add_signal_handler(each, self._leave, each)
         try:
             yield
         finally:
             for each in _ENDING:
                 loop.remove_signal_handler(each)
+
+    def _leave(self, number: int) -> None:
+        if self._health is not None:
+            self._health.is_leaving = True
+        if self._delay and self._leaving is None:
+            log.info("drain_begun", seconds=self._delay)
+            # Idle connections are closed with the answer to their next request, and made elsewhere.
+            self.config.encoded_headers.append((b"connection", b"close"))
+            self.server_state.default_headers.append((b"connection", b"close"))
+            loop = asyncio.get_running_loop()
+            self._leaving = loop.call_later(self._delay, self.handle_exit, number, None)
+            return
+        if self._leaving is not None:
+            self._leaving.cancel()
+        self.handle_exit(number, None)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Called by uvicorn once a signal has been received."""
@@ -83,25 +109,31 @@ def _nothing() -> None:
 
 
 async def serve(
-    app: ASGIApp, settings: BusSettings, *, closing: Callable[[], None] = _nothing
+    app: ASGIApp,
+    settings: BusSettings,
+    health: Health,
+    *,
+    closing: Callable[[], None] = _nothing,
 ) -> None:
     """Serve the app, and metrics on their own port, until SIGTERM or SIGINT.
 
-    Open requests then have 5 s to end. Ends the process when a port is taken.
+    `health` answers 503 from then on, for `http_drain_delay`; open requests then have 5 s to end. Ends
+    the process when a port is taken.
     """
     async with metrics_served(settings.metrics_host, settings.metrics_port):
         config = configured(app, settings.http_limits)
         config.host, config.port = settings.http_host, settings.http_port
-        await Server(config, closing).serve()
+        await Server(config, closing, health, settings.http_drain_delay).serve()
 
 
 @contextlib.asynccontextmanager
 async def metrics_served(host: str, port: int) -> AsyncIterator[int]:
     """Serve the metrics of this process for the length of the block; gives the port."""
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family)
-    except OSError as error:
+        async with served(metrics_app(), host, port) as own:
+            log.info("metrics_served", host=host, port=own)
+            yield own
+    except PortTaken as error:
         log.critical("metrics_port_not_free", host=host, port=port, error=str(error))
         print(
             f"Setting METRICS_PORT: {host}:{port} cannot be listened on ({error}). Give every process "
@@ -109,12 +141,24 @@ async def metrics_served(host: str, port: int) -> AsyncIterator[int]:
             file=sys.stderr,
         )
         sys.exit(2)
-    own = int(listener.getsockname()[1])
-    server = _Beside(configured(metrics_app()))
-    serving = asyncio.create_task(server.serve([listener]))
-    log.info("metrics_served", host=host, port=own)
+
+
+class PortTaken(OSError):
+    """Another program listens there, or this one may not."""
+
+
+@contextlib.asynccontextmanager
+async def served(app: ASGIApp, host: str, port: int) -> AsyncIterator[int]:
+    """Serve an app beside what else the process does, for the length of the block; gives the port."""
     try:
-        yield own
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise PortTaken(*error.args) from error
+    server = _Beside(configured(app))
+    serving = asyncio.create_task(server.serve([listener]))
+    try:
+        yield int(listener.getsockname()[1])
     finally:
         server.should_exit = True
         await serving

@@ -3,8 +3,19 @@
 import sys
 from typing import Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FilePath,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis.bus_login import BusLogin
 
 EXAMPLES = {
     "NATS_URL": "nats://127.0.0.1:4222",
@@ -38,29 +49,47 @@ class BusSettings(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
 
     nats_url: str
-    """Of one server, or of several of a cluster, comma-separated."""
+    """URL of one server of the bus, or of several of a cluster, comma-separated."""
     nats_user: str | None = None
+    """The service's user on the bus."""
     nats_password: SecretStr | None = None
+    """The password of `NATS_USER`."""
+    nats_ca_file: FilePath | None = None
+    """PEM file of the authority that signed the server's certificate; for one of a public authority
+    `tls://` in NATS_URL is enough."""
+    nats_creds_file: FilePath | None = None
+    """Credentials of an NSC user (JWT and seed), instead of user and password."""
+    nats_nkey_seed_file: FilePath | None = None
+    """Seed of an nkey user, instead of user and password."""
     http_host: str = "127.0.0.1"
+    """The address on which the process serves HTTP: `/healthz`, `/readyz`, of the gateway all else too."""
     http_port: int = Field(default=8080, ge=0, le=65535)
+    """The port of the same."""
     http_connections: int = Field(default=800, ge=1)
-    """Of one process. Each is a file descriptor, of which a process often has 1,024."""
+    """Connections of one process that are open at once; more are refused with 503. Each is a file
+    descriptor, of which a process often has 1,024."""
     http_connections_per_address: int = Field(default=400, ge=1)
-    """Of one client address. Behind a proxy all clients have the proxy's: then as many as of one
-    process."""
+    """The same of one client address. Behind a proxy all clients have the proxy's: set both alike."""
     http_head_timeout: float = Field(default=20.0, gt=0)
-    """Seconds for a request's headers, from the opening of the connection or their first byte."""
+    """Seconds for a request's headers, from the opening of the connection or their first byte; then
+    408."""
     http_body_timeout: float = Field(default=20.0, gt=0)
-    """Seconds in each of which so many times `http_body_rate` bytes must arrive. A body may take any
-    time in all: a gigabyte over a slow line is hours of work that goes on."""
+    """Seconds in each of which so many times `HTTP_BODY_RATE` bytes must arrive, else 408. A body may
+    take any time in all: a gigabyte over a slow line is hours of work that goes on."""
     http_body_rate: int = Field(default=1024, ge=0)
-    """Bytes a second; 0: one byte in each `http_body_timeout` is enough."""
+    """Bytes a second; 0: one byte in each `HTTP_BODY_TIMEOUT` is enough."""
+    http_drain_delay: float = Field(default=0.0, ge=0)
+    """Seconds between SIGTERM, from which on `/readyz` answers 503, and the end of serving: as long as
+    a load balancer may take to notice."""
     metrics_host: str = "127.0.0.1"
-    """Where `/metrics` is served: not on the port of the service, which others may reach."""
+    """The address on which `/metrics` is served."""
     metrics_port: int = Field(default=9464, ge=0, le=65535)
-    """0: any that is free, named in the log."""
+    """The port of the same: every process of a machine needs one of its own. 0: any that is free, named
+    in the log."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The lowest level that is logged."""
     otel_exporter_otlp_endpoint: str | None = None
+    """URL of an OpenTelemetry collector (OTLP over HTTP) to which traces are sent."""
 
     @property
     def http_limits(self) -> Limits:
@@ -72,6 +101,22 @@ class BusSettings(BaseSettings):
             body_timeout=self.http_body_timeout,
             body_rate=self.http_body_rate,
         )
+
+    @property
+    def nats_login(self) -> BusLogin:
+        """How the process logs in."""
+        return BusLogin(
+            user=self.nats_user,
+            password=self.nats_password.get_secret_value() if self.nats_password else None,
+            ca_file=str(self.nats_ca_file) if self.nats_ca_file else None,
+            creds_file=str(self.nats_creds_file) if self.nats_creds_file else None,
+            nkey_seed_file=str(self.nats_nkey_seed_file) if self.nats_nkey_seed_file else None,
+        )
+
+    @model_validator(mode="after")
+    def _is_one_user(self) -> "BusSettings":
+        _ = self.nats_login
+        return self
 
     @field_validator("nats_url")
     @classmethod
@@ -85,9 +130,11 @@ class ServiceSettings(BusSettings):
     """What a service with a database needs to be told besides."""
 
     database_url: SecretStr
+    """The database, as the service's own login."""
     database_pool_size: int = Field(default=4, ge=1, le=50)
+    """Connections of a process to the database at most."""
     database_statement_cache: int = Field(default=100, ge=0)
-    """0 behind a transaction pooler, which cannot keep prepared statements."""
+    """Prepared statements of each connection; 0 behind a transaction pooler, which cannot keep prepared statements."""
 
 
 def servers_of(nats_url: str) -> list[str]:
@@ -105,8 +152,12 @@ def load(kind: type[S]) -> S:
     except ValidationError as error:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"]).upper()
+            if not name:
+                print(problem["msg"].removeprefix("Value error, "), file=sys.stderr)
+                continue
             missing = problem["type"] == "missing"
-            what = "is not set" if missing else f"does not fit: {problem['msg']}"
+            reason = problem["msg"].removeprefix("Value error, ")
+            what = "is not set" if missing else f"does not fit: {reason}"
             example = EXAMPLES.get(name)
             hint = f" Example: {name}={example}" if example else ""
             print(f"Setting {name} {what}.{hint}", file=sys.stderr)

@@ -32,6 +32,18 @@ async def apply(jetstream: JetStreamContext, *, replicas: int = 1, store: int = 
             await jetstream.add_consumer(consumer.stream.name, _consumer_config(consumer, replicas))
 
 
+async def missing(jetstream: JetStreamContext) -> list[str]:
+    """Streams, buckets and consumers that are not there, by name."""
+    wanted = {stream.name for stream in STREAMS} | {bucket.stream for bucket in BUCKETS}
+    there = {info.config.name for info in await jetstream.streams_info()}
+    consumers = [consumer for service in SERVICES for consumer in service.consumers()]
+    for stream in sorted({consumer.stream.name for consumer in consumers} & there):
+        own = {info.name for info in await jetstream.consumers_info(stream)}
+        wanted |= {each.name for each in consumers if each.stream.name == stream}
+        there |= own
+    return sorted(wanted - there)
+
+
 async def _stream(jetstream: JetStreamContext, config: StreamConfig) -> None:
     assert config.name is not None
     try:

@@ -16,7 +16,7 @@ import structlog
 
 from contracts.problem import Problem
 from dalgo.errors import DalgoError
-from stack import control, supervisor
+from stack import backup, control, migrating, restoring, supervisor, topology
 from stack.errors import StackError
 from stack.layout import Layout
 from stack.operator import Operator
@@ -45,8 +45,8 @@ class LocalStack:
     ) -> None:
         """Start everything and keep it up until a signal; raises DalgoError when it cannot."""
         options = supervisor.Options(self.layout, port)
-        # Migrations and streams are told by `report` already; what went wrong is still logged.
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+        # Migrations and streams are told by `report` already.
+        _log_warnings_alone()
         with _told():
             asyncio.run(supervisor.up(options, report, on_ready=on_ready))
 
@@ -61,7 +61,8 @@ class LocalStack:
         command += ["--port", str(port)] if port else []
         log = self.layout.log("up")
         began = time.monotonic()
-        with log.open("wb") as output:
+        log.write_bytes(b"")
+        with log.open("ab") as output:  # appends: the log is rotated below it
             child = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -98,10 +99,39 @@ class LocalStack:
         with _told():
             return control.status(self.layout)
 
+    def migrate(self, report: Report) -> None:
+        """Bring the database to this program's version; raises DalgoError when it cannot."""
+        began = time.monotonic()
+        with _told("Not migrated"):
+            asyncio.run(migrating.migrate(self.layout, os.environ))
+        report("database migrated", time.monotonic() - began)
+
+    def backup(self, file: Path, report: Report) -> None:
+        """Write all that the installation is to a file; raises DalgoError when it cannot."""
+        with _told("Not backed up"):
+            asyncio.run(
+                backup.backup(self.layout, os.environ, file, lambda line: report(line, 0.0))
+            )
+
+    def restore(self, file: Path, report: Report) -> None:
+        """Make the installation of a backup, in an empty one; raises DalgoError when it cannot."""
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+        with _told("Not restored"):
+            asyncio.run(restoring.restore_here(self.layout, os.environ, file, report))
+
     def operate(self, work: Callable[[Operator], Coroutine[Any, Any, T]]) -> T:
         """Do something as the operator of the stack; raises DalgoError when it cannot be done."""
         with _told("Not done"):
             return asyncio.run(work(Operator(self.layout)))
+
+    def topology(self) -> list[str]:
+        """Make the streams of the bus; gives what an operator should change by hand."""
+        _log_warnings_alone()
+        return self.operate(lambda operator: operator.topology())
+
+    def nats_users(self) -> str:
+        """Users and rights for a NATS of one's own."""
+        return topology.nats_users()
 
     def _ready_url(self) -> str | None:
         found = self.status()
@@ -113,6 +143,11 @@ def _reported(log: Path) -> Iterator[tuple[str, float]]:
     for line in log.read_text(errors="replace").splitlines():
         if found := re.fullmatch(r" *(\d+\.\d\d) s  (.+)", line):
             yield found.group(2), float(found.group(1))
+
+
+def _log_warnings_alone() -> None:
+    """What the command prints itself is not logged besides; what went wrong is."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 @contextmanager

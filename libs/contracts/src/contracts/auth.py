@@ -5,6 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from contracts.message import Anonymous, Done, Event, Part, Request, Secret
+from contracts.readiness import Readiness
 
 Role = Literal["viewer", "runner", "editor", "admin", "owner"]
 
@@ -124,3 +125,7 @@ class OrganizationCreated(Event):
 
     organization_id: UUID
     name: str
+
+
+class GetReadiness(Request[Readiness]):
+    """Whether this service is ready: what its own `/readyz` answers."""

@@ -10,6 +10,7 @@ from contracts.drift import SchemaChange
 from contracts.message import Command, Done, Event, Part, Request, Secret
 from contracts.outside import LandingTable
 from contracts.problem import Problem
+from contracts.readiness import Readiness
 from contracts.shares import OUTSIDE_READS, Slots
 from contracts.tables import Column, LoaderLogin, Notice, TableVersion
 from contracts.text import MAX_COUNT, Address, ColumnName, Count, ShortText
@@ -531,3 +532,7 @@ class SourceSyncFailed(Event):
     step_id: UUID
     lease: int
     problem: Problem
+
+
+class GetReadiness(Request[Readiness]):
+    """Whether this service is ready: what its own `/readyz` answers."""

@@ -9,6 +9,7 @@ from pydantic import Field
 from contracts.envelope import derived_id
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
+from contracts.readiness import Readiness
 from contracts.text import LocalTime
 
 RunKind = Literal["sync", "transform", "pipeline"]
@@ -437,7 +438,10 @@ class QueuePlaces(Part):
 
 
 class CheckQueue(Request[QueuePlaces]):
-    """Whether the organisation's queue takes one more run; 429 says that it is full."""
+    """Whether the organisation's queue takes one more run; 429 says that it is full.
+
+    503 `database_full` while nothing can be stored.
+    """
 
 
 class RetryRun(Command):
@@ -517,3 +521,7 @@ class RunCancelled(Event):
     run_id: UUID
     version: int
     run: Run
+
+
+class GetReadiness(Request[Readiness]):
+    """Whether this service is ready: what its own `/readyz` answers."""

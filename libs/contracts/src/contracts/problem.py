@@ -88,6 +88,12 @@ def problem(
     )
 
 
+DATABASE_AWAY = "database_unavailable"
+"""The code of the problem while an owner's database does not answer."""
+DATABASE_FULL = "database_full"
+"""The code of the problem while the database can store nothing, not even a run that waits."""
+
+
 def not_found(what: str, key: object) -> ProblemError:
     """404: `what` (for example "source") is not there, or is another organisation's."""
     return problem(404, "not_found", f"There is no {what} {key} in your organisation.")

@@ -175,6 +175,14 @@ RUN_CANCELS = Rate(
     without_bus="allow",
 )
 
+UNCONFIRMED = Cap(
+    "unconfirmed_commands",
+    "accepted commands that no run shows yet and that a replica of the gateway would send again",
+    each=1500,
+    unit="commands",
+)
+"""More than `RUN_STARTS` lets through in the ten minutes for which the stream drops a repeat."""
+
 QUEUED_RUNS = Cap("queued_runs", "runs that wait in the queue", each=1000, unit="runs")
 
 BUILDS = Slots(

@@ -10,6 +10,7 @@ from typing import Literal
 
 from contracts import auth, ingest, orchestrator, outside, transform
 from contracts.message import Command, Event, Outside, Request
+from contracts.readiness import Readiness
 
 SECOND = 1.0
 MINUTE = 60 * SECOND
@@ -57,7 +58,11 @@ EXT = Stream(
     max_per_subject=10_000,
     max_message=32 * KIB,
 )
-STREAMS = (CMD, EVT, EXT)
+PULSE = Stream(
+    "PULSE", ("pulse.>",), "limits", DAY, part=0.003, max_per_subject=1, max_message=16 * KIB
+)
+"""Where services prove that the store takes messages: the last proof of each is kept."""
+STREAMS = (CMD, EVT, EXT, PULSE)
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,19 @@ class Service:
     """Subjects of what other systems tell, which this service lets in."""
     counts: Bucket | None = None
     """Where its replicas count rates together; no other service reads or writes there."""
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """The streams that it writes to or has consumers in."""
+        used = {EVT} | {consumer.stream for consumer in self.consumers()}
+        used |= {CMD} if self.sends else set()
+        used |= {EXT} if self.takes_in else set()
+        return tuple(stream for stream in STREAMS if stream in used)
+
+    @property
+    def pulse(self) -> str:
+        """Where it proves that the store takes messages."""
+        return f"pulse.{self.name}"
 
     def consumers(self) -> Iterator[Consumer]:
         """The service's durable consumers."""
@@ -268,6 +286,10 @@ SERVICES = (
             orchestrator.GetRunTimeline,
             orchestrator.CheckRetry,
             orchestrator.CheckQueue,
+            auth.GetReadiness,
+            ingest.GetReadiness,
+            transform.GetReadiness,
+            orchestrator.GetReadiness,
         ),
         sends=(orchestrator.StartRun, orchestrator.CancelRun, orchestrator.RetryRun),
         watches=("evt.*.orchestrator.>", "tick.>"),
@@ -276,6 +298,15 @@ SERVICES = (
         counts=QUOTAS,
     ),
 )
+
+
+READINESS: dict[str, type[Request[Readiness]]] = {
+    "auth": auth.GetReadiness,
+    "ingest": ingest.GetReadiness,
+    "transform": transform.GetReadiness,
+    "orchestrator": orchestrator.GetReadiness,
+}
+"""The request by which an owner is asked whether it is ready."""
 
 
 def service(name: str) -> Service:
@@ -301,6 +332,9 @@ def rights(entry: Service) -> Rights:
     publish |= {command.subject() for command in entry.sends}
     publish |= set(entry.takes_in)
     publish |= {f"evt.*.{entry.name}.>", f"tick.*.{entry.name}.>", f"alive.{entry.name}"}
+    publish.add(entry.pulse)
+    # Whether its streams are there, and still those that it knows.
+    publish |= {f"$JS.API.STREAM.INFO.{stream.name}" for stream in entry.streams}
     for consumer in entry.consumers():
         address = f"{consumer.stream.name}.{consumer.name}"
         publish |= {
@@ -311,7 +345,6 @@ def rights(entry: Service) -> Rights:
     for subject in entry.replays:
         # The filter stands in the subject of the call: no other consumer can be made with it.
         publish.add(f"$JS.API.CONSUMER.CREATE.{EVT.name}.*.{subject}")
-        publish.add(f"$JS.API.STREAM.INFO.{EVT.name}")
     if entry.counts is not None:
         publish.add(entry.counts.subject())
         publish.add(f"$JS.API.STREAM.MSG.GET.{entry.counts.stream}")

@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema
 from contracts.drift import ColumnUser
 from contracts.message import Command, Done, Event, Part, Request
 from contracts.problem import Problem
+from contracts.readiness import Readiness
 from contracts.tables import Column, LoaderLogin, Notice, TableVersion
 from contracts.text import ColumnName
 from recipe import Recipe
@@ -748,3 +749,7 @@ class PublishFailed(Event):
     problem: Problem
     attempt: int = 1
     """Of the run: how often it was begun, this time included."""
+
+
+class GetReadiness(Request[Readiness]):
+    """Whether this service is ready: what its own `/readyz` answers."""

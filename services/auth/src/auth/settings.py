@@ -15,23 +15,28 @@ class Settings(ServiceSettings):
     """What auth needs to be told; names as in the public list of settings."""
 
     encryption_key: SecretStr
-    """Comma-separated base64 of 32 bytes each; the first encrypts."""
+    """Keys for secrets at rest: base64 of 32 bytes each, comma-separated; the first encrypts, all decrypt."""
     jwt_algorithm: Literal["EdDSA", "HS256"] = "EdDSA"
+    """How access tokens are signed; the same for auth and gateway."""
     jwt_secret_key: SecretStr | None = Field(default=None, validate_default=True)
-    """Shared with the gateway; used when `jwt_algorithm` is HS256 and at no other time."""
+    """With HS256 the secret, the same for auth and gateway, of 32 bytes at least; else unused."""
     jwt_private_key: SecretStr | None = None
     """PEM (PKCS #8) of the Ed25519 key that becomes the first signing key; else one is made."""
     access_token_expire_minutes: int = Field(default=15, ge=1, le=1440)
+    """How long an access token is valid."""
     refresh_token_expire_days: int = Field(default=7, ge=1, le=365)
+    """How long a session may be renewed after it was last."""
     signup: Literal["open", "closed"] = "open"
+    """Whether anybody may sign up and make an organisation."""
     password_hashing_threads: int = Field(default=PASSWORD_HASHES.total, ge=1, le=64)
     """Hashes at once; each takes a core and 19 MiB for some 30 ms. An address has half of them."""
     signups_per_hour: int = Field(default=SIGNUPS.limit, ge=1)
-    """From one network address."""
+    """Sign-ups from one network address, so many at once after a pause; over all replicas, like the next
+    two."""
     failed_logins_per_hour: int = Field(default=FAILED_LOGINS.limit, ge=1)
-    """From one network address, whatever the e-mail addresses."""
+    """Logins that fail from one network address, whatever the e-mail addresses."""
     renewals_per_hour: int = Field(default=RENEWALS.limit, ge=1)
-    """From one network address: sessions that are renewed or ended."""
+    """Sessions that are renewed or ended from one network address."""
 
     @field_validator("encryption_key")
     @classmethod

@@ -13,7 +13,7 @@ async def _serve(settings: Settings) -> None:
     async with running(settings) as app:
         # Live streams end first: they would keep the process for as long as somebody reads them.
         closing = app.state.edge.fanout.close
-        await serve(app, settings, closing=closing)
+        await serve(app, settings, app.state.health, closing=closing)
 
 
 def main() -> None:

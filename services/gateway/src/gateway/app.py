@@ -1,8 +1,9 @@
 """The composition root of the gateway: routes, what surrounds them, and the open connections."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -45,6 +46,7 @@ from gateway.routes import (
 )
 from gateway.settings import Settings
 from gateway.text import acceptable
+from gateway.unconfirmed import Unconfirmed
 
 BASE = "/api/v1"
 _QUIET = ("/healthz", "/readyz")
@@ -134,6 +136,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
     started = time.perf_counter()
     bus = await Bus.connect(settings, "gateway")
     fanout = Fanout()
+    stack = ExitStack()
     try:
         await fanout.start(bus)
 
@@ -150,13 +153,18 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
             queue_room=QueueRoom(settings.run_starts_per_minute),
             requests=requests_of_organizations(settings),
             shares=Shares(),
+            unconfirmed=Unconfirmed(bus),
         )
         app = create_app(settings)
         app.state.edge = edge
-        app.router.routes.extend(health.checks(edge).routes())
+        app.state.health = health.checks(edge)
+        app.router.routes.extend(app.state.health.routes())
+        repeating = asyncio.create_task(edge.unconfirmed.run())
+        stack.callback(repeating.cancel)
         log.info("service_started", seconds=round(time.perf_counter() - started, 2))
         yield app
     finally:
+        stack.close()
         fanout.close()
         await bus.close()
         log.info("service_stopped")

@@ -21,6 +21,7 @@ from gateway.queue_room import QueueRoom
 from gateway.quotas import Quotas
 from gateway.request_rates import RequestRate
 from gateway.settings import Settings
+from gateway.unconfirmed import Unconfirmed
 
 REPLY = TypeVar("REPLY", bound=Part)
 Act = Literal["read", "run", "edit"]
@@ -44,6 +45,7 @@ class Edge:
     requests: RequestRate
     """Of each organisation."""
     shares: Shares
+    unconfirmed: Unconfirmed
 
     async def ask(self, caller: Caller, request: Message[REPLY], timeout: float = 10.0) -> REPLY:
         """Ask an owner in the caller's name; raises the owner's ProblemError, 503 or 504 (`Bus.ask`)."""

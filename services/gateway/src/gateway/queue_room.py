@@ -7,6 +7,8 @@ from uuid import UUID
 
 _SURE = 60.0
 """Seconds, a minute: the time of the rate that bounds what comes meanwhile."""
+_FRESH = 2.0
+"""Seconds from an answer, to whichever organisation: a database that is full is noticed by the next one."""
 _KNOWN = 10_000
 """Organisations that are remembered; the longest known go first."""
 
@@ -21,16 +23,19 @@ class QueueRoom:
     def __init__(self, starts: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._enough = 2 * starts
         self._clock = clock
+        self._answered_at = float("-inf")
         self._until: OrderedDict[UUID, float] = OrderedDict()
 
     def is_sure(self, org_id: UUID) -> bool:
-        """Whether the queue cannot be full now."""
-        return self._clock() < self._until.get(org_id, float("-inf"))
+        """Whether the queue cannot be full now, and runs were just being kept."""
+        now = self._clock()
+        return now - self._answered_at < _FRESH and now < self._until.get(org_id, float("-inf"))
 
     def learn(self, org_id: UUID, places: int) -> None:
         """Remember an orchestrator's answer: how many runs more the queue takes."""
+        self._answered_at = now = self._clock()
         if places >= self._enough:
-            self._until[org_id] = self._clock() + _SURE
+            self._until[org_id] = now + _SURE
             self._until.move_to_end(org_id)
             if len(self._until) > _KNOWN:
                 self._until.popitem(last=False)

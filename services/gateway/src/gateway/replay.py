@@ -59,10 +59,15 @@ async def replay(bus: Bus, org_id: UUID, after: int) -> AsyncGenerator[Placed, N
     """What comes after a position, until the connection closes for good.
 
     Gaps and lost connections are mended: a consumer numbers what it delivers, so whatever gets
-    lost shows; then it is asked for anew.
+    lost shows; then it is asked for anew. Ends when the stream was made anew,
+    whose positions are others.
     """
+    known = None
     while not bus.connection.is_closed:
         try:
+            created = (await bus.jetstream.stream_info(EVT.name)).created
+            if (known := known or created) != created:
+                return
             async with _consumer(bus, org_id, after) as delivered:
                 async for placed in _unbroken(delivered):
                     after = placed.position

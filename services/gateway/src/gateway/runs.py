@@ -13,7 +13,8 @@ from fastapi import Depends, Header, Query, Response
 from pydantic import Field
 
 from chassis.crash_points import reached
-from contracts.envelope import derived_id
+from contracts.envelope import derived_id, new_id
+from contracts.message import Command
 from contracts.orchestrator import (
     CancelRun,
     CheckQueue,
@@ -26,7 +27,7 @@ from contracts.orchestrator import (
     StartRun,
     Trigger,
 )
-from contracts.problem import ProblemError
+from contracts.problem import DATABASE_AWAY, DATABASE_FULL, ProblemError
 from contracts.shares import RUN_WAITS
 from contracts.text import ShortText
 from gateway.answers import sends
@@ -35,6 +36,7 @@ from gateway.conventions import IdempotencyKey, mint
 from gateway.edge import Edge
 from gateway.fanout import Closed, Listener
 from gateway.stream import ENDED
+from gateway.unconfirmed import Sent
 
 FIRST_WORD = 1.0
 """Seconds to wait for a run's first event, so that GET /runs/{id} works right after."""
@@ -42,6 +44,7 @@ FIRST_WORD = 1.0
 MAX_WAIT = 60
 _CHECK = 1.0
 """Seconds that a run's start waits at most to hear whether the queue is full."""
+_NOT_KEPT = frozenset({DATABASE_AWAY, DATABASE_FULL})
 _LOOK_AGAIN = 2.0
 """Seconds after which a waiting request asks for the run, should its last event have been lost."""
 
@@ -127,6 +130,8 @@ async def start_run(
             )
             reached("start.stored")
             run = _told(await _hear(listener, FIRST_WORD, _tells_run))
+            if run is None:
+                _keep(edge, caller, run_id, command, command.message_id, lambda _: True)
         if wait:
             run = await _until_end(edge, caller, run_id, listener, wait, run)
     run = run or await _find(edge, caller, run_id) or _queued(command)
@@ -151,13 +156,17 @@ async def _time_to_wait(edge: Edge, caller: Caller, wait: int, stack: AsyncExitS
 
 
 async def _check_queue(edge: Edge, caller: Caller) -> None:
-    """Raise ProblemError 429 when the queue is full; an orchestrator that is away takes it later."""
+    """Raise ProblemError 429 when the queue is full, 503 when the database is full or away.
+
+    An orchestrator that is away itself takes the run later. One that cannot keep it now may not be
+    able to for hours: a PostgreSQL whose disk is full is often one that does not start.
+    """
     if edge.queue_room.is_sure(caller.org_id):
         return
     try:
         queue = await edge.ask(caller, CheckQueue(), timeout=_CHECK)
     except ProblemError as error:
-        if error.problem.status < 500:
+        if error.problem.status < 500 or error.problem.code in _NOT_KEPT:
             raise
     else:
         edge.queue_room.learn(caller.org_id, queue.places)
@@ -173,8 +182,10 @@ async def cancel_run(edge: Edge, caller: Caller, response: Response, run_id: UUI
         if run.status in ENDED:
             return run
         await edge.quotas.run_cancel(caller.org_id)
-        await edge.bus.send(CancelRun(run_id=run_id), org_id=caller.org_id, actor=caller.actor)
-        await _hear(listener, FIRST_WORD, _is_cancel)
+        command, message_id = CancelRun(run_id=run_id), new_id()
+        await edge.bus.send(command, org_id=caller.org_id, actor=caller.actor, id=message_id)
+        if await _hear(listener, FIRST_WORD, _is_cancel) is None:
+            _keep(edge, caller, run_id, command, message_id, lambda run: run.status in ENDED)
     response.status_code = 202
     return await edge.ask(caller, GetRun(run_id=run_id))
 
@@ -188,14 +199,24 @@ async def retry_run(edge: Edge, caller: Caller, run_id: UUID) -> Run:
         run = await edge.ask(caller, CheckRetry(run_id=run_id))
         await asyncio.gather(edge.quotas.run_start(caller.org_id), _check_queue(edge, caller))
         attempt = run.attempt + 1
-        await edge.bus.send(
-            RetryRun(run_id=run_id, attempt=attempt),
-            org_id=caller.org_id,
-            actor=caller.actor,
-            id=derived_id("retry_run", run_id, attempt),
-        )
-        await _hear(listener, FIRST_WORD, lambda event: event.type == "run_queued")
+        command = RetryRun(run_id=run_id, attempt=attempt)
+        message_id = derived_id("retry_run", run_id, attempt)
+        await edge.bus.send(command, org_id=caller.org_id, actor=caller.actor, id=message_id)
+        if await _hear(listener, FIRST_WORD, lambda event: event.type == "run_queued") is None:
+            _keep(edge, caller, run_id, command, message_id, lambda run: run.attempt >= attempt)
     return await edge.ask(caller, GetRun(run_id=run_id))
+
+
+def _keep(
+    edge: Edge,
+    caller: Caller,
+    run_id: UUID,
+    command: Command,
+    message_id: UUID,
+    is_shown: Callable[[Run], bool],
+) -> None:
+    sent = Sent(command, message_id, caller.org_id, caller.actor, run_id, is_shown)
+    edge.unconfirmed.keep(sent)
 
 
 def _is_cancel(event: RunEvent) -> bool:

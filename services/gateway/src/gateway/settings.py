@@ -14,24 +14,31 @@ class Settings(BusSettings):
     """What the gateway needs to be told; names as in the public list of settings."""
 
     object_store_url: str
+    """Where files are kept: `file://` a directory that all services see, or `s3://` a bucket."""
     jwt_algorithm: Literal["EdDSA", "HS256"] = "EdDSA"
+    """How access tokens are signed; the same for auth and gateway."""
     jwt_secret_key: SecretStr | None = Field(default=None, validate_default=True)
-    """The same as auth's; used when `jwt_algorithm` is HS256 and at no other time."""
+    """With HS256 the secret, the same for auth and gateway, of 32 bytes at least; else unused."""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated origins of pages that may call from a browser, beside our own."""
     upload_max_bytes: int = Field(default=1024**3, ge=1)
+    """The largest file that may be uploaded."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated addresses and networks of reverse proxies whose `X-Forwarded-For` and
     `X-Forwarded-Proto` count; of others they are ignored."""
+    http_drain_delay: float = Field(default=5.0, ge=0)
+    """Five seconds, for the gateway is what a load balancer stands before; `dalgo up` sets 0."""
     gateway_replicas: int = Field(default=1, ge=1)
-    """Gateways that serve at once: each takes its part of the limits on requests."""
+    """Gateways that serve at once: each takes its part of the next two limits."""
     requests_per_minute_of_address: int = Field(default=REQUESTS_OF_ADDRESS.limit, ge=1)
-    """Of all gateways; so many at once after a pause."""
+    """Requests from one network address, over all gateways; so many at once after a pause, then 429."""
     requests_per_minute_of_organization: int = Field(default=REQUESTS_OF_ORGANIZATION.limit, ge=1)
+    """The same of one organisation."""
     events_per_minute: int = Field(default=EVENTS.limit, ge=100)
-    """Of one organisation, by POST /events; a batch of 100 must fit."""
+    """Events of one organisation by `POST /events`, over all gateways; a batch of 100 must fit."""
     run_starts_per_minute: int = Field(default=RUN_STARTS.limit, ge=1)
-    """Of one organisation, retries too; twice as many may be cancelled."""
+    """Runs that one organisation starts, retries too, over all gateways; twice as many may be
+    cancelled."""
 
     @field_validator("jwt_secret_key")
     @classmethod

@@ -143,7 +143,7 @@ async def build(service: Service[Settings]) -> None:
         share=SYNCS.resized(settings.max_syncs),
         on_dead=syncer.give_up,
         key=lambda command: (command.run_id, command.attempt),
-        stop_asked=syncer.is_cancelled,
+        heartbeat=syncer.heartbeat,
     )
     service.jobs.handle(outside.SourceSynced, announcements.source_synced)
     service.jobs.handle(RunPublished, letting_go.run_published)

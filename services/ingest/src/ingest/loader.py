@@ -17,7 +17,7 @@ from dlt.destinations.exceptions import DatabaseTransientException, DestinationC
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.load.exceptions import LoadClientJobException
 from psycopg2 import sql
-from psycopg2.errors import ProgramLimitExceeded
+from psycopg2.errors import DiskFull, ProgramLimitExceeded
 
 from ingest.connectors import BadSource, ColumnType, InferredColumn, Unavailable
 from ingest.jobs import ORDER, Destination, Tell
@@ -267,6 +267,8 @@ def _translated() -> Iterator[None]:
                 "short texts, and 18 bytes for each long text. Split the file into tables of fewer "
                 "columns.",
             ) from error
+        if any(isinstance(cause, DiskFull) for cause in causes):
+            raise Unavailable("database_full", "The disk of the database is full.") from error
         if any(isinstance(cause, _AWAY) for cause in causes):
             raise Unavailable("database_away", "The database does not answer.") from error
         raise

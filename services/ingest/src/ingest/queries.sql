@@ -150,10 +150,10 @@ UPDATE sources SET status = :status WHERE id = :source_id;
 -- name: delete_source(source_id)!
 DELETE FROM sources WHERE id = :source_id;
 
--- name: claim_step(step_id, org_id, run_id, attempt, source_id, holder, repeated, relation)^
+-- name: claim_step(step_id, org_id, run_id, attempt, source_id, holder, repeated, silence, relation)^
 -- The lease under which the step is worked on. None: the attempt of the run was called off, the
--- outcome is known, or it is asked for again while another message holds the step: that one comes
--- back until it is answered. With the source, as `get_source` gives it, and its uploads: the config's
+-- outcome is known, or it is asked for again while another message holds the step and its holder sent
+-- a heartbeat within `silence` seconds, or the step is parked. With the source, as `get_source` gives it, and its uploads: the config's
 -- (`former` is null), then all others. `relation` is remembered as the table to be written.
 WITH run AS (
     SELECT EXISTS (
@@ -164,9 +164,13 @@ WITH run AS (
     SELECT :step_id, :org_id, :run_id, :source_id, :holder, ARRAY[:relation]
     FROM run WHERE NOT is_cancelled
     ON CONFLICT (step_id) DO UPDATE
-    SET lease = step.lease + 1, started_at = now(), holder = excluded.holder,
+    SET lease = step.lease + 1, started_at = now(), heartbeat_at = now(), holder = excluded.holder,
         begun = step.begun || excluded.begun
-    WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder)
+    WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder OR (
+        step.heartbeat_at < now() - make_interval(secs => :silence::float8)
+        AND NOT EXISTS (SELECT FROM waiting_syncs AS wait
+            WHERE wait.step_id = step.step_id AND wait.resumed_at IS NULL)
+    ))
     RETURNING lease
 )
 SELECT run.is_cancelled, claimed.lease, source.*,
@@ -184,6 +188,20 @@ SELECT run.is_cancelled, claimed.lease, source.*,
     ) AS files) AS files
 FROM run LEFT JOIN claimed ON true
 LEFT JOIN sources source ON claimed.lease IS NOT NULL AND source.id = :source_id;
+
+-- name: heartbeat(step_id, run_id, attempt, holder, silence)$
+-- Notes that the holder works on the step. Whether it has to stop: the attempt was called off, or
+-- another message has taken the step over and its holder is alive.
+WITH held AS (
+    UPDATE sync_runs SET heartbeat_at = now()
+    WHERE step_id = :step_id AND holder = :holder AND outcome IS NULL
+)
+SELECT EXISTS (
+    SELECT FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt
+) OR EXISTS (
+    SELECT FROM sync_runs WHERE step_id = :step_id AND holder <> :holder AND outcome IS NULL
+        AND heartbeat_at >= now() - make_interval(secs => :silence::float8)
+);
 
 -- name: step(step_id)^
 SELECT outcome, event FROM sync_runs WHERE step_id = :step_id;
@@ -230,9 +248,6 @@ WHERE usename = session_user AND application_name = :relation;
 -- name: cancel_run(run_id, org_id, attempt)!
 INSERT INTO cancelled_runs AS run (run_id, org_id, attempt) VALUES (:run_id, :org_id, :attempt)
 ON CONFLICT (run_id) DO UPDATE SET attempt = greatest(run.attempt, excluded.attempt);
-
--- name: is_cancelled(run_id, attempt)$
-SELECT EXISTS (SELECT 1 FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt);
 
 -- name: reserve_read(credential, pace, slack, patience)$
 -- Seconds until the read that was taken may be made; null: later than `patience`, none was taken.

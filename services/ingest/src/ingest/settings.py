@@ -15,13 +15,16 @@ class Settings(ServiceSettings):
     database_pool_size: int = Field(default=16, ge=2, le=50)
     """More than syncs and looks hold at once, so that heartbeats and short requests find a connection."""
     object_store_url: str
+    """Where files are kept: `file://` a directory that all services see, or `s3://` a bucket."""
     encryption_key: SecretStr
-    """Encrypts the secrets of sources: base64 of 32 bytes, or several with commas between."""
+    """Keys for secrets at rest: base64 of 32 bytes each, comma-separated; the first encrypts, all decrypt."""
     mask_key: SecretStr = Field(min_length=16)
-    """The one of transform: what masks that hash are keyed with."""
+    """What masks that hash are keyed with, the same for ingest and transform; with another one hashes
+    match older ones no more."""
     google_credentials_json: SecretStr | None = None
     """The JSON key of a service account, for sources that have none of their own."""
     google_sheets_url: str = "https://sheets.googleapis.com"
+    """Google's Sheets API."""
     google_token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105
     """The one place where a key may be used; a key that names another is refused."""
     max_syncs: int = Field(default=4, ge=1)

@@ -7,7 +7,7 @@ from uuid import UUID
 from asyncpg import Record
 
 from chassis.database import Database, queries
-from chassis.jobs import Stopped
+from chassis.jobs import HOLDER_SILENCE, Stopped
 from contracts.ingest import SourceSynced, SourceSyncFailed, SyncSource
 
 Outcome = SourceSynced | SourceSyncFailed
@@ -38,7 +38,7 @@ class Steps:
         """A new lease on the step, which outdates all others; or the outcome that it has.
 
         `holder`: id of the command's message. `relation`: the table that is to be written, if one is:
-        it is remembered. None: the step was asked for again, and another holds it.
+        it is remembered. None: the step was asked for again, and another holds it or it is parked.
         Raises Stopped when this attempt of the run was called off.
         """
         # Should it be forgotten and the step be claimed under the same lease once more: only one
@@ -53,6 +53,7 @@ class Steps:
                 source_id=command.source_id,
                 holder=holder,
                 repeated=command.repeated,
+                silence=HOLDER_SILENCE,
                 relation=relation,
             )
             if row["is_cancelled"]:
@@ -123,10 +124,20 @@ class Steps:
         async with self._database.organization(org_id) as connection:
             await _queries.cancel_run(connection, run_id=run_id, org_id=org_id, attempt=attempt)
 
-    async def is_cancelled(self, org_id: UUID, run_id: UUID, attempt: int) -> bool:
-        """Whether this attempt of the run was called off."""
-        async with self._database.organization(org_id) as connection:
-            return await _queries.is_cancelled(connection, run_id=run_id, attempt=attempt)
+    async def heartbeat(self, org_id: UUID, command: SyncSource, holder: UUID) -> bool:
+        """Note that a step is worked on; whether the work has to stop.
+
+        It has when this attempt of the run was called off, or the step was taken over.
+        """
+        async with self._database.organization(org_id, awaits_disk=False) as connection:
+            return await _queries.heartbeat(
+                connection,
+                step_id=command.step_id,
+                run_id=command.run_id,
+                attempt=command.attempt,
+                holder=holder,
+                silence=HOLDER_SILENCE,
+            )
 
 
 def _found(outcome: Outcome) -> list[dict[str, str]] | None:

@@ -127,10 +127,9 @@ class Syncer:
         gave_up = _failed(command, claimed.lease, why)
         return await self._commit(org_id, command, gave_up, meta, made, Verdict())
 
-    async def is_cancelled(self, command: SyncSource, meta: Meta) -> bool:
-        """Whether the run was called off."""
-        org_id = organization_of(meta)
-        return await self._steps.is_cancelled(org_id, command.run_id, command.attempt)
+    async def heartbeat(self, command: SyncSource, meta: Meta) -> bool:
+        """Note that the step is worked on; whether the work has to stop."""
+        return await self._steps.heartbeat(organization_of(meta), command, meta.id)
 
     async def _synced(
         self, org_id: UUID, command: SyncSource, claimed: Claimed, meta: Meta, made: _Versions

@@ -81,6 +81,7 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
         scheduler,
         clock,
         service.settings.max_queued_runs_per_organization,
+        service.disk,
     )
 
     answer = service.answers.answer
@@ -109,6 +110,7 @@ async def build(service: Service[Settings], clock: Clock | None = None) -> None:
     service.background("admission", admission.run)
     service.background("scheduler", scheduler.run)
     service.background("watch", watch.run)
+    service.lost_streams.repair(watch.stream_lost)
     retention = Retention(
         service.database,
         service.outbox,

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from chassis.disk import Disk
 from chassis.errors import Reject
 from chassis.outbox import Outgoing
 from contracts.envelope import Meta
@@ -100,6 +101,7 @@ class Handlers:
         scheduler: Scheduler,
         clock: Clock,
         max_queued: int,
+        disk: Disk,
     ) -> None:
         self._runs = runs
         self._history = history
@@ -110,6 +112,7 @@ class Handlers:
         self._scheduler = scheduler
         self._clock = clock
         self._max_queued = max_queued
+        self._disk = disk
 
     async def run_message(self, message: RunMessage, meta: Meta) -> Sequence[Outgoing]:
         """Every durable message about a run goes the same way: through the machine."""
@@ -149,7 +152,8 @@ class Handlers:
         return view(state)
 
     async def check_queue(self, _: CheckQueue, meta: Meta) -> QueuePlaces:
-        """CheckQueue: a run is queued by a command, which has no answer."""
+        """CheckQueue: a run is queued by a command, which has no answer; one that cannot be is refused."""
+        await self._disk.check()
         queued = await self._runs.count_queued(organization_of(meta), self._max_queued)
         if queued >= self._max_queued:
             raise problem(

@@ -153,6 +153,10 @@ SELECT id, org_id FROM runs WHERE look_at <= :now ORDER BY look_at LIMIT :batch;
 SELECT state, revision, repeats FROM runs WHERE id = :run_id AND look_at <= :now
 FOR UPDATE SKIP LOCKED;
 
+-- name: look_at_all()!
+-- At every run that somebody works on, of all organisations (runs in the role orchestrator_system).
+UPDATE runs SET look_at = now(), repeats = 0 WHERE look_at IS NOT NULL;
+
 -- name: look_later(run_id, look_at)!
 UPDATE runs SET look_at = :look_at WHERE id = :run_id;
 

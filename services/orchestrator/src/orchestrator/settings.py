@@ -25,9 +25,9 @@ class Settings(ServiceSettings):
     transform_deadline: float = Field(default=6 * 3600.0, gt=0)
     """Seconds that a build may take with its wait for a worker, from when there is room for it."""
     publish_deadline: float = Field(default=1800.0, gt=0)
-    """Seconds that a publish may take; longer than transform waits for locks by itself."""
+    """Seconds that a publish may take; more than transform's `PUBLISH_PATIENCE`."""
     ask_again_after: float = Field(default=120.0, gt=0)
-    """Seconds of silence after which whoever works on a run is asked again."""
+    """Seconds of silence of a run after which the services that work on it are asked again."""
     keep_runs_days: int = Field(default=90, ge=1)
     """Days for which runs that have ended are kept."""
     keep_runs_per_organization: int = Field(default=10_000, ge=1)

@@ -60,6 +60,10 @@ class Watch:
                 log.exception("watch_failed")
             await asyncio.sleep(self._every)
 
+    async def stream_lost(self, connection: Connection, _: object) -> None:
+        """Have every run looked after at the next look: its commands or their answers may be lost."""
+        await _queries.look_at_all(connection)
+
     async def look(self) -> int:
         """Look after the runs whose time has come; how many there were and were looked after."""
         now = await self._clock()

@@ -95,7 +95,10 @@ async def build(service: Service[Settings]) -> None:
     builder = Builder(database, sessions, job_compiler, job_names, limits)
     await builder.writer.check_rights()
     sweeper = Sweeper(database, service.bus, settings)
-    publisher = Publisher(database, job_recipes, sweeper, patience=settings.publish_patience)
+    publisher = Publisher(
+        database, job_recipes, sweeper, service.outbox, patience=settings.publish_patience
+    )
+    service.lost_streams.repair(publisher.stream_lost)
     reader = Reader(database, sessions, timeout=timeout, share=reads)
     counts = Counts(COUNTS_KEPT)
     handlers = Handlers(
@@ -163,7 +166,7 @@ async def build(service: Service[Settings]) -> None:
         share=BUILDS.resized(settings.max_builds),
         on_dead=builder.give_up,
         key=lambda command: (command.run_id, command.attempt),
-        stop_asked=builder.is_cancelled,
+        heartbeat=builder.heartbeat,
     )
     jobs.handle(PublishRun, publisher.publish_run, on_dead=publisher.give_up)
     jobs.handle(AbortPublish, publisher.abort_publish, on_dead=publisher.give_up)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chassis.crash_points import reached
 from chassis.database import Connection, Database, queries
-from chassis.jobs import Stopped
+from chassis.jobs import HOLDER_SILENCE, Stopped
 from chassis.outbox import Outgoing
 from chassis.telemetry import log
 from contracts.envelope import Meta, derived_id, new_id
@@ -116,11 +116,20 @@ class Builder:
                 return ()
         return [_said(claimed, org_id, meta)]
 
-    async def is_cancelled(self, command: BuildTransformation, meta: Meta) -> bool:
-        """Whether this attempt of the run was called off."""
-        async with self._database.organization(organization_of(meta)) as connection:
-            return await _queries.is_cancelled(
-                connection, run_id=command.run_id, attempt=command.attempt
+    async def heartbeat(self, command: BuildTransformation, meta: Meta) -> bool:
+        """Note that a step is worked on; whether the work has to stop.
+
+        It has when this attempt of the run was called off, or the step was taken over.
+        """
+        org_id = organization_of(meta)
+        async with self._database.organization(org_id, awaits_disk=False) as connection:
+            return await _queries.heartbeat(
+                connection,
+                step_id=command.step_id,
+                run_id=command.run_id,
+                attempt=command.attempt,
+                holder=meta.id,
+                silence=HOLDER_SILENCE,
             )
 
     async def cancel(self, org_id: UUID, run_id: UUID, attempt: int) -> None:
@@ -149,6 +158,7 @@ class Builder:
                 attempt=command.attempt,
                 holder=holder,
                 repeated=command.repeated,
+                silence=HOLDER_SILENCE,
             )
             if row["lease"] is not None:
                 tables = [

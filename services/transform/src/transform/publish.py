@@ -10,10 +10,11 @@ import asyncpg
 
 from chassis.crash_points import reached
 from chassis.database import Connection, Database, affected, collect, queries
-from chassis.outbox import Outgoing
+from chassis.outbox import Outbox, Outgoing
 from chassis.telemetry import log
 from contracts.envelope import Meta, derived_id
 from contracts.problem import ProblemError, problem
+from contracts.streams import EVT, Stream
 from contracts.tables import TableVersion
 from contracts.transform import (
     AbortPublish,
@@ -42,12 +43,19 @@ class Publisher:
     """Decides, once for each attempt of a run, whether it is published."""
 
     def __init__(
-        self, database: Database, recipes: Recipes, sweeper: Sweeper, *, patience: float
+        self,
+        database: Database,
+        recipes: Recipes,
+        sweeper: Sweeper,
+        outbox: Outbox,
+        *,
+        patience: float,
     ) -> None:
         """`patience`: seconds, as in Settings."""
         self._database = database
         self._recipes = recipes
         self._sweeper = sweeper
+        self._outbox = outbox
         self._patience = patience
 
     async def publish_run(self, command: PublishRun, meta: Meta) -> Sequence[Outgoing]:
@@ -81,6 +89,14 @@ class Publisher:
         why = problem(500, "publish_gave_up", f"Publishing did not succeed: {reason}").problem
         failed = PublishFailed(run_id=command.run_id, problem=why, attempt=command.attempt)
         return [_said(await self._decide(org_id, "failed", failed), org_id, meta)]
+
+    async def stream_lost(self, connection: Connection, stream: Stream) -> None:
+        """Announce once more what was published lately: RunPublished has followers besides the run."""
+        if stream != EVT:
+            return
+        rows = await collect(_queries.published_lately(connection))
+        events = ((RunPublished.model_validate(row["event"]), row["org_id"]) for row in rows)
+        await self._outbox.put(connection, [Outgoing(event, org_id) for event, org_id in events])
 
     async def _publish(self, org_id: UUID, command: PublishRun) -> tuple[Decision, Sequence[UUID]]:
         """The decision, and the tables that have other columns now.

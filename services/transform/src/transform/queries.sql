@@ -223,10 +223,10 @@ SELECT transformation_id, table_id FROM table_reads;
 
 -- Steps of runs
 
--- name: claim_step(step_id, org_id, run_id, transformation_id, recipe_version, attempt, holder, repeated)^
+-- name: claim_step(step_id, org_id, run_id, transformation_id, recipe_version, attempt, holder, repeated, silence)^
 -- The lease under which the step is worked on, its recipe, and the names of all tables. No lease: the
 -- attempt of the run was called off, the outcome is known, or it is asked for again while another
--- message holds the step: that one comes back until it is answered.
+-- message holds the step and its holder sent a heartbeat within `silence` seconds.
 WITH run AS (
     SELECT EXISTS (
         SELECT FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt
@@ -235,8 +235,9 @@ WITH run AS (
     INSERT INTO transformation_runs AS step (step_id, org_id, run_id, transformation_id, holder)
     SELECT :step_id, :org_id, :run_id, :transformation_id, :holder FROM run WHERE NOT is_cancelled
     ON CONFLICT (step_id) DO UPDATE
-    SET lease = step.lease + 1, started_at = now(), holder = excluded.holder
-    WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder)
+    SET lease = step.lease + 1, started_at = now(), heartbeat_at = now(), holder = excluded.holder
+    WHERE step.outcome IS NULL AND (NOT :repeated OR step.holder = excluded.holder
+        OR step.heartbeat_at < now() - make_interval(secs => :silence::float8))
     RETURNING lease
 )
 SELECT run.is_cancelled, claimed.lease, saved.recipe, CASE WHEN claimed.lease IS NOT NULL THEN (
@@ -247,6 +248,21 @@ SELECT run.is_cancelled, claimed.lease, saved.recipe, CASE WHEN claimed.lease IS
 FROM run LEFT JOIN claimed ON true
 LEFT JOIN transformation_versions saved
     ON saved.transformation_id = :transformation_id AND saved.version = :recipe_version;
+
+-- name: heartbeat(step_id, run_id, attempt, holder, silence)$
+-- Notes that the holder works on the step. Whether it has to stop: the attempt was called off, or
+-- another message has taken the step over and its holder is alive.
+WITH held AS (
+    UPDATE transformation_runs SET heartbeat_at = now()
+    WHERE step_id = :step_id AND holder = :holder AND outcome IS NULL
+)
+SELECT EXISTS (
+    SELECT FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt
+) OR EXISTS (
+    SELECT FROM transformation_runs
+    WHERE step_id = :step_id AND holder <> :holder AND outcome IS NULL
+        AND heartbeat_at >= now() - make_interval(secs => :silence::float8)
+);
 
 -- name: step(step_id)^
 SELECT lease, outcome, event FROM transformation_runs WHERE step_id = :step_id;
@@ -263,12 +279,15 @@ WITH finished AS (
 )
 SELECT count(*) FROM finished;
 
+-- name: published_lately()
+-- Of all organisations, of less than a day: runs that the orchestrator still knows.
+SELECT org_id, event FROM publications
+WHERE outcome = 'published' AND decided_at > now() - interval '23 hours'
+ORDER BY decided_at;
+
 -- name: cancel_run(run_id, org_id, attempt)!
 INSERT INTO cancelled_runs AS run (run_id, org_id, attempt) VALUES (:run_id, :org_id, :attempt)
 ON CONFLICT (run_id) DO UPDATE SET attempt = greatest(run.attempt, excluded.attempt);
-
--- name: is_cancelled(run_id, attempt)$
-SELECT EXISTS (SELECT FROM cancelled_runs WHERE run_id = :run_id AND attempt >= :attempt);
 
 -- name: forget_runs(run_ids)!
 WITH published AS (DELETE FROM publications WHERE run_id = ANY (:run_ids::uuid[])),

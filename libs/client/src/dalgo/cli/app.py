@@ -7,6 +7,7 @@ from typer.core import TyperGroup
 
 from dalgo.cli import (
     account,
+    backups,
     demo,
     dlq,
     drain,
@@ -20,6 +21,7 @@ from dalgo.cli import (
     sheets,
     sources,
     tables,
+    topology,
 )
 from dalgo.cli.options import Options
 from dalgo.errors import DalgoError
@@ -67,7 +69,17 @@ def shared(
     ctx.obj = Options(url, api_key, patience)
 
 
-for command in (machine.up, machine.down, machine.status, drain.drain, demo.demo):
+for command in (
+    machine.up,
+    machine.down,
+    machine.status,
+    machine.migrate,
+    backups.backup,
+    backups.restore,
+    drain.drain,
+    topology.topology,
+    demo.demo,
+):
     app.command(rich_help_panel="This machine")(command)
 app.add_typer(dlq.app, name="dlq", rich_help_panel="This machine")
 for command in (account.login, account.signup, account.logout, account.whoami):

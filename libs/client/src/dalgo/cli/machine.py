@@ -74,10 +74,23 @@ def status(data_dir: DataDir = None, as_json: Json = False) -> None:
                     for p in found.parts
                 ],
             )
+        for part in found.parts:
+            if part.lacks:
+                typer.echo(f"{part.name} is not ready: {part.lacks}")
         for line in _needs_attention(standing, data_dir):
             typer.echo(line)
     if not found.ready:
         raise typer.Exit(1)
+
+
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the database to this version: schemas and logins. May be repeated.
+
+    The database is that of SUPABASE_DB_URL or DATABASE_URL (DATABASE_DIRECT_URL if there is one), else
+    this machine's own; the services' passwords are DATABASE_PASSWORD_AUTH, _INGEST, _TRANSFORM and
+    _ORCHESTRATOR, else those of `dalgo up`.
+    """
+    local_stack(data_dir).migrate(report)
 
 
 def local_stack(data_dir: Path | None) -> "LocalStack":

@@ -56,6 +56,10 @@ LIMIT 100
 FOR UPDATE OF wait SKIP LOCKED;
 
 -- name: resume(step_ids)!
+-- The message that takes a step up has the time of a silent holder to arrive.
+WITH resumed AS (
+    UPDATE sync_runs SET heartbeat_at = now() WHERE step_id = ANY (:step_ids::uuid[])
+)
 UPDATE waiting_syncs SET resumed_at = now() WHERE step_id = ANY (:step_ids::uuid[]);
 
 -- name: forget_ended()!
