@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import quote
 
+import asyncpg
 import pytest
 import pytest_asyncio
 import structlog
@@ -20,6 +21,23 @@ from dalgo.cli.app import app
 
 Type = Callable[..., Awaitable[Result]]
 Handlers = dict[type[Request], Callable[[Any, Meta], Awaitable[Part]]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closed_loaders(postgres_url: str) -> Iterator[None]:
+    """Closes the module's loader logins: each is promised connections of the session's server."""
+    yield
+
+    async def close() -> None:
+        superuser = await asyncpg.connect(postgres_url)
+        open_loaders = await superuser.fetch(
+            "SELECT quote_ident(rolname) FROM pg_roles WHERE rolname ~ '_loader_' AND rolcanlogin"
+        )
+        for (login,) in open_loaders:
+            await superuser.execute(f"ALTER ROLE {login} NOLOGIN")
+        await superuser.close()
+
+    asyncio.run(close())
 
 
 @pytest_asyncio.fixture
