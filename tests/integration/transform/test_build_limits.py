@@ -128,7 +128,7 @@ async def test_a_build_that_takes_too_long_is_stopped(stand, product, superuser)
     assert problem.detail.startswith("The build was stopped after 1.5 seconds.")
     assert "every row of 'right'" in problem.detail
     running = await superuser.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'transform' AND state = 'active'"
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'dalgo_transform' AND state = 'active'"
     )
     assert running == 0
 
@@ -169,7 +169,7 @@ FILES = "EXECUTE ON FUNCTION pg_stat_file(text, boolean)"
 
 @limits(MAX_TEMP_BYTES=str(16 * MB))
 async def test_temporary_files_are_watched_where_they_cannot_be_limited(stand, product, superuser):
-    async with without(superuser, TEMPORARY, "transform"):
+    async with without(superuser, TEMPORARY, "dalgo_transform"):
         problem = (await failed(stand, await product(CROSS, SORT))).problem
     assert problem.code == "build_too_large"
     assert "temporary files; a build may use 16 MB" in problem.detail
