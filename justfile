@@ -21,6 +21,10 @@ demo *ARGS:
 test *ARGS:
     {{dev}} pytest -n auto --maxprocesses 4 --dist loadfile {{ARGS}}
 
+# The tests on another PostgreSQL: `just test-postgres 15`, `just test-postgres "18 supabase"`, with ARGS of pytest after it.
+test-postgres KIND *ARGS:
+    TEST_POSTGRES="{{KIND}}" {{dev}} pytest {{ARGS}}
+
 # Format, lint, types, import rules, generated files: what must be green at every commit.
 check:
     {{dev}} ruff format --check

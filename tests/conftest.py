@@ -1,6 +1,7 @@
 """Real servers, started once a session; an own organisation for every test.
 
 They come from the wheels, or with `TEST_BACKEND=containers` from images (a Docker engine).
+`TEST_POSTGRES` asks for another version, or for one that is prepared as Supabase's (`postgres_kinds`).
 """
 
 import asyncio
@@ -11,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, Asyn
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import asyncpg
@@ -30,6 +32,7 @@ from contracts.envelope import new_id
 from contracts.streams import SERVICES
 from stack.servers import Servers
 
+from .postgres_kinds import chosen
 from .servers.google import GoogleServer, google_server
 
 if TYPE_CHECKING:
@@ -53,6 +56,11 @@ class Ground:
     superuser_url: str
     nats_url: str
     objects_url: str
+
+    @property
+    def migrator(self) -> str:
+        """The migrator's role."""
+        return urlsplit(self.migrator_url).username or ""
 
     def database_url(self, service: str) -> str:
         """The database as a service's own login."""
@@ -84,7 +92,9 @@ class Ground:
 def _servers() -> "AbstractContextManager[Servers | Containers]":
     match os.environ.get("TEST_BACKEND", "wheels"):
         case "wheels":
-            return Servers.temporary(password=PASSWORD)
+            return Servers.temporary(
+                password=PASSWORD, postgres=chosen(os.environ.get("TEST_POSTGRES", ""))
+            )
         case "containers":
             from . import containers
 
@@ -111,6 +121,13 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
         yield Ground(
             servers.migrator_url, servers.superuser_url, servers.nats_url, objects.as_uri()
         )
+
+
+@pytest.fixture
+def own_server() -> None:
+    """Skips on a server whose operator gives other rights than ours does."""
+    if "supabase" in os.environ.get("TEST_POSTGRES", ""):
+        pytest.skip("a right of our own PostgreSQL")
 
 
 @pytest.fixture(scope="session")

@@ -102,14 +102,16 @@ async def test_nothing_is_lost_and_everything_works_under_the_new_names(
 
 
 async def test_what_is_carried_over_is_what_is_made_anew(
-    server: Servers, superuser: asyncpg.Connection, ground
+    server: Servers, superuser: asyncpg.Connection
 ) -> None:
     await migrate(server.migrator_url, TARGETS)
-    fresh = await asyncpg.connect(ground.superuser_url)
-    try:
-        assert await _shape(superuser) == await _shape(fresh)
-    finally:
-        await fresh.close()
+    with Servers.temporary(password=PASSWORD) as new:
+        await migrate(new.migrator_url, TARGETS)
+        fresh = await asyncpg.connect(new.superuser_url)
+        try:
+            assert await _shape(superuser) == await _shape(fresh)
+        finally:
+            await fresh.close()
 
 
 async def _shape(superuser: asyncpg.Connection) -> dict[str, set[str]]:

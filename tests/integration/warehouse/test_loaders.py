@@ -13,7 +13,6 @@ from chassis.database import Database
 from chassis.names import filled
 from contracts.envelope import new_id
 from contracts.shares import LOADER_CONNECTIONS, LOADER_PAUSE, LOADERS
-from stack.postgres import MIGRATOR
 from warehouse import names
 from warehouse.access import as_org
 from warehouse.loaders import (
@@ -99,7 +98,7 @@ async def test_whatever_a_loader_grants_or_revokes_the_organisation_still_reads(
             assert await ingest.fetchval(f"SELECT count(*) FROM {found}") > 0
 
 
-async def test_what_a_loader_may_not_do(organization, database, loader, transform, connect):
+async def test_what_a_loader_may_not_do(organization, database, loader, transform, connect, ground):
     other = new_id()
     neighbour = new_id()
     await issue_loader(database, other, neighbour)
@@ -112,7 +111,10 @@ async def test_what_a_loader_may_not_do(organization, database, loader, transfor
             )
     name = names.loader_role(organization, new_id())
     refused = [
-        *(f"SET ROLE {role}" for role in ("dalgo_transform", "dalgo_ingest", "postgres", MIGRATOR)),
+        *(
+            f"SET ROLE {role}"
+            for role in ("dalgo_transform", "dalgo_ingest", "postgres", ground.migrator)
+        ),
         "SET SESSION AUTHORIZATION postgres",
         "SELECT * FROM dalgo_ingest.sources",
         "SELECT * FROM dalgo_transform.tables",
@@ -180,6 +182,7 @@ async def test_a_service_cannot_become_a_loader(organization, source_id, loader,
                     await service.execute(f"SET LOCAL ROLE {role}")
 
 
+@pytest.mark.usefixtures("own_server")
 async def test_the_migrator_keeps_no_rights_of_the_loader(organization, loader, connect):
     migrator = await connect("migrator")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -380,6 +383,7 @@ async def test_what_all_loaders_may_hold_stays_below_what_the_services_leave(
     await issue_loader(database, organization, source_id, of_services=all_but_one)
 
 
+@pytest.mark.usefixtures("own_server")
 async def test_a_login_holds_so_many_connections_and_so_much_of_the_disk(
     database, organization, source_id, log_in
 ):
@@ -392,6 +396,7 @@ async def test_a_login_holds_so_many_connections_and_so_much_of_the_disk(
     assert await session.fetchval("SHOW temp_file_limit") == "2GB"
 
 
+@pytest.mark.usefixtures("own_server")
 async def test_logins_that_were_made_before_get_the_limits_with_the_migration(
     ground, database, organization, source_id
 ):
@@ -550,6 +555,7 @@ async def test_an_organisation_whose_logins_made_too_many_tables_waits_until_som
     await log_in(organization, second, password)
 
 
+@pytest.mark.usefixtures("own_server")
 async def test_on_our_own_server_a_loader_takes_nothing_that_all_share_and_sees_no_other_database(
     organization, source_id, loader, ground, database
 ):

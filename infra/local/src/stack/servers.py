@@ -50,12 +50,13 @@ class Servers:
         password: str | None = None,
         *,
         durable: bool = False,
+        postgres: type[Postgres] = Postgres,
     ) -> "Iterator[Servers]":
         """Empty servers in a temporary directory, gone afterwards.
 
         Users of the bus are those of the contracts unless given. `password` is everybody's:
         each service's, the migrator's and the superuser's; without it one is made. `durable`
-        servers wait for the disk as those of an installation do, which benches must pay for.
+        servers wait for the disk as those of an installation do, which benches must pay for. `postgres`: how the database is made.
         """
         secret = password or secrets.token_urlsafe(24)
         if users is None:
@@ -66,7 +67,7 @@ class Servers:
         if os.geteuid() == 0:
             folder.chmod(0o711)  # PostgreSQL runs as another and must pass through
         try:
-            servers = cls._in(folder, users, secret, test=not durable)
+            servers = cls._in(folder, users, secret, not durable, postgres)
             with ThreadPoolExecutor(2) as pool:
                 starts = [pool.submit(unit.start) for unit in (servers.postgres, servers.nats)]
             try:
@@ -82,12 +83,14 @@ class Servers:
             shutil.rmtree(folder, ignore_errors=True)
 
     @classmethod
-    def _in(cls, folder: Path, users: Sequence[User], secret: str, test: bool) -> "Servers":
+    def _in(
+        cls, folder: Path, users: Sequence[User], secret: str, test: bool, postgres: type[Postgres]
+    ) -> "Servers":
         port = ports.choose()
         client = ports.choose(taken=(port,))
         monitoring = ports.choose(taken=(port, client))
         return cls(
-            Postgres(
+            postgres(
                 folder / "postgres",
                 port,
                 superuser_password=secret,
