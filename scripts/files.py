@@ -109,6 +109,8 @@ OTHERS = {
     " dropped all the same.",
     "libs/warehouse/migrations/0007_full_lock_table.sql": "Ends sessions of loaders while the table of"
     " locks is full.",
+    "services/ingest/migrations/0015_stored_uploads.sql": "Which uploads' files still lie in the object"
+    " store.",
     "services/ingest/migrations/0012_traces.sql": "The trace of a sync that waits.",
     "services/orchestrator/migrations/0009_lock_rows.sql": "Slots of an organisation are counted"
     " behind a lock of our own.",

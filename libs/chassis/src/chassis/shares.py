@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import prometheus_client as prometheus
 
 from contracts.problem import ProblemError, problem
-from contracts.shares import Holder, Slots
+from contracts.shares import Cap, Holder, Slots
 
 _USED = prometheus.Gauge("dalgo_share_used", "Slots of a share in use", ["share"])
 _WAITING = prometheus.Gauge("dalgo_share_waiting", "Requests that wait for a slot", ["share"])
@@ -26,6 +26,16 @@ _HOLDERS: dict[Holder, str] = {
 
 LONGEST_WAIT = 8.0
 """Seconds; most askers give up after 10, and what they asked for would be done for nobody."""
+
+
+def require_room(cap: Cap, held: int, way_out: str) -> None:
+    """Raise a 409 problem `too_many_<cap>` where an organisation holds as many as it may."""
+    if held >= cap.each:
+        raise problem(
+            409,
+            f"too_many_{cap.name}",
+            f"Your organisation has {held:,} {cap.unit}, and may have {cap.each:,}. {way_out}",
+        )
 
 
 class Share:

@@ -275,6 +275,25 @@ LOADER_TRANSACTION = Cap(
 )
 """While a transaction is open, what all others delete and change stays on the disk."""
 
+UPLOADS = Cap("uploads", "uploaded files that sources are made of, or may be", 50_000, "files")
+UPLOAD_BYTES = Cap("upload_bytes", "bytes of uploaded files that are stored", 50 * 1024**3, "bytes")
+SOURCES = Cap("sources", "sources", 500, "sources")
+TABLES = Cap("tables", "tables of sources and transformations", 2_000, "tables")
+TRANSFORMATIONS = Cap("transformations", "transformations", 1_000, "transformations")
+PIPELINES = Cap("pipelines", "pipelines", 500, "pipelines")
+RECIPE_VERSIONS = Cap(
+    "recipe_versions",
+    "versions of one transformation's recipe, of which the oldest go first",
+    500,
+    "versions",
+)
+FORMER_BYTES = Cap(
+    "former_bytes",
+    "bytes of former versions of tables, of which the oldest go first",
+    5 * 1024**3,
+    "bytes",
+)
+
 COMPILES = Slots(
     "compiles",
     "recipes that a replica of transform checks or compiles at once, for requests",

@@ -75,7 +75,8 @@ async def build(service: Service[Settings]) -> None:
 
     service.on_close(close_pool)
     sealing = Sealing(Vault(settings.encryption_key.get_secret_value()))
-    store, steps = Store(service.database, sealing, service.outbox), Steps(service.database)
+    store = Store(service.database, sealing, service.outbox, settings.upload_budget_bytes)
+    steps = Steps(service.database)
     objects = Objects(settings.object_store_url)
     waiting = Waiting(service.database, service.outbox, settings.look_every)
     service.background("waiting", waiting.run)

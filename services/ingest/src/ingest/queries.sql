@@ -5,8 +5,21 @@ WITH added AS (
     VALUES (:upload_id, :org_id, :filename, :size_bytes, :sha256)
     ON CONFLICT (id) DO NOTHING
     RETURNING id)
-UPDATE uploads SET created_at = now()
+UPDATE uploads SET created_at = now(), is_stored = true
 WHERE id = :upload_id AND NOT EXISTS (SELECT FROM added);
+
+-- name: lock_uploads(org_id)!
+-- Held until the transaction ends: uploads of an organisation are counted one after the other.
+SELECT take_lock('uploads.' || :org_id::uuid);
+
+-- name: held_uploads(upload_id)^
+-- What the organisation has; `is_known`: this one is among what is stored.
+SELECT count(*) AS files, coalesce(sum(size_bytes) FILTER (WHERE is_stored), 0)::bigint AS bytes,
+    coalesce(bool_or(id = :upload_id AND is_stored), false) AS is_known
+FROM uploads;
+
+-- name: note_erased_file(upload_id)!
+UPDATE uploads SET is_stored = false WHERE id = :upload_id;
 
 -- name: get_upload(upload_id)^
 SELECT id AS upload_id, filename, size_bytes, sha256 FROM uploads WHERE id = :upload_id;
@@ -41,6 +54,13 @@ DELETE FROM uploads WHERE id = :upload_id
         WHERE id <> :source_id AND config ->> 'upload_id' = :upload_id::uuid::text)
     AND NOT EXISTS (SELECT FROM source_uploads
         WHERE source_id <> :source_id AND upload_id = :upload_id);
+
+-- name: lock_sources(org_id)!
+-- Held until the transaction ends: sources of an organisation are counted one after the other.
+SELECT take_lock('sources.' || :org_id::uuid);
+
+-- name: count_sources()$
+SELECT count(*) FROM sources;
 
 -- name: begin_source(source_id, org_id, name, name_key, source_type, config, secrets, other_tables, digest, warnings)!
 -- Nobody sees it before its name is reserved.

@@ -7,7 +7,9 @@ import asyncpg
 
 from chassis.database import Connection, Database, collect, queries, savepoint
 from chassis.paging import after, cursor, name_key
+from chassis.shares import require_room
 from contracts.problem import not_found, problem
+from contracts.shares import TABLES
 from contracts.tables import Column, TableVersion
 from contracts.transform import DeclareTable, ListTables, TableKind, WarehouseTables
 from transform.domain import CatalogueTable, checked_name, name_taken, table_in_use
@@ -144,9 +146,14 @@ async def reserve(
     """Put a table under a display name that no other has, in the caller's transaction.
 
     `expected` None leaves the columns as they are.
-    Raises problems 409 `name_taken`, with a free name, and 422 `bad_name`, at `field`.
+    Raises problems 409 `name_taken`, with a free name, `too_many_tables`, and 422 `bad_name`, at
+    `field`.
     """
     name = checked_name(name, field)
+    if await _queries.tables_beside(connection, table_id=table_id) is not None:
+        await _queries.lock_tables_count(connection, org_id=org_id)
+        held = await _queries.tables_beside(connection, table_id=table_id)
+        require_room(TABLES, held or 0, "Delete sources or transformations that are not needed.")
     try:
         async with savepoint(connection):
             await _queries.put_table(

@@ -20,6 +20,14 @@ SELECT table_id FROM warehouse_tables WHERE display_key = :display_key;
 -- name: display_keys()
 SELECT display_key FROM warehouse_tables;
 
+-- name: tables_beside(table_id)$
+-- How many tables the organisation has; null where this one is among them.
+SELECT count(*) FROM warehouse_tables HAVING bool_or(table_id = :table_id) IS NOT TRUE;
+
+-- name: lock_tables_count(org_id)!
+-- Held until the transaction ends: tables of an organisation are counted one after the other.
+SELECT take_lock('tables.' || :org_id::uuid);
+
 -- name: put_table(table_id, org_id, kind, display_name, display_key, expected)!
 INSERT INTO warehouse_tables (table_id, org_id, kind, display_name, display_key, expected)
 VALUES (:table_id, :org_id, :kind, :display_name, :display_key,
@@ -181,6 +189,9 @@ WHERE (:transformation_ids::uuid[] IS NULL OR own.transformation_id = ANY (:tran
 ORDER BY own.name_key, own.transformation_id
 LIMIT :page;
 
+-- name: count_transformations()$
+SELECT count(*) FROM transformations;
+
 -- name: insert_transformation(transformation_id, org_id, name, name_key, description, digest)!
 INSERT INTO transformations
     (transformation_id, org_id, name, name_key, description, version, digest)
@@ -199,6 +210,11 @@ WHERE transformation_id = :transformation_id;
 INSERT INTO transformation_versions
     (transformation_id, version, org_id, recipe, table_names, saved_by, restored_from)
 VALUES (:transformation_id, :version, :org_id, :recipe, :table_names, :saved_by, :restored_from);
+
+-- name: forget_recipe_versions(transformation_id, most)!
+DELETE FROM transformation_versions old USING transformations own
+WHERE own.transformation_id = :transformation_id AND old.transformation_id = :transformation_id
+  AND old.version <= own.version - :most::integer;
 
 -- name: recipe_versions(transformation_id, version, before_version, page)
 -- Saves of a transformation, the newest first: all of them, the one asked for, or a page.

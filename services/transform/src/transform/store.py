@@ -8,7 +8,9 @@ import asyncpg
 
 from chassis.database import Connection, Database, collect, queries
 from chassis.paging import after, cursor, name_key
+from chassis.shares import require_room
 from contracts.problem import ProblemError, not_found, problem
+from contracts.shares import RECIPE_VERSIONS, TRANSFORMATIONS
 from contracts.tables import Column
 from contracts.transform import (
     CreateTransformation,
@@ -43,8 +45,8 @@ class Store:
     ) -> None:
         """Insert once; a repeat of the same request changes nothing.
 
-        Raises problems 409 `name_taken`, 422 `bad_name`, `idempotency_mismatch`,
-        `invalid_recipe` (a cycle).
+        Raises problems 409 `name_taken`, `too_many_transformations`, `too_many_tables`, 422
+        `bad_name`, `idempotency_mismatch`, `invalid_recipe` (a cycle).
         """
         own = request.transformation_id
         name = checked_name(request.name)
@@ -54,6 +56,8 @@ class Store:
             found = await read_saved(connection, (own,))
             if found and _is_same(found[0], request):
                 return
+            held = await _queries.count_transformations(connection)
+            require_room(TRANSFORMATIONS, held, "Delete one that is not needed any more.")
             await reserve(
                 connection, org_id, own, "transform", output, prepared.columns, field=field
             )
@@ -252,6 +256,9 @@ async def _save_recipe(
         },
         saved_by=actor,
         restored_from=restored_from,
+    )
+    await _queries.forget_recipe_versions(
+        connection, transformation_id=transformation_id, most=RECIPE_VERSIONS.each
     )
     await _queries.clear_reads(connection, transformation_id=transformation_id)
     try:
