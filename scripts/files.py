@@ -72,6 +72,7 @@ OTHERS = {
     " handed back.",
     "services/ingest/migrations/0013_heartbeats.sql": "When the holder of a sync last declared that it"
     " works on it.",
+    "services/ingest/migrations/0014_change_leases.sql": "Who changes a source at the moment.",
     "services/transform/migrations/0012_heartbeats.sql": "When the holder of a build last declared that"
     " it works on it.",
     "services/ingest/migrations/0010_attempts.sql": "The attempt of a run that was called off.",

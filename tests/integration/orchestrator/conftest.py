@@ -48,6 +48,8 @@ class Neighbours:
         self.gone: set[str] = set()
         """Versions that do not exist any more."""
         self.heard: list[Command | Event] = []
+        self._sent: set[str | None] = set()
+        """Ids of the messages that were heard."""
         self._news = asyncio.Condition()
 
     def source(self, name: str) -> UUID:
@@ -170,6 +172,10 @@ class Neighbours:
         headers = message.header or {}
         if headers.get("ce-orgid") not in self.organizations:
             return
+        # The relay may send what the writer has sent: the stream drops it, and so does who listens.
+        if (sent := headers.get("Nats-Msg-Id")) in self._sent:
+            return
+        self._sent.add(sent)
         kind = lookup(headers["ce-type"])
         if kind is not None and issubclass(kind, Command | Event):
             async with self._news:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from chassis.testing import eventually
 from contracts.envelope import new_id
 from contracts.ingest import PlannedSource, SyncSource
 from contracts.orchestrator import RunQueued, RunStarted, RunSucceeded, StepStarted
@@ -207,6 +208,31 @@ async def test_runs_that_come_at_once_keep_to_the_cap(run_service, neighbours):
             await neighbours.synced(sync.run_id, sync.step_id, sync.source_id)
             await neighbours.published(await neighbours.hear(PublishRun, run_id=sync.run_id))
             await neighbours.hear(RunSucceeded, run_id=sync.run_id)
+
+
+async def test_a_run_that_was_claimed_and_has_not_begun_counts_to_the_cap(start_service, silent):
+    service = await start_service("orchestrator", MAX_ACTIVE_RUNS_PER_ORGANIZATION="1")
+    store = RunStore(service.database, service.outbox, Deadlines.of(service.settings), Slots(9, 9))
+    claimed = await silent.start(silent.source("wells"))
+    await silent.hear(RunQueued, run_id=claimed)
+
+    async def claims() -> list[UUID]:
+        runs = await store.claim(1, 10)
+        return [state.run_id for state, org_id in runs if org_id == silent.org_id]
+
+    async def is_claimed() -> bool:
+        return await claims() == [claimed]
+
+    await eventually(is_claimed)
+    # Nobody answers what it needs to begin. One that was queued before it is committed only now.
+    older = await silent.start(silent.source("people"))
+    await silent.hear(RunQueued, run_id=older)
+    async with service.database.system() as connection:
+        await connection.execute(
+            "UPDATE run_claims SET since = since - interval '1 hour' WHERE run_id = $1", older
+        )
+    assert await claims() == [claimed]
+    assert await store.claim(1, 10) != ()
 
 
 async def test_a_run_leaves_the_next_slot_to_another_of_its_organisation(start_service, neighbours):

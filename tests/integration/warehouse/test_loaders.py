@@ -544,13 +544,22 @@ async def test_an_organisation_whose_logins_made_too_many_tables_waits_until_som
     await log_in(organization, second, password)
 
 
-async def test_on_our_own_server_a_loader_takes_no_advisory_locks_and_sees_no_other_database(
+async def test_on_our_own_server_a_loader_takes_nothing_that_all_share_and_sees_no_other_database(
     organization, source_id, loader, ground, database
 ):
-    takes = ["pg_advisory_lock(1)", "pg_try_advisory_xact_lock(1, 2)", "pg_advisory_lock_shared(1)"]
+    takes = [
+        "pg_advisory_lock(1)",
+        "pg_try_advisory_xact_lock(1, 2)",
+        "pg_advisory_lock_shared(1)",
+        "lo_create(0)",
+        "pg_export_snapshot()",
+    ]
     for call in takes:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await loader.execute(f"SELECT {call}")
+    async with loader.transaction():
+        with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
+            await loader.execute("PREPARE TRANSACTION 'kept'")
     password = await issue_loader(database, organization, source_id)
     name = names.loader_role(organization, source_id)
     server = ground.migrator_url.partition("@")[2].rpartition("/")[0]

@@ -33,6 +33,8 @@ _SETTINGS = {
     "reserved_connections": "30",
     # Places in the table of locks that all sessions share; a run with wide lineage holds hundreds.
     "max_locks_per_transaction": "256",
+    # A prepared transaction has no session that could be ended, and keeps its locks.
+    "max_prepared_transactions": "0",
     "wal_compression": "on",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -65,6 +67,9 @@ SELECT format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure) FR
 WHERE pronamespace = 'pg_catalog'::regnamespace
   AND proname ~ '^pg_(try_)?advisory_(xact_)?lock|^lo_(creat|create|from_bytea|import)$' \\gexec
 REVOKE CONNECT, TEMPORARY ON DATABASE postgres, template1 FROM PUBLIC;
+-- A snapshot that sessions hand on to each other outlives every limit of a transaction, and vacuum waits for it.
+REVOKE EXECUTE ON FUNCTION pg_export_snapshot() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION pg_export_snapshot() TO {MIGRATOR};
 -- Logins of other systems write no functions in it (docs/adr/0022-planted-code.md).
 REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC;
 GRANT USAGE ON LANGUAGE plpgsql TO {MIGRATOR};

@@ -41,6 +41,8 @@ class LostStreams:
         self._streams = [s for s in service(bus.service).streams if s in (CMD, EVT)]
         self._repairs: list[Repair] = []
         self._known: dict[str, datetime] = {}
+        self.has_looked = asyncio.Event()
+        """Set once the database knows the streams that there are."""
 
     def repair(self, repair: Repair) -> None:
         """Have this called once for each loss, by one replica."""
@@ -51,6 +53,7 @@ class LostStreams:
         while True:
             try:
                 await self.look()
+                self.has_looked.set()
             except (NatsError, *AWAY) as error:
                 log.debug("streams_not_read", error=str(error) or repr(error))
             except Exception:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from starlette.applications import Starlette
@@ -130,7 +131,7 @@ async def running(
             service.answers.answer(streams.READINESS[name], _readiness(health))
             if any(streams.service(name).consumers()):
                 service.background("jobs", service.jobs.run)
-            service.background("relay", Relay(database, bus, service.outbox).run)
+            service.background("relay", partial(_relay, service))
             service.health.add("consumers", _pulling(service.jobs))
             await build(service)
             service.background("lost_streams", service.lost_streams.run)
@@ -143,6 +144,12 @@ async def running(
     finally:
         await bus.close()
         log.info("service_stopped")
+
+
+async def _relay(service: Service[Any]) -> None:
+    # What was sent before the streams are known is sent again when they are.
+    await service.lost_streams.has_looked.wait()
+    await Relay(service.database, service.bus, service.outbox).run()
 
 
 def _connected(bus: Bus) -> Callable[[], Awaitable[None]]:

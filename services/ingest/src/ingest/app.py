@@ -31,6 +31,7 @@ from contracts.orchestrator import RunCancelRequested, RunsForgotten
 from contracts.shares import SYNCS
 from contracts.transform import RunPublished
 from ingest.catalogue import Catalogue
+from ingest.change_leases import ChangeLeases
 from ingest.changes import Changes
 from ingest.connectors.google.accounts import Accounts
 from ingest.connectors.google.quota import SharedQuota
@@ -99,15 +100,18 @@ async def build(service: Service[Settings]) -> None:
         "external": ExternalReader(service.bus, announcements, Landing(service.database)),
     }
     catalogue = Catalogue(service.bus, store)
-    remover = Remover(service.bus, store, catalogue, readers, settings.tidy_every)
+    leases = ChangeLeases(service.database)
+    remover = Remover(service.bus, store, leases, catalogue, readers, settings.tidy_every)
     service.background("remover", remover.run)
     erasing = Erasing(service.database, objects, settings.unused_uploads_grace)
     service.background("erasing", erasing.run)
     looking = Looking(service.shares, settings, readers)
     handlers = Handlers(
-        service.bus, service.jobs, store, steps, catalogue, remover, objects, looking
+        service.bus, service.jobs, store, leases, steps, catalogue, remover, objects, looking
     )
-    further_uploads = FurtherUploads(service.bus, store, source_files, catalogue, looking, erasing)
+    further_uploads = FurtherUploads(
+        service.bus, store, leases, source_files, catalogue, looking, erasing
+    )
     form_handlers = FormHandlers(store, kobo)
     changes = Changes(service.database)
     deciding = Deciding(store, changes)

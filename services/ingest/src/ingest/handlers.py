@@ -42,6 +42,7 @@ from contracts.tables import Notice
 from contracts.transform import EnsureOrganization
 from ingest import rejects
 from ingest.catalogue import Catalogue, merged, others_of
+from ingest.change_leases import ChangeLeases
 from ingest.domain import not_deleting, organization_of
 from ingest.looking import Looking
 from ingest.readers import Asked, Inspected
@@ -58,6 +59,7 @@ class Handlers:
         bus: Bus,
         jobs: Jobs,
         store: Store,
+        leases: ChangeLeases,
         steps: Steps,
         catalogue: Catalogue,
         remover: Remover,
@@ -67,6 +69,7 @@ class Handlers:
         self._bus = bus
         self._jobs = jobs
         self._store = store
+        self._leases = leases
         self._steps = steps
         self._catalogue = catalogue
         self._remover = remover
@@ -140,11 +143,14 @@ class Handlers:
     ) -> Source:
         org_id, old = kept.org_id, kept.source
         # The catalogue is told inside, so that of two changes at once both places keep the same.
-        async with self._store.updating(kept, name, config, others, warnings, meta.actor):
+        async with self._leases.hold(org_id, old.id) as lease:
+            now = not_deleting(await self._store.get(org_id, old.id))
+            require_unchanged(now.revision == old.revision)
             if found is not None:
                 await self._catalogue.declare(org_id, name, found.tables, meta.actor)
             if name != old.name:
                 await self._catalogue.rename(org_id, old, name, meta.actor)
+            await self._store.update(kept, lease, name, config, others, warnings, meta.actor)
         return await self._store.get(org_id, old.id)
 
     async def delete_source(self, request: DeleteSource, meta: Meta) -> Done:

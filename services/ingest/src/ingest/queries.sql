@@ -70,11 +70,29 @@ VALUES (:source_id, :org_id, :name, :name_key, :source_type, :config, :secrets, 
     :digest, :warnings, 'creating')
 ON CONFLICT (id) DO NOTHING;
 
--- name: finish_source(source_id)!
-UPDATE sources SET status = 'ready' WHERE id = :source_id AND status = 'creating';
+-- name: take_lease(source_id, lease, seconds)$
+-- Whether nobody else holds one; of a source that does not exist nobody does.
+WITH taken AS (
+    UPDATE sources SET changed_by = :lease, changed_until = now() + make_interval(secs => :seconds)
+    WHERE id = :source_id AND (changed_until > now()) IS NOT TRUE
+    RETURNING id
+)
+SELECT EXISTS (SELECT FROM taken) OR NOT EXISTS (SELECT FROM sources WHERE id = :source_id);
 
--- name: lock_unfinished(source_id)^
-SELECT * FROM sources WHERE id = :source_id AND status = 'creating' FOR UPDATE;
+-- name: give_lease_back(source_id, lease)!
+UPDATE sources SET changed_by = NULL, changed_until = NULL
+WHERE id = :source_id AND changed_by = :lease;
+
+-- name: finish_source(source_id)!
+-- Not while it is taken back.
+UPDATE sources SET status = 'ready'
+WHERE id = :source_id AND status = 'creating' AND (changed_until > now()) IS NOT TRUE;
+
+-- name: get_unfinished(source_id)^
+SELECT * FROM sources WHERE id = :source_id AND status = 'creating';
+
+-- name: delete_unfinished(source_id, lease)!
+DELETE FROM sources WHERE id = :source_id AND status = 'creating' AND changed_by = :lease;
 
 -- name: interrupted()
 -- Of all organisations: what a crash, or a neighbour that was away, left half made or half gone.
@@ -96,8 +114,9 @@ FROM source_uploads AS held JOIN uploads AS upload ON upload.id = held.upload_id
 WHERE source_id = :source_id
 ORDER BY position;
 
--- name: lock_source(source_id)^
-SELECT * FROM sources WHERE id = :source_id AND status = 'ready' FOR UPDATE;
+-- name: lock_source(source_id, lease)^
+SELECT * FROM sources
+WHERE id = :source_id AND status = 'ready' AND changed_by = :lease FOR UPDATE;
 
 -- name: put_source_upload(source_id, org_id, upload_id, former)!
 -- Behind all others; the source is locked.
@@ -156,10 +175,10 @@ LIMIT :page;
 -- name: sources_with(source_ids)
 SELECT * FROM sources WHERE id = ANY (:source_ids::uuid[]) AND status = 'ready';
 
--- name: update_source(source_id, revision, name, name_key, config, secrets, other_tables, warnings)!
+-- name: update_source(source_id, lease, revision, name, name_key, config, secrets, other_tables, warnings)!
 UPDATE sources SET name = :name, name_key = :name_key, config = :config, secrets = :secrets,
     other_tables = :other_tables, warnings = :warnings, revision = revision + 1
-WHERE id = :source_id AND revision = :revision AND status = 'ready';
+WHERE id = :source_id AND revision = :revision AND status = 'ready' AND changed_by = :lease;
 
 -- name: keep_other_tables(source_id, other_tables)!
 UPDATE sources SET other_tables = :other_tables WHERE id = :source_id;

@@ -1,7 +1,6 @@
 """Uploads and sources in PostgreSQL, each behind its organisation's row-level security."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -162,14 +161,16 @@ class Store:
             await _queries.finish_source(connection, source_id=source_id)
         return await self.get(org_id, source_id)
 
-    @asynccontextmanager
-    async def unfinished(self, org_id: UUID, source_id: UUID) -> AsyncIterator[Source | None]:
-        """Hold a source that was begun and not finished, if there is one; gone when this ends well."""
+    async def unfinished(self, org_id: UUID, source_id: UUID) -> Source | None:
+        """A source that was begun and not finished, if there is one."""
         async with self._database.organization(org_id) as connection:
-            held = await _queries.lock_unfinished(connection, source_id=source_id)
-            yield None if held is None else _source(held, status="deleting")
-            if held is not None:
-                await _queries.delete_source(connection, source_id=source_id)
+            row = await _queries.get_unfinished(connection, source_id=source_id)
+        return None if row is None else _source(row, status="deleting")
+
+    async def delete_unfinished(self, org_id: UUID, source_id: UUID, lease: UUID) -> None:
+        """Forget a source that was begun and not finished; `lease`: under which it was taken back."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.delete_unfinished(connection, source_id=source_id, lease=lease)
 
     async def interrupted(self) -> Sequence[tuple[UUID, UUID, str]]:
         """Organisation, id and status of sources that are half made or half gone."""
@@ -215,19 +216,19 @@ class Store:
             rows = await collect(_queries.sources_with(connection, source_ids=list(source_ids)))
         return {row["id"]: _source(row) for row in rows}
 
-    @asynccontextmanager
-    async def updating(
+    async def update(
         self,
         kept: Kept,
+        lease: UUID,
         name: str,
         config: Config,
         other_tables: Sequence[SourceTable],
         warnings: Sequence[Notice],
         actor: str,
-    ) -> AsyncIterator[None]:
-        """Old to new, if the context ends well; nobody else changes the source meanwhile.
+    ) -> None:
+        """Old to new under a lease on the source; another upload is told of.
 
-        Another upload is told of. Raises 412 when somebody did before.
+        Raises a 412 problem when somebody else has changed it.
         """
         org_id, old = kept.org_id, kept.source
         config, sealed = self._sealing.seal(org_id, old.id, config, kept.sealed)
@@ -236,6 +237,7 @@ class Store:
             status = await _queries.update_source(
                 connection,
                 source_id=old.id,
+                lease=lease,
                 revision=old.revision,
                 name=name,
                 name_key=name_key(name),
@@ -250,7 +252,6 @@ class Store:
                 if was != now:
                     await replaced(connection, org_id, old.id, was, now)
                     await self._outbox.put(connection, [added(org_id, old.id, now, actor)])
-            yield
         self._outbox.wake()
 
     async def set_status(self, org_id: UUID, source_id: UUID, status: str) -> None:

@@ -170,12 +170,17 @@ WHERE trigger.after_pipeline_id = :pipeline_id AND trigger.is_active
 ORDER BY follower.id
 FOR NO KEY UPDATE OF follower;
 
+-- name: lock_claims()!
+-- Until the transaction ends: what is claimed next sees all that was claimed before.
+SELECT take_lock('claims');
+
 -- name: claim_runs(cap, batch)
 -- Queued runs that are the first in line for all their tables, of organisations below the cap, who
 -- has fewest under way first; their tables are their own from now on (runs in the role
--- orchestrator_system). Fails (unique) when another run took one of them meanwhile; a run that
--- another replica moves at this moment is left to it. Looks at organisations and tables, not at runs:
--- the recursions take one probe of an index for each.
+-- orchestrator_system). A run that was claimed and has not begun counts as under way, and keeps its
+-- turn. Fails (unique) when another run took one of them meanwhile; a run that another replica moves
+-- at this moment is left to it. Looks at organisations and tables, not at runs: the recursions take
+-- one probe of an index for each.
 WITH RECURSIVE queueing AS (
     (SELECT org_id FROM runs WHERE status = 'queued' ORDER BY org_id LIMIT 1)
     UNION ALL
@@ -194,18 +199,20 @@ WITH RECURSIVE queueing AS (
     FROM active CROSS JOIN LATERAL (
         WITH RECURSIVE first AS (
             (
-                SELECT table_id, run_id, since FROM run_claims WHERE org_id = active.org_id
+                SELECT table_id, run_id, since, is_held FROM run_claims WHERE org_id = active.org_id
                 ORDER BY table_id, is_held DESC, since, run_id LIMIT 1
             )
             UNION ALL
             SELECT later.* FROM first CROSS JOIN LATERAL (
-                SELECT table_id, run_id, since FROM run_claims
+                SELECT table_id, run_id, since, is_held FROM run_claims
                 WHERE org_id = active.org_id AND table_id > first.table_id
                 ORDER BY table_id, is_held DESC, since, run_id LIMIT 1
             ) later
         )
         SELECT first.run_id, first.since,
-            active.runs + row_number() OVER (ORDER BY first.since, first.run_id) AS turn
+            active.runs + row_number() OVER (
+                ORDER BY bool_or(first.is_held) DESC, first.since, first.run_id
+            ) AS turn
         FROM first
         GROUP BY first.run_id, first.since
         -- No join: the planner cannot know how few there are and would read all runs.

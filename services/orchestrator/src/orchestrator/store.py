@@ -329,6 +329,7 @@ class RunStore:
         """
         try:
             async with self._database.system(awaits_disk=False) as connection:
+                await _queries.lock_claims(connection)
                 rows = await collect(_queries.claim_runs(connection, cap=cap, batch=batch))
         except (UniqueViolationError, DeadlockDetectedError):
             # Another replica saw another run first in line.
