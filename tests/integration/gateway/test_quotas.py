@@ -144,7 +144,7 @@ async def _any_source(request: GetSource, _: object):
     "slots", [LIVE_STREAMS, LIVE_STREAMS_OF_PERSON], ids=lambda each: each.name
 )
 async def test_streams_that_are_open_at_once_are_capped(gateway, member, slots):
-    gateway.app.state.edge.shares.of(replace(slots, each=2))
+    gateway.app.state.edge.shares.put(replace(slots, each=2))
     async with AsyncExitStack() as stack:
         reading = []
         for _ in range(2):
@@ -192,3 +192,10 @@ async def test_a_stream_whose_own_oldest_events_went_is_not_complete(
         await asyncio.gather(*(bus.jetstream.publish(subject, b"{}") for _ in range(500)))
     assert not (await bounds(asking, member.org_id, begin.after)).is_complete
     assert (await bounds(asking, other.org_id, begin.after)).is_complete
+
+
+async def test_live_streams_leave_half_of_the_connections_to_other_requests(start_gateway):
+    gateway = await start_gateway(http_connections=6)
+    shares = gateway.app.state.edge.shares
+    for slots in (LIVE_STREAMS, LIVE_STREAMS_OF_PERSON):
+        assert shares.of(slots).slots.total == 3
