@@ -13,7 +13,7 @@ from contracts.ingest import (
 )
 from contracts.problem import ProblemError
 
-from .stand import Stand, creation
+from .stand import PEOPLE, Stand, creation
 
 MASKED = {"name": {"mask": "redact"}}
 
@@ -132,6 +132,44 @@ async def test_a_replaced_file_goes_too_once_its_source_is_masked(stand, ingest)
     await stand.published(source, published=shown)
     await eventually(lambda: _is_gone(stand, later.upload_id))
     await eventually(lambda: _is_gone(stand, former))
+
+
+async def test_a_refused_file_of_a_source_that_would_be_masked_is_erased(stand, ingest):
+    await stand.ask(creation(await stand.upload(), "taken"))
+    for content, name, code in (
+        (b"", "empty", "empty_file"),
+        (PEOPLE, "taken", "name_taken"),
+    ):
+        file = await stand.upload(content)
+        with pytest.raises(ProblemError) as caught:
+            await stand.ask(creation(file, name, columns=MASKED))
+        assert caught.value.problem.code == code
+        assert "upload it again" in caught.value.problem.detail
+        assert not await stand.stores(file.upload_id)
+        # Of what nothing is masked the file stays, for another try.
+        file = await stand.upload(content)
+        with pytest.raises(ProblemError) as caught:
+            await stand.ask(creation(file, name))
+        assert "upload it again" not in caught.value.problem.detail
+        assert await stand.stores(file.upload_id)
+
+
+async def test_a_refused_file_that_would_replace_a_masked_one_is_erased(stand, ingest):
+    source = await stand.ask(creation(await stand.upload(), columns=MASKED))
+    plain = await stand.ask(creation(await stand.upload(), "plain"))
+    for changed, columns in ((source, {}), (source, MASKED), (plain, MASKED)):
+        file = await stand.upload(b"")
+        config = creation(file, columns=columns).config
+        with pytest.raises(ProblemError) as caught:
+            await stand.ask(UpdateSource(source_id=changed.id, config=config))
+        assert "upload it again" in caught.value.problem.detail
+        assert not await stand.stores(file.upload_id)
+    # A file that the source has already is not its to lose.
+    config = creation(await stand.upload(), columns={"nobody": {"mask": "redact"}}).config
+    config = config.model_copy(update={"upload_id": source.config.upload_id})
+    with pytest.raises(ProblemError):
+        await stand.ask(UpdateSource(source_id=source.id, config=config))
+    assert await stand.stores(source.config.upload_id)
 
 
 async def test_an_upload_of_which_no_source_is_made_is_erased_in_time(stand, transform, run_ingest):

@@ -10,7 +10,9 @@ from contracts.transform import (
     GetTransformation,
     ListRecipeVersions,
     UpdateTransformation,
+    ValidateRecipe,
 )
+from transform.catalogue import Catalogue
 
 SOURCE = {"type": "source", "table": "people"}
 _TABLES = (
@@ -90,3 +92,21 @@ async def test_the_oldest_versions_of_a_recipe_go(stand, people, transform):
         if (cursor := page.next_cursor) is None:
             break
     assert found == list(range(501, 1, -1))
+
+
+async def test_of_tables_that_a_recipe_does_not_mention_only_the_names_are_read(
+    stand, people, transform, column_factory
+):
+    wide = await stand.declare("Wide", column_factory(**{f"c{n}": "text" for n in range(100)}))
+    found = await Catalogue(transform.database).around(stand.org_id, [{"steps": [SOURCE]}])
+    assert {table.table_id: len(table.columns) for table in found} == {people: 2, wide: 0}
+    for name in ("WIDE", f"source_{wide.hex}"):
+        recipe: dict[str, object] = {"steps": [{"type": "source", "table": name}]}
+        found = await Catalogue(transform.database).around(stand.org_id, [recipe])
+        assert {table.table_id: len(table.columns) for table in found} == {people: 0, wide: 100}
+        checked = await stand.ask(ValidateRecipe(recipe=recipe))
+        assert len(checked.steps[0].columns) == 100
+    unknown = await stand.ask(
+        ValidateRecipe(recipe={"steps": [{"type": "source", "table": "peple"}]})
+    )
+    assert set(unknown.errors[0].alternatives) == {"people", "Wide"}

@@ -313,8 +313,11 @@ class Jobs:
             with contextlib.suppress(NatsError, OSError):
                 await message.in_progress()
             if registration.heartbeat is not None:
+                # One that waits for a connection may not hold up the next sign of life to the bus.
                 with contextlib.suppress(*AWAY):
-                    if task not in self._stopped and await registration.heartbeat(body, meta):
+                    async with asyncio.timeout(consumer.ack_wait / 3):
+                        has_to_stop = await registration.heartbeat(body, meta)
+                    if has_to_stop and task not in self._stopped:
                         self._stopped.add(task)
                         task.cancel()
             await asyncio.sleep(consumer.ack_wait / 3)

@@ -107,7 +107,16 @@ async def build(service: Service[Settings]) -> None:
     service.background("erasing", erasing.run)
     looking = Looking(service.shares, settings, readers)
     handlers = Handlers(
-        service.bus, service.jobs, store, leases, steps, catalogue, remover, objects, looking
+        service.bus,
+        service.jobs,
+        store,
+        leases,
+        steps,
+        catalogue,
+        remover,
+        objects,
+        looking,
+        erasing,
     )
     further_uploads = FurtherUploads(
         service.bus, store, leases, source_files, catalogue, looking, erasing

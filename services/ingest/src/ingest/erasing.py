@@ -8,7 +8,7 @@ from uuid import UUID
 from chassis.database import AWAY, Database, collect, queries
 from chassis.objects import STORE_FAULTS, Objects
 from chassis.telemetry import log
-from contracts.ingest import CsvConfig, Source
+from contracts.ingest import Config, CsvConfig
 from contracts.problem import ProblemError
 from ingest.domain import upload_key
 from ingest.rules import guarded
@@ -31,21 +31,25 @@ class Erasing:
 
     @asynccontextmanager
     async def when_refused(
-        self, org_id: UUID, source: Source, upload_id: UUID
+        self, org_id: UUID, source_id: UUID, *configs: Config | None
     ) -> AsyncIterator[None]:
-        """A block that takes a further upload of a source.
+        """A block that makes a source of the upload that the first of its `configs` names.
 
-        Where columns of the source are masked or left out, a file that is refused is erased at once.
+        Where columns are masked or left out by any of them, a file that is refused is erased at once,
+        unless a source is made of it already.
         """
+        files = [config for config in configs if isinstance(config, CsvConfig)]
         try:
             yield
         except ProblemError as error:
-            config = source.config
-            if error.problem.status not in _REFUSED or not isinstance(config, CsvConfig):
+            if error.problem.status not in _REFUSED:
                 raise
-            if not guarded(config.columns) or not await self._erase_refused(org_id, upload_id):
+            if not any(guarded(config.columns) for config in files):
                 raise
-            log.info("refused_upload_erased", source_id=str(source.id), upload_id=str(upload_id))
+            upload_id = files[0].upload_id
+            if not await self._erase_refused(org_id, upload_id):
+                raise
+            log.info("refused_upload_erased", source_id=str(source_id), upload_id=str(upload_id))
             told = (
                 f"{error.problem.detail} The file was deleted, because columns of the source are "
             )

@@ -53,7 +53,8 @@ class FurtherUploads:
         held = await self._source_files.of(org_id, source.id)
         if upload_id in {config.upload_id, *held.upload_ids}:
             return source
-        async with self._erasing.when_refused(org_id, source, upload_id):
+        added = config.model_copy(update={"upload_id": upload_id})
+        async with self._erasing.when_refused(org_id, source.id, added):
             own, warnings = await self._fitted(org_id, source, config, held, upload_id, meta)
             adding = self._add(org_id, source, config, upload_id, own, warnings, meta)
             return await undivided(adding)

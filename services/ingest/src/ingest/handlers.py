@@ -44,6 +44,7 @@ from ingest import rejects
 from ingest.catalogue import Catalogue, merged, others_of
 from ingest.change_leases import ChangeLeases
 from ingest.domain import not_deleting, organization_of
+from ingest.erasing import Erasing
 from ingest.looking import Looking
 from ingest.readers import Asked, Inspected
 from ingest.removing import Remover
@@ -65,6 +66,7 @@ class Handlers:
         remover: Remover,
         objects: Objects,
         looking: Looking,
+        erasing: Erasing,
     ) -> None:
         self._bus = bus
         self._jobs = jobs
@@ -75,6 +77,7 @@ class Handlers:
         self._remover = remover
         self._objects = objects
         self._looking = looking
+        self._erasing = erasing
 
     async def register_upload(self, request: RegisterUpload, meta: Meta) -> Upload:
         """RegisterUpload."""
@@ -87,9 +90,10 @@ class Handlers:
         made = await self._store.made(org_id, request)
         if made is not None:
             return not_deleting(made)
-        found = await self._looking.inspect(Asked(org_id, request.source_id, request.config))
-        # Until here a request that is withdrawn leaves nothing.
-        return await undivided(self._create(org_id, request, found, meta))
+        async with self._erasing.when_refused(org_id, request.source_id, request.config):
+            found = await self._looking.inspect(Asked(org_id, request.source_id, request.config))
+            # Until here a request that is withdrawn leaves nothing.
+            return await undivided(self._create(org_id, request, found, meta))
 
     async def _create(
         self, org_id: UUID, request: CreateSource, found: Inspected, meta: Meta
@@ -119,6 +123,11 @@ class Handlers:
         kept = await self._store.kept(org_id, request.source_id)
         old = not_deleting(kept.source)
         require_unchanged(request.if_revision in (None, old.revision))
+        async with self._erasing.when_refused(org_id, old.id, request.config, old.config):
+            return await self._changed(kept, request, meta)
+
+    async def _changed(self, kept: Kept, request: UpdateSource, meta: Meta) -> Source:
+        org_id, old = kept.org_id, kept.source
         name = old.name if request.name is None else request.name.strip()
         config, others, warnings, found = old.config, old.other_tables, old.warnings, None
         if request.config is not None:

@@ -1,7 +1,7 @@
 -- The catalogue
 
 -- name: tables(table_ids, after_key, page)
--- Tables by display name: all of them (null, null, null), those with the given ids, or a page.
+-- Tables by display name: those with the given ids, or a page (null, then the last key, and its size).
 SELECT entry.table_id, entry.kind, entry.display_name, entry.display_key, entry.expected,
        version.version_id, version.relation, version.columns, version.rows, version.bytes,
        version.fingerprint, version.nullable, version.published_at,
@@ -13,6 +13,19 @@ WHERE (:table_ids::uuid[] IS NULL OR entry.table_id = ANY (:table_ids))
   AND (:after_key::text IS NULL OR entry.display_key > :after_key)
 ORDER BY entry.display_key
 LIMIT :page;
+
+-- name: tables_around(display_keys, table_ids)
+-- All tables by display name; only those asked for with their columns and versions, which may be
+-- hundreds of megabytes together.
+SELECT entry.table_id, entry.kind, entry.display_name,
+       CASE WHEN is_whole THEN entry.expected ELSE '[]' END AS expected,
+       version.version_id, version.relation, version.columns, version.rows, version.bytes,
+       version.fingerprint, version.nullable, version.published_at, '{}'::text[] AS used_by
+FROM (SELECT *, display_key = ANY (:display_keys::text[]) OR table_id = ANY (:table_ids::uuid[])
+          AS is_whole
+      FROM warehouse_tables) entry
+LEFT JOIN table_versions version ON is_whole AND version.version_id = entry.version_id
+ORDER BY entry.display_key;
 
 -- name: table_id_by_key(display_key)$
 SELECT table_id FROM warehouse_tables WHERE display_key = :display_key;

@@ -19,7 +19,7 @@ from contracts.transform import (
     ListTransformations,
     UpdateTransformation,
 )
-from transform.catalogue import drop_table, expect, read_tables, reserve
+from transform.catalogue import drop_table, expect, read_around, read_tables, reserve
 from transform.compiler import Prepared
 from transform.domain import checked_name, invalid_recipe, table_in_use
 from transform.placing import cycle_error
@@ -239,7 +239,7 @@ async def _save_recipe(
     restored_from: int | None = None,
 ) -> None:
     """Keep a version of a recipe and what it reads; called under the lock of recipes."""
-    tables = {table.table_id: table for table in await read_tables(connection)}
+    tables = {table.table_id: table for table in await read_around(connection, ())}
     reads = await read_graph(connection) | {transformation_id: set(prepared.reads)}
     if error := cycle_error(prepared.mentions, reads, tables, transformation_id):
         raise invalid_recipe([error])
