@@ -190,8 +190,16 @@ async def test_a_stream_whose_own_oldest_events_went_is_not_complete(
     for _ in range(0, EVT.max_per_subject, 500):
         assert (await bounds(asking, member.org_id, begin.after)).is_complete
         await asyncio.gather(*(bus.jetstream.publish(subject, b"{}") for _ in range(500)))
+    # As many as it keeps, and all of them later than the reader's position.
+    assert (await bounds(asking, member.org_id, begin.after)).is_complete
+    await bus.jetstream.publish(subject, b"{}")
     assert not (await bounds(asking, member.org_id, begin.after)).is_complete
     assert (await bounds(asking, other.org_id, begin.after)).is_complete
+    # Who has read the event that went has missed nothing.
+    assert (await bounds(asking, member.org_id, begin.after + 1)).is_complete
+    late = await bounds(asking, member.org_id, None)
+    await bus.jetstream.publish(subject, b"{}")
+    assert await bounds(asking, member.org_id, late.after) == late
 
 
 async def test_live_streams_leave_half_of_the_connections_to_other_requests(start_gateway):
