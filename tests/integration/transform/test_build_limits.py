@@ -132,7 +132,7 @@ async def test_a_build_that_takes_too_long_is_stopped(stand, product, superuser)
     assert problem.detail.startswith("The build was stopped after 1.5 seconds.")
     assert "every row of 'right'" in problem.detail
     running = await superuser.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'dalgo_transform' AND state = 'active'"
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'transform' AND state = 'active'"
     )
     assert running == 0
 
@@ -173,7 +173,7 @@ FILES = "EXECUTE ON FUNCTION pg_stat_file(text, boolean)"
 
 @limits(MAX_TEMP_BYTES=str(16 * MB))
 async def test_temporary_files_are_watched_where_they_cannot_be_limited(stand, product, superuser):
-    async with without(superuser, TEMPORARY, "dalgo_transform"):
+    async with without(superuser, TEMPORARY, "transform"):
         problem = (await failed(stand, await product(CROSS, SORT))).problem
     assert problem.code == "build_too_large"
     assert "temporary files; a build may use 16 MB" in problem.detail
@@ -213,8 +213,9 @@ async def test_what_could_not_be_asked_while_the_database_was_away_is_asked_befo
     target = names.qualified(names.data_schema(stand.org_id), "v_many")
     many = "SELECT n FROM generate_series(1, 100) n"
     async with without(superuser, FILES, "dalgo_migrator"), database.transaction() as connection:
-        pid: int = await connection.fetchval("SELECT pg_backend_pid()")  # pyright: ignore[reportAssignmentType]
+        pid = await connection.fetchval("SELECT pg_backend_pid()")
         async with as_org(connection, stand.org_id):
+            assert pid is not None
             with pytest.raises(PastLimit, match="more than 10 rows"):
                 await writer.write(connection, pid, target, many)
             await connection.execute(f"DROP TABLE {target}")
