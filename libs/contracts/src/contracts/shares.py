@@ -237,6 +237,16 @@ OUTSIDE_READS = Slots(
 )
 """Apart from files: a slow server holds a slot for as long as a look may take (ADR 0025)."""
 
+GOOGLE_READS = Rate(
+    "google_reads",
+    "reads of spreadsheets with the installation's Google key",
+    limit=40,
+    per=60,
+    of="organization",
+    without_bus="allow",
+)
+"""Of 60 that Google allows each key; counted in PostgreSQL. A key of the source's own has no such share."""
+
 SYNCS = Slots(
     "syncs",
     "syncs that a replica of ingest works on at once",

@@ -28,7 +28,7 @@ from contracts.ingest import (
     UpdateSource,
 )
 from contracts.orchestrator import RunCancelRequested, RunsForgotten
-from contracts.shares import SYNCS
+from contracts.shares import GOOGLE_READS, SYNCS
 from contracts.transform import RunPublished
 from ingest.catalogue import Catalogue
 from ingest.change_leases import ChangeLeases
@@ -88,6 +88,7 @@ async def build(service: Service[Settings]) -> None:
         settings.google_credentials_json,
         settings.google_sheets_url,
         settings.google_token_url,
+        each=SharedQuota(service.database, GOOGLE_READS.limit, burst=GOOGLE_READS.limit // 4),
     )
     service.on_close(accounts.close)
     sheets = SheetReader(accounts, pool, mask_keys)
