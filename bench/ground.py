@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from chassis.bus import Bus
 from chassis.bus_login import BusLogin
+from chassis.names import schema
 from chassis.settings import BusSettings
 from contracts.envelope import new_id
 from contracts.streams import SERVICES
@@ -45,10 +46,10 @@ class Ground:
         """The interface, without a slash at its end."""
         return f"http://127.0.0.1:{self.ports['gateway']}/api/v1"
 
-    def database_url(self, login: str) -> str:
+    def database_url(self, service: str) -> str:
         """The database as a service's own login."""
         rest = self.servers.migrator_url.partition("@")[2]
-        return f"postgresql://{login}:{PASSWORD}@{rest}"
+        return f"postgresql://{schema(service)}:{PASSWORD}@{rest}"
 
     @asynccontextmanager
     async def bus(self, user: str) -> AsyncIterator[Bus]:

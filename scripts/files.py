@@ -33,10 +33,8 @@ OTHERS = {
     " with their UN region.",
     "libs/client/demo/recipes/region_years.json": "The demo's second recipe: people, life"
     " expectancy and GDP of each region and year.",
-    "libs/warehouse/migrations/0001_provision.sql": "The function that makes an organisation's two"
+    "libs/warehouse/migrations/0001_organizations.sql": "The function that makes an organisation's two"
     " roles and two schemas.",
-    "libs/warehouse/migrations/0003_loader_limits.sql": "How many logins of other systems there may"
-    " be, and how many connections they may hold.",
     "services/auth/data/common_passwords.txt": "Passwords that sign-up refuses, one a line.",
     "services/auth/migrations/0001_identities.sql": "Tables of users, organisations, sessions and"
     " signing keys.",
@@ -101,14 +99,6 @@ OTHERS = {
     " tables as lines in which runs stand.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",
     "libs/chassis/migrations/0003_locks.sql": "Rows that a service locks, in its own schema.",
-    "libs/warehouse/migrations/0004_lock_rows.sql": "One lock for all work on an organisation's roles"
-    " and schemas.",
-    "libs/warehouse/migrations/0005_loader_watch.sql": "Ends sessions of loaders that take what all"
-    " others need.",
-    "libs/warehouse/migrations/0006_loader_grants.sql": "A login that others grant something can be"
-    " dropped all the same.",
-    "libs/warehouse/migrations/0007_full_lock_table.sql": "Ends sessions of loaders while the table of"
-    " locks is full.",
     "services/ingest/migrations/0015_stored_uploads.sql": "Which uploads' files still lie in the object"
     " store.",
     "services/ingest/migrations/0012_traces.sql": "The trace of a sync that waits.",

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from chassis import streams
 from chassis.bus import Bus
 from chassis.migrations import Target, migrate
+from chassis.names import schema
 from chassis.service import Service, running
 from chassis.settings import BusSettings
 from contracts.envelope import new_id
@@ -53,10 +54,10 @@ class Ground:
     nats_url: str
     objects_url: str
 
-    def database_url(self, login: str) -> str:
+    def database_url(self, service: str) -> str:
         """The database as a service's own login."""
         rest = self.migrator_url.partition("@")[2]
-        return f"postgresql://{login}:{PASSWORD}@{rest}"
+        return f"postgresql://{schema(service)}:{PASSWORD}@{rest}"
 
     def bus(self, user: str) -> BusSettings:
         """The bus as one of its users."""

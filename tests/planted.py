@@ -9,7 +9,7 @@ import asyncpg
 from chassis.database import Database
 from contracts.envelope import new_id
 from warehouse.loaders import issue_loader
-from warehouse.names import data_schema, landing_schema, loader_role, org_role, quoted
+from warehouse.names import data_schema, landing_schema, live_schema, loader_role, org_role, quoted
 
 SECRET = "only the victim may read this"
 RUNS = "planted code runs"
@@ -30,7 +30,7 @@ CREATE FUNCTION {landing}.as_victim() RETURNS int LANGUAGE plpgsql SET role = {v
     AS $$ BEGIN EXECUTE 'CREATE TABLE {victim_data}.by_setting (n int)'; RETURN 1; END $$;
 CREATE FUNCTION {landing}.attempts() RETURNS int LANGUAGE plpgsql VOLATILE AS $evil$
 BEGIN
-    IF session_user <> 'ingest' AND session_user <> 'transform' THEN
+    IF session_user <> 'dalgo_ingest' AND session_user <> 'dalgo_transform' THEN
         RETURN 1;
     END IF;
     -- What runs at the end of a transaction would else go on for ever.
@@ -53,7 +53,7 @@ CREATE CONSTRAINT TRIGGER late AFTER INSERT ON {landing}.bait DEFERRABLE INITIAL
 """
 
 _OUTBOX = (
-    "INSERT INTO ingest.outbox (id, stream, subject, headers, body) "
+    "INSERT INTO dalgo_ingest.outbox (id, stream, subject, headers, body) "
     "VALUES (gen_random_uuid(), 'EVT', 'evt.{victim}.planted', '{{}}', '')"
 )
 
@@ -90,10 +90,10 @@ class Planter:
             "JOIN pg_namespace ON pg_namespace.oid = relnamespace "
             "WHERE nspname = ANY ($1::text[]) AND relkind IN ('r', 'i') "
             "AND relname !~ '^(secret|v_[a-v0-9]{26})$'",
-            [data_schema(self.victim), self.own_data, org_role(self.org_id)],
+            [data_schema(self.victim), self.own_data, live_schema(self.org_id)],
         )
         events = await self.superuser.fetch(
-            "SELECT subject FROM ingest.outbox WHERE subject = $1",
+            "SELECT subject FROM dalgo_ingest.outbox WHERE subject = $1",
             f"evt.{org_role(self.victim)}.planted",
         )
         functions = await self.superuser.fetch(
@@ -118,7 +118,7 @@ def attempts(org_id: UUID, victim: UUID) -> list[str]:
         f"PERFORM set_config('session_authorization', '{other}', true)",
         f"PERFORM set_config('role', 'none', true); {outbox}; {back}",
         f"EXECUTE 'RESET ROLE'; {outbox}; {back}",
-        f"PERFORM set_config('role', 'ingest_system', true); {outbox}; {back}",
+        f"PERFORM set_config('role', 'dalgo_ingest_system', true); {outbox}; {back}",
         # With the organisation's own rights: what a service's other sessions would run later.
         f"EXECUTE 'CREATE TABLE {own_data}.planted (n int)'",
         f"EXECUTE 'CREATE INDEX second_stage ON {own_data}.secret (({landing}.evil(1)))'",

@@ -66,7 +66,9 @@ async def examine(
 
 
 async def _settled(connection: asyncpg.Connection, verdict: Verdict, within: float) -> None:
-    open_runs = "SELECT id, status FROM orchestrator.runs WHERE status <> ALL ($1) ORDER BY id"
+    open_runs = (
+        "SELECT id, status FROM dalgo_orchestrator.runs WHERE status <> ALL ($1) ORDER BY id"
+    )
 
     async def all_have_ended() -> bool:
         return not await connection.fetch(open_runs, list(ENDED))
@@ -102,7 +104,7 @@ async def _runs(
     connection: asyncpg.Connection, verdict: Verdict, acknowledged: list[Acknowledged]
 ) -> None:
     """Every acknowledged run is there, once for each request, and no other."""
-    rows = await connection.fetch("SELECT id, status, state FROM orchestrator.runs")
+    rows = await connection.fetch("SELECT id, status, state FROM dalgo_orchestrator.runs")
     known = {str(row["id"]) for row in rows}
     asked = Counter(said.run_id for said in acknowledged)
     verdict.lost += [
@@ -112,7 +114,7 @@ async def _runs(
     verdict.ended.update(row["status"] for row in rows)
     verdict.attempts = sum(json.loads(row["state"])["attempt"] for row in rows)
     gaps = await connection.fetch(
-        "SELECT run_id FROM orchestrator.run_events GROUP BY run_id "
+        "SELECT run_id FROM dalgo_orchestrator.run_events GROUP BY run_id "
         "HAVING count(*) <> max(version) OR min(version) <> 1"
     )
     verdict.lost += [f"the history of run {row['run_id']} has a gap" for row in gaps]
@@ -165,7 +167,7 @@ async def _ended_once(
 ) -> None:
     """In the history and on the stream, each attempt of a run has one end, and it is the same."""
     rows = await connection.fetch(
-        "SELECT run_id, data -> 'run' ->> 'attempt' AS attempt, type FROM orchestrator.run_events "
+        "SELECT run_id, data -> 'run' ->> 'attempt' AS attempt, type FROM dalgo_orchestrator.run_events "
         "WHERE type = ANY ($1)",
         list(_TERMINAL),
     )
@@ -174,7 +176,7 @@ async def _ended_once(
         ends[str(row["run_id"]), int(row["attempt"])].append(row["type"])
     latest = {
         str(row["id"]): json.loads(row["state"])["attempt"]
-        for row in await connection.fetch("SELECT id, state FROM orchestrator.runs")
+        for row in await connection.fetch("SELECT id, state FROM dalgo_orchestrator.runs")
     }
     stuck = " ".join(verdict.stuck)
     for said in acknowledged:
@@ -200,7 +202,9 @@ async def _published_as_ended(
     messages: dict[tuple[str, int], Counter[tuple[str, str]]],
 ) -> None:
     """What transform decided is how the run ended: none is half published."""
-    rows = await connection.fetch("SELECT run_id, attempt, outcome FROM transform.publications")
+    rows = await connection.fetch(
+        "SELECT run_id, attempt, outcome FROM dalgo_transform.publications"
+    )
     for row in rows:
         ends = {kind for kind, _ in messages.get((str(row["run_id"]), row["attempt"]), Counter())}
         if (row["outcome"] == "published") != (ends == {"run_succeeded"}):
@@ -233,7 +237,7 @@ async def _tables(
 
 async def _claims_and_letters(connection: asyncpg.Connection, verdict: Verdict) -> None:
     """No claims of runs that have ended, no letters that nobody explains."""
-    for row in await connection.fetch("SELECT run_id, table_id FROM orchestrator.run_claims"):
+    for row in await connection.fetch("SELECT run_id, table_id FROM dalgo_orchestrator.run_claims"):
         verdict.stuck.append(f"run {row['run_id']} still claims table {row['table_id']}")
     for letter in await dead_letters.letters(connection):
         verdict.other.append(f"dead letter of {letter.service}: {letter.subject}, {letter.reason}")

@@ -20,6 +20,7 @@ import nats
 from nats.aio.client import Client
 
 from chassis.bus_login import BusLogin
+from chassis.names import schema
 from chassis.testing import eventually
 from contracts.streams import SERVICES, STORE
 from stack import ports
@@ -83,7 +84,7 @@ class Ground:
         """The settings by which a service reaches database and bus, past the proxies."""
         rest = self.superuser_url.partition("@")[2]
         return {
-            "database_url": f"postgresql://{service}:{PASSWORD}@{rest}",
+            "database_url": f"postgresql://{schema(service)}:{PASSWORD}@{rest}",
             "nats_url": ",".join(server.url for server in self.bus),
             "nats_user": service,
             "nats_password": PASSWORD,
@@ -244,7 +245,7 @@ async def _start_services(
             port = _port(taken)
             environment = {
                 "DATABASE_URL": (
-                    f"postgresql://{service}:{PASSWORD}@127.0.0.1:{lines['postgres'][0].port}/dalgo"
+                    f"postgresql://{schema(service)}:{PASSWORD}@127.0.0.1:{lines['postgres'][0].port}/dalgo"
                 ),
                 "NATS_URL": ",".join(f"nats://127.0.0.1:{line.port}" for line in lines["nats"]),
                 "NATS_USER": service,

@@ -16,7 +16,7 @@ from .organization import Organization
 _UNPUBLISHED = """
 SELECT schemaname || '.' || tablename AS name FROM pg_tables
 WHERE schemaname LIKE 'org\\_%\\_data' AND tablename LIKE 'v\\_%'
-  AND tablename NOT IN (SELECT relation FROM transform.table_versions)
+  AND tablename NOT IN (SELECT relation FROM dalgo_transform.table_versions)
 """
 
 

@@ -52,7 +52,7 @@ def _signed_up(client: httpx.Client) -> tuple[dict[str, str], dict[str, Any]]:
 
 async def _admit(layout: Layout, user_id: str, organization_id: str) -> None:
     """Members are not the interface's to add yet."""
-    statement = "INSERT INTO auth.organization_members VALUES ($1, $2, 'viewer')"
+    statement = "INSERT INTO dalgo_auth.organization_members VALUES ($1, $2, 'viewer')"
     async with database(layout) as connection:
         await connection.execute(statement, user_id, organization_id)
 

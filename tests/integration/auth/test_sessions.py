@@ -234,6 +234,6 @@ async def test_the_bus_is_the_only_way_in_for_other_services(ground, auth):
     connection = await asyncpg.connect(ground.database_url("ingest"))
     try:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await connection.fetch("SELECT * FROM auth.users")
+            await connection.fetch("SELECT * FROM dalgo_auth.users")
     finally:
         await connection.close()

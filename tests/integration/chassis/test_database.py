@@ -50,7 +50,7 @@ async def _is_nobody(database: Database) -> bool:
     async with database.transaction() as connection:
         org_id = await connection.fetchval("SELECT current_setting('app.org_id', true)")
         user = await connection.fetchval("SELECT current_user::text")
-        return not org_id and user == "orchestrator" and await _owners(connection) == set()
+        return not org_id and user == "dalgo_orchestrator" and await _owners(connection) == set()
 
 
 async def test_an_organisation_sees_its_own_rows_and_the_system_sees_all(
@@ -107,7 +107,7 @@ async def test_a_connection_carries_nothing_over_after_an_error(
 
 
 async def test_a_service_does_not_see_anothers_schema(database: Database) -> None:
-    for table in ("auth.users", "ingest.outbox", "transform.dead_letters"):
+    for table in ("dalgo_auth.users", "dalgo_ingest.outbox", "dalgo_transform.dead_letters"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with database.transaction() as connection:
                 await connection.execute(f"SELECT 1 FROM {table}")
@@ -117,11 +117,11 @@ async def test_a_service_cannot_take_anothers_role_nor_change_its_own_tables(
     database: Database,
 ) -> None:
     for statement in (
-        'SET LOCAL ROLE "ingest_system"',
-        'SET LOCAL ROLE "auth"',
+        'SET LOCAL ROLE "dalgo_ingest_system"',
+        'SET LOCAL ROLE "dalgo_auth"',
         "ALTER TABLE pipelines DISABLE ROW LEVEL SECURITY",
         "DROP POLICY organization ON pipelines",
-        "CREATE TABLE orchestrator.own (id int)",
+        "CREATE TABLE dalgo_orchestrator.own (id int)",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with database.transaction() as connection:

@@ -25,13 +25,13 @@ async def test_a_database_that_takes_no_writes_counts_as_full_until_it_does(
 
 async def test_a_limit_on_temporary_files_is_not_a_full_disk(connect_database, ground):
     admin = await asyncpg.connect(ground.superuser_url)
-    await admin.execute("ALTER ROLE ingest SET temp_file_limit = '1MB'")
+    await admin.execute("ALTER ROLE dalgo_ingest SET temp_file_limit = '1MB'")
     try:
         limited = await connect_database("ingest", pool_size=1)
         assert await limited.pool.fetchval("SHOW temp_file_limit") == "1MB"
         await Disk(limited).check()
     finally:
-        await admin.execute("ALTER ROLE ingest RESET temp_file_limit")
+        await admin.execute("ALTER ROLE dalgo_ingest RESET temp_file_limit")
         await admin.close()
 
 

@@ -43,11 +43,11 @@ async def test_a_lock_that_is_held_is_not_waited_for_when_it_is_tried(connect_da
 @pytest.mark.parametrize(
     "statement",
     [
-        "SELECT orchestrator.take_lock('outbox')",
-        "SELECT FROM orchestrator.locks FOR UPDATE",
-        "LOCK TABLE orchestrator.locks",
-        "LOCK TABLE chassis.migrator",
-        "SELECT FROM warehouse.locks FOR SHARE",
+        "SELECT dalgo_orchestrator.take_lock('outbox')",
+        "SELECT FROM dalgo_orchestrator.locks FOR UPDATE",
+        "LOCK TABLE dalgo_orchestrator.locks",
+        "LOCK TABLE dalgo_chassis.migrator",
+        "SELECT FROM dalgo_warehouse.locks FOR SHARE",
     ],
 )
 async def test_no_login_but_the_services_own_reaches_its_locks(ground, statement: str) -> None:
@@ -65,7 +65,8 @@ async def test_no_function_of_ours_takes_an_advisory_lock(ground) -> None:
     found = await connection.fetch(
         "SELECT oid::regprocedure::text FROM pg_proc WHERE prosrc LIKE '%advisory%' AND "
         "pronamespace::regnamespace::text IN "
-        "('auth', 'ingest', 'transform', 'orchestrator', 'warehouse', 'chassis')"
+        "('dalgo_auth', 'dalgo_ingest', 'dalgo_transform', 'dalgo_orchestrator', 'dalgo_warehouse', "
+        "'dalgo_chassis')"
     )
     await connection.close()
     assert found == []

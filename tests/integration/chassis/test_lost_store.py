@@ -16,6 +16,7 @@ from chassis.bus import Bus
 from chassis.database import Connection, Database
 from chassis.lost_streams import LostStreams
 from chassis.migrations import Target, migrate
+from chassis.names import schema
 from chassis.outbox import Outbox, Outgoing, Relay
 from chassis.pulse import Pulse
 from chassis.settings import BusSettings, ServiceSettings
@@ -70,7 +71,7 @@ async def connect_database(
     settings = ServiceSettings.model_validate(
         {
             "nats_url": own_servers.nats_url,
-            "database_url": f"postgresql://{NAME}:{PASSWORD}@{rest}",
+            "database_url": f"postgresql://{schema(NAME)}:{PASSWORD}@{rest}",
         }
     )
     async with AsyncExitStack() as stack:

@@ -9,6 +9,7 @@ import pytest
 import pytest_asyncio
 
 from chassis.migrations import Target, migrate
+from chassis.names import schema
 from contracts.envelope import new_id
 
 
@@ -25,13 +26,13 @@ async def package(
     monkeypatch.syspath_prepend(tmp_path)
     yield Target(name, None), folder
     connection = await asyncpg.connect(ground.superuser_url)
-    await connection.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
+    await connection.execute(f'DROP SCHEMA IF EXISTS "{schema(name)}" CASCADE')
     await connection.close()
 
 
-async def _tables(ground, schema: str) -> set[str]:
+async def _tables(ground, name: str) -> set[str]:
     connection = await asyncpg.connect(ground.superuser_url)
-    rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", schema)
+    rows = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = $1", name)
     await connection.close()
     return {row["tablename"] for row in rows}
 
@@ -44,7 +45,11 @@ async def test_a_second_time_nothing_is_applied_but_what_is_new(
     assert await migrate(ground.migrator_url, [target]) == 0
     (folder / "0002_second.sql").write_text("CREATE TABLE more_things (id int);")
     assert await migrate(ground.migrator_url, [target]) == 1
-    assert await _tables(ground, target.name) == {"schema_migrations", "things", "more_things"}
+    assert await _tables(ground, schema(target.name)) == {
+        "schema_migrations",
+        "things",
+        "more_things",
+    }
 
 
 async def test_the_services_own_migrations_are_applied_once(ground) -> None:
@@ -63,7 +68,7 @@ async def test_a_file_that_was_changed_after_it_had_been_applied_is_refused(
     (folder / "0002_second.sql").write_text("CREATE TABLE more_things (id int);")
     with pytest.raises(RuntimeError, match=r"0001_first\.sql was changed"):
         await migrate(ground.migrator_url, [target])
-    assert await _tables(ground, target.name) == {"schema_migrations", "things"}
+    assert await _tables(ground, schema(target.name)) == {"schema_migrations", "things"}
 
 
 async def test_a_schemas_files_are_applied_all_or_none(
@@ -73,7 +78,7 @@ async def test_a_schemas_files_are_applied_all_or_none(
     (folder / "0002_second.sql").write_text("no sql")
     with pytest.raises(asyncpg.PostgresSyntaxError):
         await migrate(ground.migrator_url, [target])
-    assert await _tables(ground, target.name) == set()
+    assert await _tables(ground, schema(target.name)) == set()
 
 
 async def test_migrators_that_begin_at_once_on_an_empty_database_take_turns(

@@ -27,7 +27,7 @@ OWNERS = ("auth", "ingest", "transform", "orchestrator")
 
 def _environment(ground, servers: Servers, name: str, port: int) -> dict[str, str]:
     given = ground.environment(name) | {
-        "DATABASE_URL": servers.migrator_url.replace("dalgo_migrator", name),
+        "DATABASE_URL": servers.migrator_url.replace("dalgo_migrator", f"dalgo_{name}"),
         "NATS_URL": servers.nats_url,
         "HTTP_PORT": str(port),
     }
@@ -128,7 +128,7 @@ async def test_migrate_alone_may_be_repeated_and_changes_nothing(ground, tmp_pat
         "DATABASE_URL": "postgresql://pooler.invalid/never-asked",
     }
     connection = await asyncpg.connect(ground.superuser_url)
-    found = "SELECT count(*), max(applied_at) FROM auth.schema_migrations"
+    found = "SELECT count(*), max(applied_at) FROM dalgo_auth.schema_migrations"
     before = await connection.fetchrow(found)
     await migrate(Layout(tmp_path), environ)
     await migrate(Layout(tmp_path), environ)

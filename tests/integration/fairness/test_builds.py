@@ -59,7 +59,7 @@ async def _are_building(watcher: asyncpg.Connection) -> bool:
     """Whether as many work as one organisation may have at once."""
     found = await watcher.fetchval(
         "SELECT count(*) FROM pg_stat_activity "
-        "WHERE usename = 'transform' AND state = 'active' AND query LIKE 'CREATE TABLE%'"
+        "WHERE usename = 'dalgo_transform' AND state = 'active' AND query LIKE 'CREATE TABLE%'"
     )
     assert found is not None
     return found >= 2

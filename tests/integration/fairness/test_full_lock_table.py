@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from chassis.database import Database
 from chassis.migrations import Target, migrate
+from chassis.names import schema
 from chassis.testing import eventually
 from contracts.envelope import new_id
 from stack.postgres import database_url
@@ -44,7 +45,7 @@ def _url(server: Servers, login: str, password: str = PASSWORD) -> str:
 def settings(server: Servers) -> Settings:
     """Of transform, on this server."""
     return Settings(
-        database_url=SecretStr(_url(server, "transform")),
+        database_url=SecretStr(_url(server, schema("transform"))),
         nats_url=server.nats_url,
         mask_key=SecretStr(KEY),
     )

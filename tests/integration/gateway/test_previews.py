@@ -142,7 +142,7 @@ async def test_a_table_that_nobody_waits_for_any_more_is_not_read(client, workin
     connection = await asyncpg.connect(ground.superuser_url)
     try:
         relation = await connection.fetchval(
-            "SELECT relation FROM transform.table_versions WHERE org_id = $1", member.org_id
+            "SELECT relation FROM dalgo_transform.table_versions WHERE org_id = $1", member.org_id
         )
         async with connection.transaction():
             await connection.execute(f'LOCK TABLE "{data_schema(member.org_id)}"."{relation}"')

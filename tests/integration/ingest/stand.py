@@ -12,6 +12,7 @@ import psutil
 from nats.aio.msg import Msg
 
 from chassis.bus import Bus
+from chassis.names import schema
 from chassis.objects import Objects
 from chassis.testing import eventually
 from contracts.envelope import from_body, new_id
@@ -272,7 +273,7 @@ class Stand:
     async def cut(self, sessions: str) -> int:
         """End ingest's sessions with the database: those of its `workers`, or `all` of them."""
         ended = await self.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ingest' "
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'dalgo_ingest' "
             "AND ($1 = 'all' OR application_name <> 'dalgo-ingest')",
             sessions,
         )
@@ -281,7 +282,7 @@ class Stand:
     async def has_settled(self) -> bool:
         """Whether no worker's session is left in the database, that could still write."""
         return not await self.fetch(
-            "SELECT FROM pg_stat_activity WHERE usename = 'ingest' "
+            "SELECT FROM pg_stat_activity WHERE usename = 'dalgo_ingest' "
             "AND application_name <> 'dalgo-ingest'"
         )
 
@@ -289,7 +290,7 @@ class Stand:
     async def connected(self) -> AsyncIterator[asyncpg.Connection]:
         """The database as its superuser, in ingest's schema."""
         connection = await asyncpg.connect(
-            self._ground.superuser_url, server_settings={"search_path": "ingest"}
+            self._ground.superuser_url, server_settings={"search_path": schema("ingest")}
         )
         try:
             yield connection

@@ -97,7 +97,7 @@ async def test_an_error_that_code_in_a_table_raises_is_told_of_the_table(org_id,
     """Made after the table was looked at, as a loader could do it at that very moment."""
     await loader.session.execute(
         f"CREATE FUNCTION {loader.landing}.loud(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS "
-        "$$ BEGIN IF session_user = 'ingest' THEN RAISE 'no luck'; END IF; RETURN 1; END $$"
+        "$$ BEGIN IF session_user = 'dalgo_ingest' THEN RAISE 'no luck'; END IF; RETURN 1; END $$"
     )
     await loader.plant("CREATE TABLE wells AS SELECT 1 AS n")
 

@@ -36,7 +36,7 @@ async def orchestrator(ground, start_service, typed) -> AsyncIterator[Service[An
         await become_system(migrator, "orchestrator")
         # Before the service starts: it fires at once what is due, of whichever organisation.
         await migrator.execute(
-            "DELETE FROM orchestrator.schedules; DELETE FROM orchestrator.runs"
+            "DELETE FROM dalgo_orchestrator.schedules; DELETE FROM dalgo_orchestrator.runs"
             " WHERE status IN ('queued', 'syncing', 'transforming', 'publishing')"
         )
     await migrator.close()

@@ -216,7 +216,7 @@ async def crowded(orchestrator, org_id, ground):
         )
     # As the server does by itself, sooner or later.
     owner = await asyncpg.connect(ground.migrator_url)
-    await owner.execute("ANALYZE orchestrator.runs, orchestrator.run_targets")
+    await owner.execute("ANALYZE dalgo_orchestrator.runs, dalgo_orchestrator.run_targets")
     await owner.close()
     yield database, sources, pipelines
     async with database.system() as connection:

@@ -90,7 +90,7 @@ async def test_services_get_in_when_other_logins_hold_all_connections(postgres: 
                 held.append(await asyncpg.connect(f"postgresql://crowd:x@{place}"))
         assert len(held) < 1000
         for name in services:
-            assert await _ask(f"postgresql://{name}:x@{place}", "SELECT 1") == 1
+            assert await _ask(f"postgresql://dalgo_{name}:x@{place}", "SELECT 1") == 1
         assert await _ask(server.migrator_url, "SELECT 1") == 1
     finally:
         for connection in held:

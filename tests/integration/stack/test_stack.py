@@ -99,7 +99,7 @@ async def test_each_service_gets_its_own_login_and_only_the_keys_it_needs(
         assert secrets.migrator not in text
         others = [secrets.bus[other] for other in secrets.bus if other != name]
         assert not [password for password in others if password in text]
-    assert f"//ingest:{secrets.database['ingest']}@" in told["ingest"]["DATABASE_URL"]
+    assert f"//dalgo_ingest:{secrets.database['ingest']}@" in told["ingest"]["DATABASE_URL"]
     assert "DATABASE_URL" not in told["gateway"]
     assert "MASK_KEY" not in told["gateway"]
     assert "MASK_KEY" not in told["auth"]
@@ -294,7 +294,9 @@ async def test_a_start_migrates_the_database_and_makes_the_streams(
     assert told.has("streams in place")
     secrets = load(layout.secrets, NAMES)
     port = read_state(layout).ports["postgres"]
-    url = f"postgresql://orchestrator:{secrets.database['orchestrator']}@127.0.0.1:{port}/dalgo"
+    url = (
+        f"postgresql://dalgo_orchestrator:{secrets.database['orchestrator']}@127.0.0.1:{port}/dalgo"
+    )
     connection = await asyncpg.connect(url)
     await connection.close()
     await stack.stop()

@@ -37,6 +37,7 @@ class Walk:
         self.superuser = superuser
         self.dice = Random(seed)
         self.org = names.org_role(org_id)
+        self.schema = names.live_schema(org_id)
         self.trusted, self.stranger = f"trusted_{org_id.hex}", f"stranger_{org_id.hex}"
         self.columns: list[dict[str, str]] = [{"a": "integer"}] * TABLES
         self.tables = [CatalogueTable(new_id(), "source", f"t{n}", ()) for n in range(TABLES)]
@@ -59,7 +60,7 @@ class Walk:
         await self.publish(self.columns)
 
     def live(self, number: int) -> str:
-        return f"{self.org}.{self.tables[number].physical_name}"
+        return f"{self.schema}.{self.tables[number].physical_name}"
 
     async def publish(self, wanted: list[dict[str, str]]) -> None:
         changed = [
@@ -81,7 +82,9 @@ class Walk:
             self.database.organization(self.org_id) as connection,
             as_org(connection, self.org_id),
         ):
-            await connection.execute(f"CREATE TABLE {self.org}_data.{relation} AS SELECT {select}")
+            await connection.execute(
+                f"CREATE TABLE {self.schema}_data.{relation} AS SELECT {select}"
+            )
         return TableVersion(
             table_id=self.tables[number].table_id,
             version_id=version_id,
@@ -116,7 +119,7 @@ class Walk:
     async def make_view(self) -> None:
         name = f"v{len(self.views)}_{self.dice.randrange(10**6)}"
         owner = self.dice.choices((self.org, self.trusted, self.stranger), (6, 4, 1))[0]
-        view = f"{owner}.{name}"
+        view = f"{self.schema if owner == self.org else owner}.{name}"
         choices = [self.live(number) for number in range(TABLES)] + list(self.views)
         one, two = self.dice.choice(choices), self.dice.choice(choices)
         body = self.dice.choice(

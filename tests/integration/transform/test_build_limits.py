@@ -173,7 +173,7 @@ FILES = "EXECUTE ON FUNCTION pg_stat_file(text, boolean)"
 
 @limits(MAX_TEMP_BYTES=str(16 * MB))
 async def test_temporary_files_are_watched_where_they_cannot_be_limited(stand, product, superuser):
-    async with without(superuser, TEMPORARY, "transform"):
+    async with without(superuser, TEMPORARY, "dalgo_transform"):
         problem = (await failed(stand, await product(CROSS, SORT))).problem
     assert problem.code == "build_too_large"
     assert "temporary files; a build may use 16 MB" in problem.detail

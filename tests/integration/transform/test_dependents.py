@@ -30,12 +30,12 @@ async def test_views_on_several_tables_are_put_back_as_they_were(
     stand, warehouse, held, column_factory
 ):
     t, u = await stand.source("t", ONE, held), await stand.source("u", ONE, held)
-    org, lab, reader = warehouse.org, warehouse.lab, warehouse.reader
+    org, lab, reader = warehouse.schema, warehouse.lab, warehouse.reader
     both, odd = f"{org}.both", f'{lab}."On ""top"" of it"'
     filled, empty = f"{org}.filled", f"{org}.empty"
     await warehouse.trust_the_analyst()
     await warehouse.as_(
-        org,
+        warehouse.org,
         f"CREATE VIEW {both} (a, second) WITH (security_barrier) AS "
         f"SELECT t.a, u.c FROM {warehouse.live(t)} t JOIN {warehouse.live(u)} u USING (a)",
         f"COMMENT ON VIEW {both} IS 'it''s; a \"comment\"'",
@@ -81,12 +81,12 @@ async def test_everything_that_cannot_be_put_back_is_named_with_its_reason(
     version = await stand.source("t", ONE, held)
     live = warehouse.live(version)
     await warehouse.as_(
-        warehouse.org, f"CREATE VIEW {warehouse.org}.report AS SELECT b, c FROM {live}"
+        warehouse.org, f"CREATE VIEW {warehouse.schema}.report AS SELECT b, c FROM {live}"
     )
     await warehouse.as_(
         warehouse.analyst, f"CREATE VIEW {warehouse.lab}.own AS SELECT a FROM {live}"
     )
-    views = (f"{warehouse.org}.report", f"{warehouse.lab}.own")
+    views = (f"{warehouse.schema}.report", f"{warehouse.lab}.own")
     before = [await described(warehouse.superuser, view) for view in views]
     narrow = await stand.load(version.table_id, "SELECT 1 AS a", column_factory(a="integer"))
     detail = await refused(stand, narrow)
@@ -100,7 +100,7 @@ async def test_what_reads_a_column_of_another_type_in_a_way_that_is_over_is_name
     stand, warehouse, held, column_factory
 ):
     version = await stand.source("t", ONE, held)
-    sums = f"{warehouse.org}.sums"
+    sums = f"{warehouse.schema}.sums"
     await warehouse.as_(
         warehouse.org, f"CREATE VIEW {sums} AS SELECT a + 1 AS n FROM {warehouse.live(version)}"
     )
@@ -115,7 +115,7 @@ async def test_a_materialised_view_that_cannot_be_filled_is_named(
     stand, warehouse, held, column_factory
 ):
     version = await stand.source("t", ONE, held)
-    ones = f"{warehouse.org}.ones"
+    ones = f"{warehouse.schema}.ones"
     await warehouse.as_(
         warehouse.org,
         f"CREATE MATERIALIZED VIEW {ones} AS SELECT a FROM {warehouse.live(version)}",
@@ -169,7 +169,7 @@ async def test_what_postgresql_cannot_be_asked_to_make_anew_is_named(
     stand, warehouse, held, column_factory, made, named
 ):
     version = await stand.source("t", ONE, held)
-    words = {"org": warehouse.org, "live": warehouse.live(version)}
+    words = {"org": warehouse.schema, "live": warehouse.live(version)}
     await warehouse.as_(warehouse.org, made.format(**words))
     narrow = await stand.load(version.table_id, "SELECT 1 AS a", column_factory(a="integer"))
     assert named.format(**words) in await refused(stand, narrow)
@@ -184,14 +184,14 @@ async def test_a_grant_that_another_gave_on_is_not_taken_for_the_owners(
     await warehouse.as_(
         warehouse.org, f"GRANT SELECT ON {live} TO {warehouse.analyst} WITH GRANT OPTION"
     )
-    await warehouse.as_(warehouse.analyst, f"GRANT SELECT ON {live} TO transform")
+    await warehouse.as_(warehouse.analyst, f"GRANT SELECT ON {live} TO dalgo_transform")
     narrow = await stand.load(version.table_id, "SELECT 1 AS a", column_factory(a="integer"))
     assert f"{live} would not get back its grants" in await refused(stand, narrow)
 
 
 async def test_names_in_a_functions_text_hold_nothing_up(stand, warehouse, held, column_factory):
     version = await stand.source("t", ONE, held)
-    count = f"{warehouse.org}.how_many()"
+    count = f"{warehouse.schema}.how_many()"
     await warehouse.as_(
         warehouse.org,
         f"CREATE FUNCTION {count} RETURNS bigint LANGUAGE sql "
@@ -224,7 +224,7 @@ async def test_a_live_view_that_is_made_anew_keeps_what_people_gave_it(
         f"COMMENT ON COLUMN {live}.a IS 'age'",
         f"COMMENT ON COLUMN {live}.b IS 'goes'",
         f"GRANT SELECT ON {live} TO {warehouse.analyst} WITH GRANT OPTION",
-        f"GRANT SELECT (a, b) ON {live} TO ingest",
+        f"GRANT SELECT (a, b) ON {live} TO dalgo_ingest",
         f"REVOKE SELECT ON {live} FROM {warehouse.reader}",
         f"ALTER VIEW {live} SET (security_barrier)",
     )
@@ -280,14 +280,18 @@ async def test_another_organisations_view_is_not_ours_though_the_service_works_f
     version = await stand.source("t", ONE, held)
     theirs, live = names.org_role(other.org_id), warehouse.live(version)
     await warehouse.superuser.execute(f"GRANT {warehouse.reader} TO {theirs}")
-    await warehouse.as_(theirs, f"CREATE VIEW {theirs}.borrowed AS SELECT a FROM {live}")
+    await warehouse.as_(
+        theirs, f"CREATE VIEW {names.live_schema(other.org_id)}.borrowed AS SELECT a FROM {live}"
+    )
     narrow = await stand.load(version.table_id, "SELECT 1 AS a", column_factory(a="integer"))
-    assert f"{theirs}.borrowed belongs to '{theirs}'" in await refused(stand, narrow)
+    assert f"{names.live_schema(other.org_id)}.borrowed belongs to '{theirs}'" in await refused(
+        stand, narrow
+    )
 
 
 async def test_going_back_carries_views_over_too(stand, warehouse, held, column_factory):
     old = await stand.source("t", ONE, held)
-    live, report = warehouse.live(old), f"{warehouse.org}.report"
+    live, report = warehouse.live(old), f"{warehouse.schema}.report"
     wide = column_factory(z="text", a="integer", b="text", c="integer")
     new = await stand.load(old.table_id, "SELECT 'z' AS z, 2 AS a, 'y' AS b, 3 AS c", wide)
     await stand.publish(new)
@@ -295,10 +299,12 @@ async def test_going_back_carries_views_over_too(stand, warehouse, held, column_
     await stand.ask(RollbackTable(name="t", version=old.version_id))
     assert await warehouse.rows(report) == [(1, "x")]
     await stand.ask(RollbackTable(name="t", version=new.version_id))
-    await warehouse.as_(warehouse.org, f"CREATE VIEW {warehouse.org}.late AS SELECT z FROM {live}")
+    await warehouse.as_(
+        warehouse.org, f"CREATE VIEW {warehouse.schema}.late AS SELECT z FROM {live}"
+    )
     with pytest.raises(ProblemError) as caught:
         await stand.ask(RollbackTable(name="t", version=old.version_id))
-    assert f"{warehouse.org}.late lacks 'Z' of 't'" in caught.value.problem.detail
+    assert f"{warehouse.schema}.late lacks 'Z' of 't'" in caught.value.problem.detail
 
 
 async def test_columns_that_only_moved_stay_where_they_were_for_those_who_depend_on_them(
@@ -324,7 +330,7 @@ async def test_who_reads_a_dependent_is_waited_for_and_named(
     stand, warehouse, superuser, held, column_factory
 ):
     version = await stand.source("t", ONE, held)
-    filled = f"{warehouse.org}.filled"
+    filled = f"{warehouse.schema}.filled"
     await warehouse.as_(
         warehouse.org,
         f"CREATE MATERIALIZED VIEW {filled} AS SELECT a FROM {warehouse.live(version)}",
@@ -346,7 +352,7 @@ async def test_a_view_that_is_made_while_a_publish_waits_is_carried_over_too(
     stand, warehouse, superuser, held, column_factory
 ):
     version = await stand.source("t", ONE, held)
-    late = f"{warehouse.org}.late"
+    late = f"{warehouse.schema}.late"
     narrow = await stand.load(version.table_id, "SELECT 2 AS a", column_factory(a="integer"))
     run_id = new_id()
     async with superuser.transaction():
@@ -363,7 +369,7 @@ async def test_a_view_that_is_dropped_while_a_publish_waits_for_it_holds_nothing
 ):
     version = await stand.source("t", ONE, held)
     narrow = await stand.load(version.table_id, "SELECT 2 AS a", column_factory(a="integer"))
-    filled = f"{warehouse.org}.filled"
+    filled = f"{warehouse.schema}.filled"
     await warehouse.as_(
         warehouse.org,
         f"CREATE MATERIALIZED VIEW {filled} AS SELECT a FROM {warehouse.live(version)}",
@@ -382,7 +388,7 @@ async def test_an_owner_who_may_not_make_views_there_any_more_is_named(
 ):
     version = await stand.source("t", ONE, held)
     await warehouse.trust_the_analyst()
-    view = f"{warehouse.org}.guest"
+    view = f"{warehouse.schema}.guest"
     await warehouse.as_(
         warehouse.org, f"CREATE VIEW {view} AS SELECT a FROM {warehouse.live(version)}"
     )

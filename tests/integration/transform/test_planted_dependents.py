@@ -20,7 +20,7 @@ def functions(warehouse, other) -> list[str]:
     lab, own = warehouse.lab, names.data_schema(warehouse.stand.org_id)
     theirs, theirs_data = names.org_role(other.org_id), names.data_schema(other.org_id)
     outbox = (
-        "EXECUTE $x$INSERT INTO transform.outbox (id, stream, subject, headers, body) "
+        "EXECUTE $x$INSERT INTO dalgo_transform.outbox (id, stream, subject, headers, body) "
         f"VALUES (gen_random_uuid(), 'EVT', 'evt.{lab}.planted', '{{}}', '')$x$"
     )
     steal = f"EXECUTE 'CREATE TABLE {theirs_data}.stolen (n int)'"
@@ -28,7 +28,7 @@ def functions(warehouse, other) -> list[str]:
         f"PERFORM set_config('role', '{theirs}', true); {steal}",
         f"EXECUTE 'SET ROLE {theirs}'; {steal}",
         f"PERFORM set_config('role', 'none', true); {outbox}",
-        f"PERFORM set_config('role', 'transform_system', true); {outbox}",
+        f"PERFORM set_config('role', 'dalgo_transform_system', true); {outbox}",
         f"EXECUTE 'CREATE TABLE {own}.planted (n int)'",
         f"INSERT INTO {lab}.bait VALUES (1)",
         f"EXECUTE 'DECLARE later CURSOR WITH HOLD FOR SELECT {lab}.attempts()'",
@@ -39,7 +39,7 @@ def functions(warehouse, other) -> list[str]:
         f"""
         CREATE TABLE {lab}.bait (n int);
         CREATE FUNCTION {lab}.attempts() RETURNS int LANGUAGE plpgsql AS $evil$ BEGIN
-            IF session_user = 'transform' THEN {body} END IF;
+            IF session_user = 'dalgo_transform' THEN {body} END IF;
             RETURN 1;
         END $evil$;
         CREATE FUNCTION {lab}.evil(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE
@@ -56,7 +56,7 @@ async def harm(warehouse, other) -> list[str]:
     found = await warehouse.superuser.fetch(
         "SELECT relname::text AS name FROM pg_class WHERE relname IN ('stolen', 'planted') "
         "AND relnamespace = ANY (ARRAY[$1, $2]::regnamespace[]) "
-        "UNION ALL SELECT subject FROM transform.outbox WHERE subject = $3",
+        "UNION ALL SELECT subject FROM dalgo_transform.outbox WHERE subject = $3",
         names.data_schema(other.org_id),
         names.data_schema(warehouse.stand.org_id),
         f"evt.{warehouse.lab}.planted",
@@ -115,11 +115,11 @@ async def test_an_organisations_own_view_does_not_lend_its_rights_to_anothers_co
     await warehouse.as_(warehouse.analyst, made, grant, use)
     await warehouse.as_(
         warehouse.org,
-        f"CREATE MATERIALIZED VIEW {warehouse.org}.mine AS SELECT a, n FROM {warehouse.lab}.trap",
+        f"CREATE MATERIALIZED VIEW {warehouse.schema}.mine AS SELECT a, n FROM {warehouse.lab}.trap",
     )
     narrow = await stand.load(version.table_id, "SELECT 1 AS a", column_factory(a="integer"))
     failed = await stand.publish(narrow)
     assert await harm(warehouse, other) == []
     assert isinstance(failed, PublishFailed)
-    assert f"{warehouse.org}.mine" in failed.problem.detail
+    assert f"{warehouse.schema}.mine" in failed.problem.detail
     assert warehouse.analyst in failed.problem.detail

@@ -125,9 +125,9 @@ async def fall_silent(stand, command) -> None:
     connection = await stand.connection("transform")
     try:
         async with connection.transaction():
-            await connection.execute("SET LOCAL ROLE transform_system")
+            await connection.execute("SET LOCAL ROLE dalgo_transform_system")
             status = await connection.execute(
-                "UPDATE transform.transformation_runs SET heartbeat_at = now() - interval '31 s' "
+                "UPDATE dalgo_transform.transformation_runs SET heartbeat_at = now() - interval '31 s' "
                 "WHERE step_id = $1",
                 command.step_id,
             )

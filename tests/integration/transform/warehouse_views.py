@@ -51,6 +51,7 @@ class Warehouse:
         self.stand = stand
         self.superuser = superuser
         self.org = names.org_role(stand.org_id)
+        self.schema = names.live_schema(stand.org_id)
         self.reader = names.reader_role(stand.org_id)
         self.analyst = f"analyst_{stand.org_id.hex}"
         self.lab = f"lab_{stand.org_id.hex}"
@@ -76,7 +77,7 @@ class Warehouse:
                 await self.superuser.execute(statement)
 
     def live(self, version) -> str:
-        return f"{self.org}.{names.live_name('source', version.table_id)}"
+        return f"{self.schema}.{names.live_name('source', version.table_id)}"
 
     async def rows(self, relation: str) -> list[tuple]:
         return [tuple(row) for row in await self.superuser.fetch(f"SELECT * FROM {relation}")]

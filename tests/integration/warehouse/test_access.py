@@ -19,14 +19,14 @@ async def test_outside_a_transaction_it_is_refused(organization, transform):
     with pytest.raises(RuntimeError, match="inside a transaction"):
         async with as_org(transform, organization):
             pass
-    assert await who(transform) == "transform"
+    assert await who(transform) == "dalgo_transform"
 
 
 async def test_the_role_ends_with_the_context(organization, transform):
     async with transform.transaction():
         async with as_org(transform, organization):
             assert await who(transform) == names.org_role(organization)
-        assert await who(transform) == "transform"
+        assert await who(transform) == "dalgo_transform"
 
 
 async def test_an_error_that_is_not_the_databases_ends_the_role_too(organization, transform):
@@ -34,14 +34,14 @@ async def test_an_error_that_is_not_the_databases_ends_the_role_too(organization
         with pytest.raises(ValueError, match="ours"):
             async with as_org(transform, organization):
                 raise ValueError("ours")
-        assert await who(transform) == "transform"
+        assert await who(transform) == "dalgo_transform"
 
 
 async def test_an_sql_error_is_told_as_it_is_and_leaves_no_role(organization, transform):
     with pytest.raises(asyncpg.UndefinedTableError):
         async with transform.transaction(), as_org(transform, organization):
             await transform.execute("SELECT * FROM nowhere")
-    assert await who(transform) == "transform"
+    assert await who(transform) == "dalgo_transform"
 
 
 async def test_an_owner_is_one_whom_the_organisation_may_become(organization, transform, ground):
@@ -63,7 +63,7 @@ async def test_an_owner_is_one_whom_the_organisation_may_become(organization, tr
             async with as_owner(transform, organization, analyst):
                 raise ValueError("ours")
         assert await who(transform) == own
-    assert await who(transform) == "transform"
+    assert await who(transform) == "dalgo_transform"
 
 
 async def test_no_organisation_becomes_another_though_the_login_may(organization, transform):
@@ -93,7 +93,7 @@ async def test_a_pooled_connection_carries_nothing_over(organization, ground):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             async with pool.acquire() as connection:
-                assert await who(connection) == "transform"
+                assert await who(connection) == "dalgo_transform"
     finally:
         await pool.close()
 
@@ -120,7 +120,7 @@ async def test_one_organisation_cannot_reach_another(organization, transform):
 async def test_the_metadata_of_a_service_is_out_of_an_organisations_reach(organization, transform):
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with transform.transaction(), as_org(transform, organization):
-            await transform.fetch("SELECT * FROM transform.outbox")
+            await transform.fetch("SELECT * FROM dalgo_transform.outbox")
 
 
 @pytest.mark.parametrize("login", ["orchestrator", "auth"])

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from chassis.database import Database
+from chassis.names import filled
 from contracts.envelope import new_id
 from contracts.shares import LOADER_CONNECTIONS, LOADER_PAUSE, LOADERS
 from stack.postgres import MIGRATOR
@@ -111,20 +112,20 @@ async def test_what_a_loader_may_not_do(organization, database, loader, transfor
             )
     name = names.loader_role(organization, new_id())
     refused = [
-        *(f"SET ROLE {role}" for role in ("transform", "ingest", "postgres", MIGRATOR)),
+        *(f"SET ROLE {role}" for role in ("dalgo_transform", "dalgo_ingest", "postgres", MIGRATOR)),
         "SET SESSION AUTHORIZATION postgres",
-        "SELECT * FROM ingest.sources",
-        "SELECT * FROM transform.tables",
-        "SELECT * FROM auth.users",
-        "SELECT * FROM warehouse.erased_organizations",
-        f"SELECT warehouse.issue_loader('{other}', '{neighbour}', 'SCRAM-SHA-256$1:a$a:a', 9, 9, 9)",
-        "SELECT * FROM warehouse.open_loaders()",
-        "SELECT FROM warehouse.loader_count FOR UPDATE",
+        "SELECT * FROM dalgo_ingest.sources",
+        "SELECT * FROM dalgo_transform.tables",
+        "SELECT * FROM dalgo_auth.users",
+        "SELECT * FROM dalgo_warehouse.erased_organizations",
+        f"SELECT dalgo_warehouse.issue_loader('{other}', '{neighbour}', 'SCRAM-SHA-256$1:a$a:a', 9, 9, 9)",
+        "SELECT * FROM dalgo_warehouse.open_loaders()",
+        "SELECT FROM dalgo_warehouse.loader_count FOR UPDATE",
         "SET temp_file_limit = -1",
         "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'",
         "DO 'BEGIN END'",
-        f"SELECT warehouse.drop_loader('{other}', '{neighbour}')",
-        f"SELECT warehouse.provision_organization('{other}')",
+        f"SELECT dalgo_warehouse.drop_loader('{other}', '{neighbour}')",
+        f"SELECT dalgo_warehouse.provision_organization('{other}')",
         f'CREATE ROLE "{name}" LOGIN',
         f"GRANT {names.quoted(names.org_role(organization))} TO CURRENT_USER",
         "ALTER ROLE CURRENT_USER CONNECTION LIMIT -1",
@@ -315,14 +316,17 @@ async def test_no_other_service_may_make_one(connect, organization, source_id, l
     connection = await connect(login)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute(
-            "SELECT warehouse.issue_loader($1, $2, $3, 2, 10, 50)", organization, source_id, "x"
+            "SELECT dalgo_warehouse.issue_loader($1, $2, $3, 2, 10, 50)",
+            organization,
+            source_id,
+            "x",
         )
 
 
 async def test_a_password_in_clear_is_not_taken(transform, organization, source_id):
     with pytest.raises(asyncpg.InvalidParameterValueError, match="SCRAM"):
         await transform.execute(
-            "SELECT warehouse.issue_loader($1, $2, $3, 2, 10, 50)",
+            "SELECT dalgo_warehouse.issue_loader($1, $2, $3, 2, 10, 50)",
             organization,
             source_id,
             "secret",
@@ -335,7 +339,7 @@ async def test_an_erased_organisation_gets_no_login(
     await provision(transform, org_id)
     migrator = await connect("migrator")
     await migrator.execute(
-        "INSERT INTO warehouse.erased_organizations (org_id) VALUES ($1)", org_id
+        "INSERT INTO dalgo_warehouse.erased_organizations (org_id) VALUES ($1)", org_id
     )
     with pytest.raises(OrganizationErased):
         await issue_loader(database, org_id, source_id)
@@ -396,8 +400,10 @@ async def test_logins_that_were_made_before_get_the_limits_with_the_migration(
     migrator = await asyncpg.connect(ground.migrator_url)
     await migrator.execute(f"ALTER ROLE {role} CONNECTION LIMIT 5")
     await migrator.execute(f"ALTER ROLE {role} RESET temp_file_limit")
-    text = (files("warehouse") / "migrations" / "0003_loader_limits.sql").read_text()
-    statement = re.search(r"^SELECT warehouse\.limit_loader.*?;", text, re.MULTILINE | re.DOTALL)
+    text = (files("warehouse") / "migrations" / "0002_loaders.sql").read_text()
+    statement = re.search(
+        r"^SELECT dalgo_warehouse\.limit_loader.*?;", filled(text), re.MULTILINE | re.DOTALL
+    )
     assert statement
     await migrator.execute(statement.group())
     found = await migrator.fetchrow(

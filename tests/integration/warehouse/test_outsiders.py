@@ -91,7 +91,7 @@ async def test_dropping_what_a_loader_has_made_computes_nothing_of_it(
     connection = await asyncpg.connect(ground.database_url("transform"))
     heard: list[str] = []
     connection.add_log_listener(lambda _, message: heard.append(message.message))
-    await connection.execute("SELECT warehouse.drop_loader($1, $2)", org_id, loader.source_id)
+    await connection.execute("SELECT dalgo_warehouse.drop_loader($1, $2)", org_id, loader.source_id)
     await connection.close()
     assert any("drop cascades" in each for each in heard) or not heard
     assert RUNS not in " ".join(heard)
@@ -123,7 +123,7 @@ async def test_planted_code_gets_no_setting_back_that_was_taken(org_id, database
     async with contained(database, org_id, seconds=30) as session:
         heard = notices(session)
         await session.rows(wells(loader), ONE)
-    assert set(heard) == {f"ingest {names.org_role(org_id)} on"}
+    assert set(heard) == {f"dalgo_ingest {names.org_role(org_id)} on"}
     assert len(heard) >= 7
 
 
@@ -133,7 +133,7 @@ async def test_nothing_that_planted_code_leaves_in_its_session_meets_other_work(
     await loader.session.execute(
         f"""
         CREATE FUNCTION {loader.landing}.soiled() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
-            IF session_user <> 'ingest' THEN RETURN 1; END IF;
+            IF session_user <> 'dalgo_ingest' THEN RETURN 1; END IF;
             PERFORM set_config('app.org_id', '{loader.victim}', false);
             PERFORM set_config('search_path', '{loader.landing}', false);
             PERFORM pg_advisory_lock(hashtextextended('left by {org_id}', 0));
@@ -175,7 +175,7 @@ CREATE FUNCTION {landing}.stubborn() RETURNS int LANGUAGE plpgsql IMMUTABLE AS $
     LOOP
         BEGIN
             PERFORM pg_sleep(0.05);
-            IF session_user <> 'ingest' THEN RETURN 1; END IF;
+            IF session_user <> 'dalgo_ingest' THEN RETURN 1; END IF;
         EXCEPTION WHEN query_canceled THEN NULL;
         END;
     END LOOP;

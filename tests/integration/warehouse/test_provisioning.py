@@ -59,7 +59,7 @@ async def test_no_other_login_may_provision(connect, org_id, login):
 async def test_an_erased_organisation_does_not_come_back(connect, transform, org_id):
     migrator = await connect("migrator")
     await migrator.execute(
-        "INSERT INTO warehouse.erased_organizations (org_id) VALUES ($1)", org_id
+        "INSERT INTO dalgo_warehouse.erased_organizations (org_id) VALUES ($1)", org_id
     )
     with pytest.raises(OrganizationErased, match=str(org_id)):
         await provision(transform, org_id)

@@ -70,7 +70,7 @@ def test_a_login_takes_the_place_of_the_migrator_in_its_url():
 def test_supabases_pooler_finds_the_project_in_the_login():
     url = "postgresql://postgres.abcd:x@aws-0-eu.pooler.supabase.com:6543/postgres"
     settings = database_settings(given({}), url, "auth", "pw")
-    assert settings["DATABASE_URL"].startswith("postgresql://auth.abcd:pw@aws-0-eu.pooler")
+    assert settings["DATABASE_URL"].startswith("postgresql://dalgo_auth.abcd:pw@aws-0-eu.pooler")
     assert settings["DATABASE_STATEMENT_CACHE"] == "0"
 
 

@@ -8,9 +8,6 @@ LANDING = re.compile(r"landing_schema\(|(?<!self\.)_landing\b")
 ALLOWED = {
     "libs/warehouse/src/warehouse/names.py",  # what the schema is called
     "libs/warehouse/src/warehouse/migrations/0002_loaders.sql",  # makes it, and drops what is in it
-    "libs/warehouse/src/warehouse/migrations/0003_loader_limits.sql",  # makes it
-    "libs/warehouse/src/warehouse/migrations/0005_loader_watch.sql",  # makes it
-    "libs/warehouse/src/warehouse/migrations/0006_loader_grants.sql",  # drops what is in it, as 0002
     "services/ingest/src/ingest/external/landing.py",  # reads it, contained
     "services/transform/src/transform/loaders.py",  # tells its name
 }

@@ -11,7 +11,7 @@ ALLOWED = {
     "libs/chassis/src/chassis/database.py",  # <service>_system, for work across organisations
     "libs/warehouse/src/warehouse/access.py",  # an organisation's role
     # The migrator, to grant what the watch owns.
-    "libs/warehouse/src/warehouse/migrations/0005_loader_watch.sql",
+    "libs/warehouse/src/warehouse/migrations/0002_loaders.sql",
 }
 
 

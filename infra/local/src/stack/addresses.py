@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
+from chassis import names
 from chassis.bus_login import BusLogin
 from contracts.streams import MIB, STORE
 from stack.errors import StackError
@@ -37,6 +38,10 @@ def given(environ: Mapping[str, str]) -> Given:
 
     Raises StackError for a number of replicas that is none, and for a store that is none or too small.
     """
+    try:
+        names.checked(environ.get(names.PREFIX) or names.DEFAULT)
+    except ValueError as error:
+        raise StackError(f"{names.PREFIX}: {error}.") from error
     replicas = environ.get("NATS_REPLICAS") or "1"
     if replicas not in _REPLICAS:
         raise StackError(
@@ -68,8 +73,9 @@ def login_url(url: str, user: str, password: str) -> str:
     return _with_login(parts, f"{quote(user, safe='')}:{quote(password, safe='')}@")
 
 
-def database_settings(given: Given, url: str, user: str, password: str) -> dict[str, str]:
+def database_settings(given: Given, url: str, service: str, password: str) -> dict[str, str]:
     """The settings by which a service reaches the database that the migrator reaches by `url`."""
+    user = names.schema(service)
     direct = given.database_direct
     settings = {"DATABASE_URL": login_url(url, user, password)}
     if direct:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chassis.names import prefix
 from stack import pg_tools
 from stack.access import database, migrator_url
 from stack.addresses import given
@@ -22,7 +23,7 @@ from stack.secrets import load
 if TYPE_CHECKING:
     import asyncpg
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST, DATABASE, OBJECTS = "manifest.json", "database.dump", "objects/"
 _TRIES = 3
 """A dump fails when a table is dropped between the list and its lock, or a loader is issued meanwhile,
@@ -36,6 +37,7 @@ class Manifest:
     format: int
     made_at: str
     migrator: str
+    prefix: str
     metadata: list[str]
     organizations: list[str]
     roles: list[dict[str, Any]]
@@ -133,7 +135,9 @@ async def _manifest(
         raise StackError("There is no Dalgo Lite in this database.")
     migrator = str(await holder.fetchval("SELECT current_user"))
     made_at = datetime.now(UTC).isoformat()
-    return Manifest(FORMAT, made_at, migrator, metadata, organizations, made, members, keys)
+    return Manifest(
+        FORMAT, made_at, migrator, prefix(), metadata, organizations, made, members, keys
+    )
 
 
 async def _run_dump(holder: "asyncpg.Connection", url: str, dump: Path, manifest: Manifest) -> None:

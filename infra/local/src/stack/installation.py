@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from chassis.names import prefix
+
 if TYPE_CHECKING:
     import asyncpg
 
@@ -12,23 +14,15 @@ _ORGANIZATION = re.compile(r"org_[0-9a-f]{32}(_data)?$")
 """An organisation's live views and versions. What other systems write (`_landing`) is theirs: it may
 run their code when it is read, and they fill it again."""
 
-# A metadata schema is known by what the migrator keeps in it, whatever its name is.
 _SCHEMAS = """
-SELECT nspname, EXISTS (
-    SELECT FROM pg_class WHERE relnamespace = n.oid AND relkind = 'r'
-    AND relname IN ('schema_migrations', 'migrator') AND relowner = (
-        SELECT oid FROM pg_roles WHERE rolname = current_user
-    )
-) AS is_metadata FROM pg_namespace AS n ORDER BY nspname
+SELECT nspname, starts_with(nspname, $1 || '_') AND nspowner = (
+    SELECT oid FROM pg_roles WHERE rolname = current_user
+) AS is_metadata FROM pg_namespace ORDER BY nspname
 """
-# Those that the migrator has made: it has the admin option on each, and on no other.
 _ROLES = """
 SELECT rolname AS name, rolcanlogin AS login, rolinherit AS inherit, rolconnlimit AS connections,
        coalesce(rolconfig, '{}') AS settings
-FROM pg_roles WHERE EXISTS (
-    SELECT FROM pg_auth_members JOIN pg_roles AS me ON me.oid = member
-    WHERE roleid = pg_roles.oid AND me.rolname = current_user AND admin_option
-) ORDER BY rolname
+FROM pg_roles WHERE starts_with(rolname, $1 || '_') AND rolname <> current_user ORDER BY rolname
 """
 _MEMBERS = """
 SELECT DISTINCT given.rolname AS role, taken.rolname AS member,
@@ -48,14 +42,14 @@ WHERE roleid = (SELECT oid FROM pg_roles WHERE rolname = $1)
 
 async def schemas(connection: "asyncpg.Connection") -> tuple[list[str], list[str]]:
     """Metadata schemas, and those of organisations."""
-    rows = await connection.fetch(_SCHEMAS)
+    rows = await connection.fetch(_SCHEMAS, prefix())
     metadata = [row["nspname"] for row in rows if row["is_metadata"]]
     return metadata, [row["nspname"] for row in rows if _ORGANIZATION.match(row["nspname"])]
 
 
 async def roles(connection: "asyncpg.Connection") -> list[dict[str, Any]]:
-    """The roles that the migrator has made, without their passwords."""
-    return [dict(row) for row in await connection.fetch(_ROLES)]
+    """The roles of this installation, without their passwords."""
+    return [dict(row) for row in await connection.fetch(_ROLES, prefix())]
 
 
 async def memberships(connection: "asyncpg.Connection", names: list[str]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chassis.names import PREFIX, prefix
 from stack import pg_tools
 from stack.access import database
 from stack.backup import DATABASE, FORMAT, MANIFEST, OBJECTS, Manifest, keys_of, object_store
@@ -99,6 +100,11 @@ def _require_keys(manifest: Manifest, have: Mapping[str, list[str]]) -> None:
 
 
 async def _require_empty(connection: "asyncpg.Connection", manifest: Manifest) -> None:
+    if manifest.prefix != prefix():
+        raise StackError(
+            f"The backup's names begin with {manifest.prefix}, here it is {prefix()}: set "
+            f"{PREFIX}={manifest.prefix}."
+        )
     _, organizations = await schemas(connection)
     if organizations:
         raise StackError(

@@ -2,7 +2,7 @@
 
 A service's login sees nothing of an organisation's rows until a transaction says for whom it
 works (`app.org_id`, forced row-level security); work across organisations takes the role
-`<service>_system` for the length of one transaction.
+`<prefix>_<service>_system` for the length of one transaction.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from chassis.alone import ending
 from chassis.crash_points import reached
+from chassis.names import schema, system_role
 from chassis.settings import ServiceSettings
 from chassis.telemetry import log
 
@@ -104,7 +105,7 @@ async def _leave(_: asyncpg.Connection) -> None:
 
 
 class Database:
-    """A service's pool; `name` is its login role and its schema."""
+    """A service's pool; `name` is the service's (its login role and its schema: `chassis.names`)."""
 
     def __init__(
         self,
@@ -132,7 +133,7 @@ class Database:
         url = settings.database_url.get_secret_value()
         session: dict[str, Any] = {
             "statement_cache_size": settings.database_statement_cache,
-            "server_settings": {"search_path": name, "application_name": f"dalgo-{name}"},
+            "server_settings": {"search_path": schema(name), "application_name": f"dalgo-{name}"},
             "timeout": 10,
         }
         while True:
@@ -179,7 +180,7 @@ class Database:
     @asynccontextmanager
     async def system(self, *, awaits_disk: bool = True) -> AsyncIterator[Connection]:
         """A transaction over all organisations, for background work; keep its queries few."""
-        begin = f'BEGIN; SET LOCAL ROLE "{self.name}_system"'
+        begin = f'BEGIN; SET LOCAL ROLE "{system_role(self.name)}"'
         async with self._begun(begin if awaits_disk else begin + _NOT_AWAITED) as own:
             yield own
 
@@ -251,7 +252,7 @@ async def savepoint(connection: Connection) -> AsyncIterator[None]:
 
 async def become_system(connection: Connection, service: str) -> None:
     """See the rows of all organisations of a service, until the transaction ends."""
-    await connection.execute(f'SET LOCAL ROLE "{service}_system"')
+    await connection.execute(f'SET LOCAL ROLE "{system_role(service)}"')
 
 
 def queries(package: str) -> Any:

@@ -13,6 +13,7 @@ import asyncpg
 import orjson
 from nats.js import JetStreamContext
 
+from chassis.names import schema
 from contracts.envelope import derived_id
 from contracts.message import Part
 from contracts.streams import SERVICES
@@ -60,7 +61,7 @@ async def letters(
         if service not in (None, name):
             continue
         rows = await connection.fetch(
-            f'SELECT {_COLUMNS} FROM "{name}".dead_letters WHERE $1 OR replayed_at IS NULL',
+            f'SELECT {_COLUMNS} FROM "{schema(name)}".dead_letters WHERE $1 OR replayed_at IS NULL',
             replayed,
         )
         found += [_letter(name, row) for row in rows]
@@ -70,7 +71,7 @@ async def letters(
 async def count(connection: asyncpg.Connection) -> int:
     """How many letters wait for an operator."""
     each = 'SELECT replayed_at FROM "{}".dead_letters'
-    every = " UNION ALL ".join(each.format(name) for name in await _services(connection))
+    every = " UNION ALL ".join(each.format(schema(name)) for name in await _services(connection))
     found = await connection.fetchval(
         f"SELECT count(*) FROM ({every}) AS letter WHERE replayed_at IS NULL"
     )
@@ -81,7 +82,7 @@ async def find(connection: asyncpg.Connection, letter_id: UUID) -> Letter | None
     """One letter, whichever service it is of."""
     for name in await _services(connection):
         row = await connection.fetchrow(
-            f'SELECT {_COLUMNS} FROM "{name}".dead_letters WHERE id = $1', letter_id
+            f'SELECT {_COLUMNS} FROM "{schema(name)}".dead_letters WHERE id = $1', letter_id
         )
         if row:
             return _letter(name, row)
@@ -91,7 +92,7 @@ async def find(connection: asyncpg.Connection, letter_id: UUID) -> Letter | None
 async def body(connection: asyncpg.Connection, letter: Letter) -> bytes | None:
     """What the message said; None when the letter was dropped meanwhile."""
     return await connection.fetchval(
-        f'SELECT body FROM "{letter.service}".dead_letters WHERE id = $1', letter.id
+        f'SELECT body FROM "{schema(letter.service)}".dead_letters WHERE id = $1', letter.id
     )
 
 
@@ -110,7 +111,7 @@ async def replay(
     """
     async with connection.transaction():
         row = await connection.fetchrow(
-            f'SELECT body, replays, replayed_at FROM "{letter.service}".dead_letters '
+            f'SELECT body, replays, replayed_at FROM "{schema(letter.service)}".dead_letters '
             "WHERE id = $1 FOR UPDATE",
             letter.id,
         )
@@ -124,7 +125,7 @@ async def replay(
         headers["Nats-Msg-Id"] = str(derived_id(letter.id, "replay", row["replays"]))
         await jetstream.publish(letter.subject, row["body"], stream=letter.stream, headers=headers)
         await connection.execute(
-            f'UPDATE "{letter.service}".dead_letters '
+            f'UPDATE "{schema(letter.service)}".dead_letters '
             "SET replays = replays + 1, replayed_at = now() WHERE id = $1",
             letter.id,
         )
@@ -135,7 +136,7 @@ async def drop(connection: asyncpg.Connection, chosen: Sequence[Letter]) -> None
     async with connection.transaction():
         for name in {letter.service for letter in chosen}:
             await connection.execute(
-                f'DELETE FROM "{name}".dead_letters WHERE id = ANY ($1)',
+                f'DELETE FROM "{schema(name)}".dead_letters WHERE id = ANY ($1)',
                 [letter.id for letter in chosen if letter.service == name],
             )
 
@@ -143,9 +144,10 @@ async def drop(connection: asyncpg.Connection, chosen: Sequence[Letter]) -> None
 async def _services(connection: asyncpg.Connection) -> list[str]:
     """Services that have letters: the gateway has no schema."""
     rows = await connection.fetch(
-        "SELECT name FROM unnest($1::text[]) AS name "
-        "WHERE to_regclass(quote_ident(name) || '.dead_letters') IS NOT NULL",
+        "SELECT name FROM unnest($1::text[], $2::text[]) AS service (name, schema) "
+        "WHERE to_regclass(quote_ident(schema) || '.dead_letters') IS NOT NULL",
         [entry.name for entry in SERVICES],
+        [schema(entry.name) for entry in SERVICES],
     )
     return [row["name"] for row in rows]
 

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -199,7 +199,9 @@ class Jobs:
         ]
         if not slots:
             raise RuntimeError(f"nobody handles the messages of {consumer.name}")
-        return min(slots, key=lambda each: each.total)
+        fewest = min(slots, key=lambda each: each.total)
+        # What has no place here comes back much later: others' messages always have one.
+        return replace(fewest, waiting_in_all=consumer.max_ack_pending)
 
     async def _is_there(self, subscription: JetStreamContext.PullSubscription | None) -> bool:
         try:

@@ -15,11 +15,12 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chassis import names
 from chassis.bus_login import BusLogin
 
 EXAMPLES = {
     "NATS_URL": "nats://127.0.0.1:4222",
-    "DATABASE_URL": "postgresql://ingest:secret@127.0.0.1:5432/dalgo",
+    "DATABASE_URL": "postgresql://dalgo_ingest:secret@127.0.0.1:5432/dalgo",
     "OBJECT_STORE_URL": "file:///var/lib/dalgo/objects",
     "GOOGLE_CREDENTIALS_JSON": '{"type": "service_account", "project_id": ...}',
     "ENCRYPTION_KEY": "the output of: openssl rand -base64 32",
@@ -69,7 +70,7 @@ class BusSettings(BaseSettings):
     """Connections of one process that are open at once; more are refused with 503. Each is a file
     descriptor, of which a process often has 1,024."""
     http_connections_per_address: int = Field(default=400, ge=1)
-    """The same of one client address. Behind a proxy all clients have the proxy's: set both alike."""
+    """The same of one client address, of IPv6 its /64. Behind a proxy all clients have the proxy's: set both alike."""
     http_head_timeout: float = Field(default=20.0, gt=0)
     """Seconds for a request's headers, from the opening of the connection or their first byte; then
     408."""
@@ -131,10 +132,19 @@ class ServiceSettings(BusSettings):
 
     database_url: SecretStr
     """The database, as the service's own login."""
+    dalgo_schema_prefix: str = names.DEFAULT
+    """What the schemas and roles of the installation begin with in the database: one to ten letters and
+    digits in lower case. The same for `dalgo` and every service; two installations on one server need
+    two."""
     database_pool_size: int = Field(default=4, ge=1, le=50)
     """Connections of a process to the database at most."""
     database_statement_cache: int = Field(default=100, ge=0)
     """Prepared statements of each connection; 0 behind a transaction pooler, which cannot keep prepared statements."""
+
+    @field_validator("dalgo_schema_prefix")
+    @classmethod
+    def _is_a_prefix(cls, value: str) -> str:
+        return names.checked(value)
 
 
 def servers_of(nats_url: str) -> list[str]:

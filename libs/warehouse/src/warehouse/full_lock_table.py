@@ -14,6 +14,7 @@ from uuid import UUID
 import asyncpg
 
 from chassis.database import Connection, Database
+from chassis.names import filled
 from contracts.shares import LOADER_PAUSE
 
 FEWEST = 200
@@ -32,8 +33,8 @@ SELECT FROM pg_amproc, pg_opclass, pg_opfamily, pg_language, pg_cast, pg_am, pg_
 rewrite of the catalogs waits for these locks."""
 _LET_GO = "SET LOCAL lock_timeout = '5s'"
 """Any statement that takes no snapshot: the portal of the last one keeps its own until another opens."""
-_END = "SELECT org_id FROM warehouse.end_largest_holder($1)"
-_PAUSE = "SELECT warehouse.pause_loaders($1, $2)"
+_END = "SELECT org_id FROM ${prefix}_warehouse.end_largest_holder($1)"
+_PAUSE = "SELECT ${prefix}_warehouse.pause_loaders($1, $2)"
 
 _TRIES = 20
 _WAIT = 0.05
@@ -66,7 +67,7 @@ async def free(
 
 
 async def _end_largest(session: Connection, fewest: int) -> UUID | None:
-    org_id = await session.fetchval(_END, fewest)
+    org_id = await session.fetchval(filled(_END), fewest)
     await session.execute(_LET_GO)
     return org_id
 
@@ -75,7 +76,7 @@ async def _paused(database: Database, org_id: UUID, pause: timedelta) -> bool:
     for _ in range(_TRIES):
         try:
             async with database.transaction() as connection:
-                await connection.execute(_PAUSE, org_id, pause)
+                await connection.execute(filled(_PAUSE), org_id, pause)
         except (
             asyncpg.OutOfMemoryError,
             asyncpg.LockNotAvailableError,

@@ -16,6 +16,7 @@ from uuid import UUID
 import asyncpg
 
 from chassis.database import Connection, Database
+from chassis.names import filled
 from contracts.shares import (
     LOADER_CONNECTIONS,
     LOADER_LOCKS,
@@ -29,8 +30,8 @@ from warehouse.provision import provision
 OF_SERVICES = 50
 """Connections that services of one replica each, their workers and an operator need at most."""
 
-_ISSUE = "SELECT warehouse.issue_loader($1, $2, $3, $4, $5, $6)"
-_WATCH = "SELECT * FROM warehouse.watch_loaders($1, $2, $3, $4, $5)"
+_ISSUE = "SELECT ${prefix}_warehouse.issue_loader($1, $2, $3, $4, $5, $6)"
+_WATCH = "SELECT * FROM ${prefix}_warehouse.watch_loaders($1, $2, $3, $4, $5)"
 _ROUNDS = 4096
 """PostgreSQL's own; the password has 256 bits, which no number of rounds could better."""
 
@@ -74,7 +75,7 @@ async def issue_loader(
 
     async def issue(connection: Connection) -> None:
         await provision(connection, org_id)
-        await connection.execute(_ISSUE, org_id, source_id, verifier, *limits)
+        await connection.execute(filled(_ISSUE), org_id, source_id, verifier, *limits)
 
     try:
         await _change(database, issue)
@@ -92,7 +93,9 @@ async def revoke_loader(database: Database, org_id: UUID, source_id: UUID) -> No
     """Shut a source's login and end its sessions; its table stays. Raises LoaderBusy."""
 
     async def revoke(connection: Connection) -> None:
-        await connection.execute("SELECT warehouse.revoke_loader($1, $2)", org_id, source_id)
+        await connection.execute(
+            filled("SELECT ${prefix}_warehouse.revoke_loader($1, $2)"), org_id, source_id
+        )
 
     await _change(database, revoke)
     await _end_sessions(database, org_id, source_id)
@@ -106,7 +109,9 @@ async def drop_loader(database: Database, org_id: UUID, source_id: UUID) -> None
     await revoke_loader(database, org_id, source_id)
     try:
         async with database.transaction() as connection:
-            await connection.execute("SELECT warehouse.drop_loader($1, $2)", org_id, source_id)
+            await connection.execute(
+                filled("SELECT ${prefix}_warehouse.drop_loader($1, $2)"), org_id, source_id
+            )
     except asyncpg.LockNotAvailableError as error:
         raise TableRead(str(error)) from error
 
@@ -138,7 +143,7 @@ async def watch_loaders(
     async with database.transaction() as connection:
         if not await connection.fetchval("SELECT try_lock('loaders')"):
             return []
-        rows = await connection.fetch(_WATCH, *limits, LOADER_CONNECTIONS.each)
+        rows = await connection.fetch(filled(_WATCH), *limits, LOADER_CONNECTIONS.each)
     return [Intervention(row["org_id"], row["login"], row["reason"]) for row in rows]
 
 
@@ -162,7 +167,9 @@ async def _change(
 async def _end_sessions(database: Database, org_id: UUID, source_id: UUID) -> None:
     # In a transaction of its own: those who come before the new password is committed are ended too.
     async with database.transaction() as connection:
-        await connection.execute("SELECT warehouse.end_loader_sessions($1, $2)", org_id, source_id)
+        await connection.execute(
+            filled("SELECT ${prefix}_warehouse.end_loader_sessions($1, $2)"), org_id, source_id
+        )
 
 
 def _verifier(password: str) -> str:

@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from chassis.names import prefix
+
 TableKind = Literal["source", "transform"]
 
 LOAD_ID = "_dlt_load_id"
@@ -20,12 +22,12 @@ _LIVE_NAME = re.compile(r"(?:source|transform)_([0-9a-f]{32})")
 
 def org_role(org_id: UUID) -> str:
     """The role that owns an organisation's schemas."""
-    return f"org_{org_id.hex}"
+    return f"{prefix()}_org_{org_id.hex}"
 
 
 def reader_role(org_id: UUID) -> str:
     """The role that may read an organisation's live views, and nothing else."""
-    return f"org_{org_id.hex}_reader"
+    return f"{org_role(org_id)}_reader"
 
 
 def live_schema(org_id: UUID) -> str:
@@ -44,11 +46,11 @@ def landing_schema(org_id: UUID) -> str:
 
 
 def loader_role(org_id: UUID, source_id: UUID) -> str:
-    """The login of the system that fills a source's table; the source's last 16 digits name it.
+    """The login of the system that fills a source's table; the source's last 12 digits name it.
 
     They are random in every id that we make; all 32 would be more than a name may have.
     """
-    return f"org_{org_id.hex}_loader_{source_id.hex[-16:]}"
+    return f"{prefix()}_loader_{org_id.hex}_{source_id.hex[-12:]}"
 
 
 def live_name(kind: TableKind, table_id: UUID) -> str:

@@ -5,6 +5,7 @@ from uuid import UUID
 import asyncpg
 
 from chassis.database import Connection
+from chassis.names import filled
 
 
 class OrganizationErased(Exception):
@@ -17,6 +18,8 @@ async def provision(connection: Connection, org_id: UUID) -> None:
     Only transform's login may. Raises OrganizationErased.
     """
     try:
-        await connection.execute("SELECT warehouse.provision_organization($1)", org_id)
+        await connection.execute(
+            filled("SELECT ${prefix}_warehouse.provision_organization($1)"), org_id
+        )
     except asyncpg.ObjectNotInPrerequisiteStateError as error:
         raise OrganizationErased(str(error)) from error

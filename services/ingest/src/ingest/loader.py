@@ -167,7 +167,7 @@ def _alone(job: Destination) -> Iterator[None]:
     """Hold the service's lock on an organisation's data schema: the organisation's role holds none."""
     url = job.database_url.get_secret_value()
     with closing(psycopg2.connect(url, connect_timeout=15)) as own, own:
-        _execute(own, "SELECT ingest.take_lock(%s)", values=(f"dlt.{job.schema_name}",))
+        _execute(own, "SELECT take_lock(%s)", values=(f"dlt.{job.schema_name}",))
         yield
 
 

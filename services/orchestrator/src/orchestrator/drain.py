@@ -11,6 +11,7 @@ from datetime import datetime
 import asyncpg
 
 from chassis.database import become_system, queries
+from chassis.names import schema
 from contracts.message import Part
 
 _queries = queries("orchestrator")
@@ -50,5 +51,5 @@ async def _as_system(connection: asyncpg.Connection) -> AsyncIterator[None]:
     """Row-level security is forced on the owner too: only this role sees all organisations."""
     async with connection.transaction():
         await become_system(connection, "orchestrator")
-        await connection.execute("SET LOCAL search_path TO orchestrator")
+        await connection.execute(f'SET LOCAL search_path TO "{schema("orchestrator")}"')
         yield

@@ -6,7 +6,7 @@ CREATE TABLE uploads (
     sha256     text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
-SELECT chassis.organization_table('uploads');
+SELECT ${prefix}_chassis.organization_table('uploads');
 
 CREATE TABLE sources (
     id             uuid PRIMARY KEY, -- also the id of the table that it fills
@@ -24,7 +24,7 @@ CREATE TABLE sources (
     created_at     timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX sources_by_name ON sources (org_id, name_key, id);
-SELECT chassis.organization_table('sources');
+SELECT ${prefix}_chassis.organization_table('sources');
 
 CREATE TABLE sync_runs (
     step_id    uuid PRIMARY KEY,
@@ -37,11 +37,11 @@ CREATE TABLE sync_runs (
     started_at timestamptz NOT NULL DEFAULT now(),
     ended_at   timestamptz
 );
-SELECT chassis.organization_table('sync_runs');
+SELECT ${prefix}_chassis.organization_table('sync_runs');
 
 CREATE TABLE cancelled_runs (
     run_id       uuid PRIMARY KEY,
     org_id       uuid NOT NULL,
     cancelled_at timestamptz NOT NULL DEFAULT now()
 );
-SELECT chassis.organization_table('cancelled_runs');
+SELECT ${prefix}_chassis.organization_table('cancelled_runs');

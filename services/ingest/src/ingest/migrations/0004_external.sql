@@ -8,7 +8,7 @@ CREATE TABLE announcements (
     heard_at   timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX announcements_of_table ON announcements (org_id, table_name, seq);
-SELECT chassis.organization_table('announcements');
+SELECT ${prefix}_chassis.organization_table('announcements');
 
 -- Steps that nobody works on until an announcement comes, or their time is over.
 CREATE TABLE waiting_syncs (
@@ -25,4 +25,4 @@ CREATE TABLE waiting_syncs (
     resumed_at timestamptz -- when the command was sent again; null while it waits
 );
 CREATE INDEX waiting_syncs_due ON waiting_syncs (deadline) WHERE resumed_at IS NULL;
-SELECT chassis.organization_table('waiting_syncs');
+SELECT ${prefix}_chassis.organization_table('waiting_syncs');

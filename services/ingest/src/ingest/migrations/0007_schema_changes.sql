@@ -17,7 +17,7 @@ CREATE TABLE schema_changes (
     decided_at timestamptz,
     PRIMARY KEY (source_id, number)
 );
-SELECT chassis.organization_table('schema_changes');
+SELECT ${prefix}_chassis.organization_table('schema_changes');
 CREATE INDEX open_schema_changes ON schema_changes (source_id) WHERE is_open;
 
 -- Digest of what in the config decides on the columns: another one means that they were asked for.

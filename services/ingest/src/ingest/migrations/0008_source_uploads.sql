@@ -10,4 +10,4 @@ CREATE TABLE source_uploads (
     UNIQUE (source_id, upload_id)
 );
 CREATE INDEX source_uploads_by_upload ON source_uploads (upload_id);
-SELECT chassis.organization_table('source_uploads');
+SELECT ${prefix}_chassis.organization_table('source_uploads');

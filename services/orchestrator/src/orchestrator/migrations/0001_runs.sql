@@ -10,7 +10,7 @@ CREATE TABLE pipelines (
     created_at         timestamptz NOT NULL DEFAULT now(),
     UNIQUE (org_id, name_key)
 );
-SELECT chassis.organization_table('pipelines');
+SELECT ${prefix}_chassis.organization_table('pipelines');
 
 CREATE TABLE runs (
     id          uuid PRIMARY KEY,
@@ -27,7 +27,7 @@ CREATE INDEX runs_recent ON runs (org_id, created_at DESC, id DESC);
 CREATE INDEX runs_of_pipeline ON runs (pipeline_id, created_at DESC) WHERE pipeline_id IS NOT NULL;
 CREATE INDEX runs_open ON runs (created_at)
     WHERE status IN ('queued', 'syncing', 'transforming', 'publishing');
-SELECT chassis.organization_table('runs');
+SELECT ${prefix}_chassis.organization_table('runs');
 
 CREATE TABLE run_events (
     org_id  uuid NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE run_events (
     data    jsonb NOT NULL,
     PRIMARY KEY (run_id, version)
 );
-SELECT chassis.organization_table('run_events');
+SELECT ${prefix}_chassis.organization_table('run_events');
 
 -- One row for each table that an admitted run will write: two runs never write the same one.
 CREATE TABLE run_claims (
@@ -47,4 +47,4 @@ CREATE TABLE run_claims (
     run_id   uuid NOT NULL REFERENCES runs ON DELETE CASCADE
 );
 CREATE INDEX run_claims_of_run ON run_claims (run_id);
-SELECT chassis.organization_table('run_claims');
+SELECT ${prefix}_chassis.organization_table('run_claims');

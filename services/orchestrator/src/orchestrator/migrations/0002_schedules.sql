@@ -5,7 +5,7 @@ CREATE TABLE schedules (
     next_run_at timestamptz -- null: never by itself (manual, paused, no such day any more)
 );
 CREATE INDEX schedules_due ON schedules (next_run_at) WHERE next_run_at IS NOT NULL;
-SELECT chassis.organization_table('schedules');
+SELECT ${prefix}_chassis.organization_table('schedules');
 
 -- What came of each time: the key lets one replica only start a run for it.
 CREATE TABLE firings (
@@ -17,4 +17,4 @@ CREATE TABLE firings (
     at            timestamptz NOT NULL,
     PRIMARY KEY (pipeline_id, scheduled_for)
 );
-SELECT chassis.organization_table('firings');
+SELECT ${prefix}_chassis.organization_table('firings');

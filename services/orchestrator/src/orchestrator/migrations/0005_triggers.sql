@@ -11,7 +11,7 @@ CREATE TABLE triggers (
 );
 CREATE INDEX triggers_after ON triggers (after_pipeline_id) WHERE after_pipeline_id IS NOT NULL;
 CREATE INDEX triggers_on_upload ON triggers (org_id) WHERE after_pipeline_id IS NULL;
-SELECT chassis.organization_table('triggers');
+SELECT ${prefix}_chassis.organization_table('triggers');
 
 -- What came of causes stands beside what came of times: each cause starts one run of a pipeline.
 ALTER TABLE firings DROP CONSTRAINT firings_pkey;

@@ -14,7 +14,7 @@ CREATE TABLE run_targets (
     PRIMARY KEY (run_id, target_id)
 );
 CREATE INDEX run_targets_by_target ON run_targets (target_id);
-SELECT chassis.organization_table('run_targets');
+SELECT ${prefix}_chassis.organization_table('run_targets');
 
 -- Row-level security hides all rows from the migrator unless it is lifted off the owner.
 ALTER TABLE runs NO FORCE ROW LEVEL SECURITY;

@@ -39,6 +39,6 @@ CREATE TABLE publications (
     decided_at timestamptz NOT NULL DEFAULT now()
 );
 
-SELECT chassis.organization_table('warehouse_tables');
-SELECT chassis.organization_table('table_versions');
-SELECT chassis.organization_table('publications');
+SELECT ${prefix}_chassis.organization_table('warehouse_tables');
+SELECT ${prefix}_chassis.organization_table('table_versions');
+SELECT ${prefix}_chassis.organization_table('publications');

@@ -55,8 +55,8 @@ CREATE TABLE cancelled_runs (
     cancelled_at timestamptz NOT NULL DEFAULT now()
 );
 
-SELECT chassis.organization_table('transformations');
-SELECT chassis.organization_table('transformation_versions');
-SELECT chassis.organization_table('table_reads');
-SELECT chassis.organization_table('transformation_runs');
-SELECT chassis.organization_table('cancelled_runs');
+SELECT ${prefix}_chassis.organization_table('transformations');
+SELECT ${prefix}_chassis.organization_table('transformation_versions');
+SELECT ${prefix}_chassis.organization_table('table_reads');
+SELECT ${prefix}_chassis.organization_table('transformation_runs');
+SELECT ${prefix}_chassis.organization_table('cancelled_runs');
