@@ -13,7 +13,7 @@ from contracts.ingest import (
 )
 from contracts.problem import ProblemError
 
-from .stand import PEOPLE, Stand, creation
+from .stand import Stand, creation
 
 MASKED = {"name": {"mask": "redact"}}
 
@@ -135,23 +135,33 @@ async def test_a_replaced_file_goes_too_once_its_source_is_masked(stand, ingest)
 
 
 async def test_a_refused_file_of_a_source_that_would_be_masked_is_erased(stand, ingest):
+    file = await stand.upload(b"")
+    with pytest.raises(ProblemError) as caught:
+        await stand.ask(creation(file, "empty", columns=MASKED))
+    assert caught.value.problem.code == "empty_file"
+    assert "upload it again" in caught.value.problem.detail
+    assert not await stand.stores(file.upload_id)
+    # Of what nothing is masked the file stays, for another try.
+    file = await stand.upload(b"")
+    with pytest.raises(ProblemError) as caught:
+        await stand.ask(creation(file, "empty"))
+    assert "upload it again" not in caught.value.problem.detail
+    assert await stand.stores(file.upload_id)
+
+
+async def test_a_refused_request_of_which_the_file_is_not_at_fault_keeps_it(stand, ingest):
     await stand.ask(creation(await stand.upload(), "taken"))
-    for content, name, code in (
-        (b"", "empty", "empty_file"),
-        (PEOPLE, "taken", "name_taken"),
+    file = await stand.upload()
+    rules = {"nobody": {"mask": "redact"}}
+    for name, columns, code in (
+        ("taken", MASKED, "name_taken"),
+        ("free", rules, "unknown_column"),
     ):
-        file = await stand.upload(content)
         with pytest.raises(ProblemError) as caught:
-            await stand.ask(creation(file, name, columns=MASKED))
+            await stand.ask(creation(file, name, columns=columns))
         assert caught.value.problem.code == code
-        assert "upload it again" in caught.value.problem.detail
-        assert not await stand.stores(file.upload_id)
-        # Of what nothing is masked the file stays, for another try.
-        file = await stand.upload(content)
-        with pytest.raises(ProblemError) as caught:
-            await stand.ask(creation(file, name))
         assert "upload it again" not in caught.value.problem.detail
-        assert await stand.stores(file.upload_id)
+    assert (await stand.ask(creation(file, "free", columns=MASKED))).name == "free"
 
 
 async def test_a_refused_file_that_would_replace_a_masked_one_is_erased(stand, ingest):

@@ -1,7 +1,7 @@
 """Erases uploads that become part of no source: refused ones of masked sources, unused ones in time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from uuid import UUID
 
@@ -16,6 +16,13 @@ from ingest.rules import guarded
 _queries = queries("ingest")
 _REFUSED = frozenset({409, 422})
 """Answers that stay the same for the same file; after any other it may be tried again."""
+OF_THE_REQUEST = frozenset(
+    {
+        *("unknown_column", "bad_rule", "no_columns", "other_type", "bad_name", "name_taken"),
+        *("too_many_sources", "too_many_tables", "idempotency_mismatch"),
+    }
+)
+"""What is said of a source that is made or changed, and can be mended without another file."""
 _LONGEST_PAUSE = 600.0
 """Seconds between two looks for unused uploads."""
 
@@ -31,18 +38,22 @@ class Erasing:
 
     @asynccontextmanager
     async def when_refused(
-        self, org_id: UUID, source_id: UUID, *configs: Config | None
+        self,
+        org_id: UUID,
+        source_id: UUID,
+        *configs: Config | None,
+        spared: Collection[str] = (),
     ) -> AsyncIterator[None]:
         """A block that makes a source of the upload that the first of its `configs` names.
 
         Where columns are masked or left out by any of them, a file that is refused is erased at once,
-        unless a source is made of it already.
+        unless a source is made of it already, or the refusal's code is one of `spared`.
         """
         files = [config for config in configs if isinstance(config, CsvConfig)]
         try:
             yield
         except ProblemError as error:
-            if error.problem.status not in _REFUSED:
+            if error.problem.status not in _REFUSED or error.problem.code in spared:
                 raise
             if not any(guarded(config.columns) for config in files):
                 raise

@@ -44,7 +44,7 @@ from ingest import rejects
 from ingest.catalogue import Catalogue, merged, others_of
 from ingest.change_leases import ChangeLeases
 from ingest.domain import not_deleting, organization_of
-from ingest.erasing import Erasing
+from ingest.erasing import OF_THE_REQUEST, Erasing
 from ingest.looking import Looking
 from ingest.readers import Asked, Inspected
 from ingest.removing import Remover
@@ -90,7 +90,9 @@ class Handlers:
         made = await self._store.made(org_id, request)
         if made is not None:
             return not_deleting(made)
-        async with self._erasing.when_refused(org_id, request.source_id, request.config):
+        async with self._erasing.when_refused(
+            org_id, request.source_id, request.config, spared=OF_THE_REQUEST
+        ):
             found = await self._looking.inspect(Asked(org_id, request.source_id, request.config))
             # Until here a request that is withdrawn leaves nothing.
             return await undivided(self._create(org_id, request, found, meta))
@@ -123,7 +125,9 @@ class Handlers:
         kept = await self._store.kept(org_id, request.source_id)
         old = not_deleting(kept.source)
         require_unchanged(request.if_revision in (None, old.revision))
-        async with self._erasing.when_refused(org_id, old.id, request.config, old.config):
+        async with self._erasing.when_refused(
+            org_id, old.id, request.config, old.config, spared=OF_THE_REQUEST
+        ):
             return await self._changed(kept, request, meta)
 
     async def _changed(self, kept: Kept, request: UpdateSource, meta: Meta) -> Source:
