@@ -59,7 +59,9 @@ async def measure(ground: Ground) -> dict[str, float]:
     column_names = ColumnNames(database, sessions, compiler)
     builder = Builder(database, sessions, compiler, column_names)
     inputs = (people, districts)
-    tables = pinned_tables(org_id, await catalogue.all(org_id), inputs)
+    tables = pinned_tables(
+        org_id, await catalogue.around(org_id, (), [version.table_id for version in inputs]), inputs
+    )
     recipe, context = parse({"steps": TEN_STEPS}), Context(as_of=NOON)
     compiled = await compiler.statement(org_id, recipe, tables, context)
     plain = await asyncpg.connect(ground.servers.superuser_url)

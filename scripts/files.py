@@ -70,6 +70,7 @@ OTHERS = {
     " handed back.",
     "services/ingest/migrations/0013_heartbeats.sql": "When the holder of a sync last declared that it"
     " works on it.",
+    "services/ingest/migrations/0014_change_leases.sql": "Who changes a source at the moment.",
     "services/transform/migrations/0012_heartbeats.sql": "When the holder of a build last declared that"
     " it works on it.",
     "services/ingest/migrations/0010_attempts.sql": "The attempt of a run that was called off.",
@@ -98,6 +99,8 @@ OTHERS = {
     " tables as lines in which runs stand.",
     "services/transform/queries.sql": "The named SQL statements of transform on its own schema.",
     "libs/chassis/migrations/0003_locks.sql": "Rows that a service locks, in its own schema.",
+    "services/ingest/migrations/0015_stored_uploads.sql": "Which uploads' files still lie in the object"
+    " store.",
     "services/ingest/migrations/0012_traces.sql": "The trace of a sync that waits.",
     "services/orchestrator/migrations/0009_lock_rows.sql": "Slots of an organisation are counted"
     " behind a lock of our own.",

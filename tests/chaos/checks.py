@@ -10,6 +10,7 @@ from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from chassis import dead_letters
+from chassis.names import schema
 from chassis.testing import eventually
 from contracts.streams import SERVICES
 
@@ -93,7 +94,7 @@ async def _waiting(connection: asyncpg.Connection) -> dict[str, int]:
         if entry.name != "gateway":
             found[entry.name] = int(
                 await connection.fetchval(
-                    f"SELECT count(*) FROM {entry.name}.outbox WHERE published_at IS NULL"
+                    f"SELECT count(*) FROM {schema(entry.name)}.outbox WHERE published_at IS NULL"
                 )
                 or 0
             )

@@ -1,5 +1,6 @@
 """A backup is drilled: taken while a run is under way, restored elsewhere beside an empty bus."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import psutil
 import pytest
 
 from dalgo import Dalgo
+from stack.access import database
 from stack.control import status
 from stack.layout import Layout
 from stack.state import recorded
@@ -42,6 +44,18 @@ def elsewhere(folder: Path) -> Layout:
     return Layout(parent / "data")
 
 
+def _sql(layout: Layout, *statements: str) -> object:
+    """As the operator; gives the first value of the last statement."""
+
+    async def run() -> object:
+        async with database(layout, {}) as connection:
+            for statement in statements[:-1]:
+                await connection.execute(statement)
+            return await connection.fetchval(statements[-1])
+
+    return asyncio.run(run())
+
+
 @pytest.mark.timeout(400)
 def test_a_backup_taken_in_the_middle_of_a_run_is_restored_beside_an_empty_bus(
     folder: Path, running: Running, dalgo: Dalgo, people: Path, elsewhere: Layout, tmp_path: Path
@@ -52,6 +66,14 @@ def test_a_backup_taken_in_the_middle_of_a_run_is_restored_beside_an_empty_bus(
     dalgo.pipelines.schedule(pipeline.id, "cron", cron="* * * * *")
     assert dalgo.runs.wait(dalgo.pipelines.run(pipeline.id)).status == "succeeded"
     email = dalgo.me().user.email
+    reader = f"dalgo_org_{dalgo.me().organization.id.hex}_reader"
+    _sql(
+        running.layout,
+        "CREATE ROLE analyst NOLOGIN",
+        "CREATE ROLE nobody_of_ours NOLOGIN",
+        f"GRANT {reader} TO analyst",
+        "SELECT 1",
+    )
     tables = [table.name for table in dalgo.tables.list()]
     rows = dalgo.tables.preview(tables[0]).rows
 
@@ -94,6 +116,11 @@ def test_a_backup_taken_in_the_middle_of_a_run_is_restored_beside_an_empty_bus(
         stack_in(elsewhere.root.parent, **_keys(running.layout)) as restored,
         Dalgo(restored.url) as client,
     ):
+        # Whom the operator has let read.
+        assert _sql(restored.layout, f"SELECT pg_has_role('analyst', '{reader}', 'MEMBER')")
+        assert not _sql(
+            restored.layout, "SELECT count(*) FROM pg_roles WHERE rolname = 'nobody_of_ours'"
+        )
         client.login(email, f"a long pass phrase {email.partition('@')[0]}")
         # What was under way at the time of the backup ends, of what the outboxes hold.
         assert client.runs.wait(run.id).status == "succeeded"

@@ -48,28 +48,45 @@ async def superuser(server: Servers) -> AsyncIterator[asyncpg.Connection]:
     await connection.close()
 
 
-async def _content(superuser: asyncpg.Connection) -> dict[str, list[str]]:
-    """The rows of all tables but those of migrations, by name without prefix."""
+Content = dict[tuple[str, tuple[str, ...]], list[str]]
+"""Rows as text, by the table's name without prefix and its columns."""
+
+
+async def _content(superuser: asyncpg.Connection, before: Content | None = None) -> Content:
+    """Of all tables but those of migrations, and of those columns only that were `before`."""
     tables = await superuser.fetch(
-        "SELECT schemaname, tablename FROM pg_tables "
-        "WHERE schemaname !~ '^pg_|information_schema' AND tablename <> 'schema_migrations'"
+        "SELECT table_schema, table_name, array_agg(column_name::text ORDER BY ordinal_position) "
+        "FROM information_schema.columns JOIN pg_tables "
+        "ON (schemaname, tablename) = (table_schema, table_name) "
+        "WHERE schemaname !~ '^pg_|information_schema' AND tablename <> 'schema_migrations' "
+        "GROUP BY 1, 2"
     )
-    found = {}
-    for name, table in tables:
-        rows = await superuser.fetch(f'SELECT row::text FROM "{name}"."{table}" AS row ORDER BY 1')
-        found[f"{name.removeprefix('dalgo_')}.{table}"] = [row[0] for row in rows]
+    known = {} if before is None else dict(before.keys())
+    found: Content = {}
+    for name, table, there in tables:
+        shown = f"{name.removeprefix('dalgo_')}.{table}"
+        columns = known.get(shown, tuple(there))
+        cells = ", ".join(f'"{column}"' for column in columns)
+        rows = await superuser.fetch(
+            f'SELECT ROW({cells})::text FROM "{name}"."{table}" ORDER BY 1'
+        )
+        found[shown, columns] = [row[0] for row in rows]
     return found
+
+
+def _rows(content: Content, table: str) -> list[str]:
+    return next(rows for (name, _), rows in content.items() if name == table)
 
 
 async def test_nothing_is_lost_and_everything_works_under_the_new_names(
     server: Servers, superuser: asyncpg.Connection
 ) -> None:
     before = await _content(superuser)
-    assert before["orchestrator.pipelines"]
-    assert before[f"org_{ORG.hex}_landing.wells"] == ["(7)"]
+    assert _rows(before, "orchestrator.pipelines")
+    assert _rows(before, f"org_{ORG.hex}_landing.wells") == ["(7)"]
     assert await migrate(server.migrator_url, TARGETS) > 0
     assert await migrate(server.migrator_url, TARGETS) == 0
-    assert await _content(superuser) == before
+    assert await _content(superuser, before) == before
     port = server.postgres.port
 
     def url(role: str) -> str:

@@ -1,5 +1,6 @@
 """Transactions in the name of an organisation, and nothing carried over to the next one."""
 
+import asyncio
 import socket
 from contextlib import AbstractAsyncContextManager
 from uuid import UUID
@@ -9,7 +10,9 @@ import pytest
 import pytest_asyncio
 
 from chassis.database import Connection, Database
+from contracts.auth import GetOrganization
 from contracts.envelope import new_id
+from contracts.problem import ProblemError
 
 
 @pytest_asyncio.fixture
@@ -136,3 +139,25 @@ async def test_a_replica_that_hangs_or_a_line_that_is_lost_holds_no_lock_for_eve
         assert connection._con is not None
         line = connection._con._transport.get_extra_info("socket")
         assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+
+
+async def test_nobody_asks_another_service_inside_a_transaction(database, bus, org_id) -> None:
+    request = GetOrganization()
+
+    async def asks() -> None:
+        await bus.ask(request, org_id=org_id)
+
+    async with database.organization(org_id):
+        with pytest.raises(RuntimeError, match="asking auth inside a transaction"):
+            await asks()
+        with pytest.raises(RuntimeError, match="inside a transaction"):
+            await asyncio.create_task(asks())
+        # What is begun here and goes on afterwards holds none any more.
+        later = asyncio.create_task(_after(asyncio.sleep(0.05), asks))
+    with pytest.raises(ProblemError, match="does not run"):
+        await later
+
+
+async def _after(first, then) -> None:
+    await first
+    await then()

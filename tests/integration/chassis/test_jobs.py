@@ -279,6 +279,35 @@ async def test_a_stop_that_was_said_elsewhere_is_asked_for_while_the_work_runs(
     assert blocked.cancelled.is_set()
 
 
+async def test_a_heartbeat_that_gets_no_connection_is_tried_again(
+    replica, orchestrator: Bus, work, org_id: UUID
+) -> None:
+    blocked, again, tries, deliveries = Blocked(), asyncio.Event(), 0, 0
+
+    async def handle(command: SyncSource, meta: Meta) -> Sequence[Outgoing]:
+        nonlocal deliveries
+        deliveries += 1
+        return await blocked(command, meta)
+
+    async def heartbeat(_: SyncSource, __: Meta) -> bool:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            # As one does that waits for a pool whose connections are all in use.
+            await asyncio.Event().wait()
+        again.set()
+        return True
+
+    jobs = replica()
+    jobs.handle(SyncSource, handle, heartbeat=heartbeat)
+    async with _running(jobs):
+        await orchestrator.send(_command(), org_id=org_id)
+        await asyncio.wait_for(again.wait(), 2 * work.consumer.ack_wait)
+        await work.is_done()
+    assert blocked.cancelled.is_set()
+    assert deliveries == 1
+
+
 async def test_a_handler_that_finds_its_work_called_off_is_not_called_again(
     replica, orchestrator: Bus, database: Database, work, org_id: UUID
 ) -> None:

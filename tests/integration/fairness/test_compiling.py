@@ -63,4 +63,9 @@ async def test_costly_recipes_leave_others_a_compiler(transform, stand, other, c
     beside = Flood(flood, width=120, pause=0.5)
     await assert_undisturbed(work, beside)
     assert beside.problems["share_used_up"]
-    assert set(beside.problems) <= {"share_used_up", "recipe_too_expensive", "no_answer"}
+    assert set(beside.problems) <= {
+        "share_used_up",
+        "recipe_too_expensive",
+        "no_answer",
+        "all_places_taken",
+    }

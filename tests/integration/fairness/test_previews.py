@@ -35,4 +35,9 @@ async def test_cross_joins_leave_others_a_connection(transform, stand, other, co
     beside = Flood(flood, width=120, pause=0.5)
     await assert_undisturbed(work, beside)
     assert beside.problems["share_used_up"]
-    assert set(beside.problems) <= {"share_used_up", "preview_timed_out", "no_answer"}
+    assert set(beside.problems) <= {
+        "share_used_up",
+        "preview_timed_out",
+        "no_answer",
+        "all_places_taken",
+    }

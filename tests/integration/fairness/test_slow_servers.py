@@ -82,4 +82,4 @@ async def test_previews_at_a_slow_server_block_no_other_organisation(
         upload = await other.upload(PEOPLE)
         await assert_undisturbed(ordinary, flood, times=3)
     assert flood.problems["share_used_up"]
-    assert set(flood.problems) <= {"share_used_up", "kobo_too_slow"}
+    assert set(flood.problems) <= {"share_used_up", "kobo_too_slow", "all_places_taken"}

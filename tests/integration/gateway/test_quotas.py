@@ -144,7 +144,7 @@ async def _any_source(request: GetSource, _: object):
     "slots", [LIVE_STREAMS, LIVE_STREAMS_OF_PERSON], ids=lambda each: each.name
 )
 async def test_streams_that_are_open_at_once_are_capped(gateway, member, slots):
-    gateway.app.state.edge.shares.of(replace(slots, each=2))
+    gateway.app.state.edge.shares.put(replace(slots, each=2))
     async with AsyncExitStack() as stack:
         reading = []
         for _ in range(2):
@@ -190,5 +190,20 @@ async def test_a_stream_whose_own_oldest_events_went_is_not_complete(
     for _ in range(0, EVT.max_per_subject, 500):
         assert (await bounds(asking, member.org_id, begin.after)).is_complete
         await asyncio.gather(*(bus.jetstream.publish(subject, b"{}") for _ in range(500)))
+    # As many as it keeps, and all of them later than the reader's position.
+    assert (await bounds(asking, member.org_id, begin.after)).is_complete
+    await bus.jetstream.publish(subject, b"{}")
     assert not (await bounds(asking, member.org_id, begin.after)).is_complete
     assert (await bounds(asking, other.org_id, begin.after)).is_complete
+    # Who has read the event that went has missed nothing.
+    assert (await bounds(asking, member.org_id, begin.after + 1)).is_complete
+    late = await bounds(asking, member.org_id, None)
+    await bus.jetstream.publish(subject, b"{}")
+    assert await bounds(asking, member.org_id, late.after) == late
+
+
+async def test_live_streams_leave_half_of_the_connections_to_other_requests(start_gateway):
+    gateway = await start_gateway(http_connections=6)
+    shares = gateway.app.state.edge.shares
+    for slots in (LIVE_STREAMS, LIVE_STREAMS_OF_PERSON):
+        assert shares.of(slots).slots.total == 3

@@ -13,8 +13,10 @@ from tests.servers.sheets import Tab, Workbook
 
 from chassis.database import Database
 from contracts.envelope import new_id
+from contracts.shares import GOOGLE_READS
+from ingest.connectors import Unavailable
 from ingest.connectors.google.auth import ServiceAccount
-from ingest.connectors.google.quota import SharedQuota
+from ingest.connectors.google.quota import KeyShare, SharedQuota
 from ingest.settings import Settings
 
 EVER = 1e6
@@ -100,3 +102,18 @@ async def test_a_credential_is_not_named_in_the_database(replicas, quotas, email
     async with replicas[0].transaction() as connection:
         names = await connection.fetch("SELECT credential FROM google_quotas")
     assert all(email not in name["credential"] for name in names)
+
+
+async def test_one_organisation_leaves_reads_of_the_common_key_to_others(replicas, quotas, email):
+    each = SharedQuota(replicas[0], GOOGLE_READS.limit, burst=GOOGLE_READS.limit // 4)
+    greedy, ordinary = (KeyShare(quotas[0], each, new_id()) for _ in range(2))
+    turns = [greedy.reserve(email, 15.0) for _ in range(GOOGLE_READS.limit)]
+    answers = await asyncio.gather(*turns, return_exceptions=True)
+    refusals = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert 10 <= len(answers) - len(refusals) < GOOGLE_READS.limit
+    refused = refusals[0]
+    assert isinstance(refused, Unavailable)
+    assert refused.code == "quota_share"
+    assert "a key of your own" in str(refused)
+    turn = await ordinary.reserve(email, 15.0)
+    assert turn is not None

@@ -6,7 +6,7 @@ import pytest_asyncio
 
 from chassis.database import Database
 from contracts.envelope import new_id
-from contracts.ingest import ExternalConfig
+from contracts.ingest import ColumnOption, ExternalConfig
 from ingest.connectors import BadSource, Unavailable
 from ingest.external.landing import Landing
 from warehouse.loaders import issue_loader
@@ -280,6 +280,31 @@ async def test_a_skipped_column_does_not_arrive_and_a_mask_is_refused(org_id, la
     masking = {"table": "wells", "columns": {"phone": {"mask": "hash"}}}
     with pytest.raises(BadSource, match="'phone'"):
         await landing.shape(org_id, ExternalConfig.model_validate(masking))
+
+
+@pytest.mark.parametrize("storage", ["EXTENDED", "EXTERNAL"])
+async def test_a_row_that_is_too_large_is_refused_before_it_is_read(
+    ground, org_id, landing, loader, copied, storage
+):
+    await loader.execute("CREATE TABLE wells (n int, picture bytea, note text)")
+    await loader.execute(f"ALTER TABLE wells ALTER COLUMN picture SET STORAGE {storage}")
+    # Of zeros: on the disk the first kind takes a hundredth.
+    await loader.execute(
+        "INSERT INTO wells VALUES"
+        " (1, decode(repeat('00', 15 * 1024 * 1024), 'hex'), 'much'),"
+        " (2, decode(repeat('00', 17 * 1024 * 1024), 'hex'), 'too much')"
+    )
+    with pytest.raises(BadSource) as raised:
+        await copied()
+    assert raised.value.code == "row_too_large"
+    assert "16,777,216 bytes. Skip the column" in str(raised.value)
+    assert await versions(ground, org_id) == []
+    skipped = WELLS.model_copy(update={"columns": {"picture": ColumnOption(skip=True)}})
+    _, rows, _ = await landing.copy(org_id, skipped, version_relation(new_id()), new_id(), None)
+    assert rows == 2
+    await loader.execute("DELETE FROM wells WHERE n = 2")
+    _, rows, _ = await copied()
+    assert rows == 1
 
 
 async def test_a_table_that_its_loader_holds_is_tried_again_later(org_id, loader, copied):

@@ -134,6 +134,54 @@ async def test_a_replaced_file_goes_too_once_its_source_is_masked(stand, ingest)
     await eventually(lambda: _is_gone(stand, former))
 
 
+async def test_a_refused_file_of_a_source_that_would_be_masked_is_erased(stand, ingest):
+    file = await stand.upload(b"")
+    with pytest.raises(ProblemError) as caught:
+        await stand.ask(creation(file, "empty", columns=MASKED))
+    assert caught.value.problem.code == "empty_file"
+    assert "upload it again" in caught.value.problem.detail
+    assert not await stand.stores(file.upload_id)
+    # Of what nothing is masked the file stays, for another try.
+    file = await stand.upload(b"")
+    with pytest.raises(ProblemError) as caught:
+        await stand.ask(creation(file, "empty"))
+    assert "upload it again" not in caught.value.problem.detail
+    assert await stand.stores(file.upload_id)
+
+
+async def test_a_refused_request_of_which_the_file_is_not_at_fault_keeps_it(stand, ingest):
+    await stand.ask(creation(await stand.upload(), "taken"))
+    file = await stand.upload()
+    rules = {"nobody": {"mask": "redact"}}
+    for name, columns, code in (
+        ("taken", MASKED, "name_taken"),
+        ("free", rules, "unknown_column"),
+    ):
+        with pytest.raises(ProblemError) as caught:
+            await stand.ask(creation(file, name, columns=columns))
+        assert caught.value.problem.code == code
+        assert "upload it again" not in caught.value.problem.detail
+    assert (await stand.ask(creation(file, "free", columns=MASKED))).name == "free"
+
+
+async def test_a_refused_file_that_would_replace_a_masked_one_is_erased(stand, ingest):
+    source = await stand.ask(creation(await stand.upload(), columns=MASKED))
+    plain = await stand.ask(creation(await stand.upload(), "plain"))
+    for changed, columns in ((source, {}), (source, MASKED), (plain, MASKED)):
+        file = await stand.upload(b"")
+        config = creation(file, columns=columns).config
+        with pytest.raises(ProblemError) as caught:
+            await stand.ask(UpdateSource(source_id=changed.id, config=config))
+        assert "upload it again" in caught.value.problem.detail
+        assert not await stand.stores(file.upload_id)
+    # A file that the source has already is not its to lose.
+    config = creation(await stand.upload(), columns={"nobody": {"mask": "redact"}}).config
+    config = config.model_copy(update={"upload_id": source.config.upload_id})
+    with pytest.raises(ProblemError):
+        await stand.ask(UpdateSource(source_id=source.id, config=config))
+    assert await stand.stores(source.config.upload_id)
+
+
 async def test_an_upload_of_which_no_source_is_made_is_erased_in_time(stand, transform, run_ingest):
     async with run_ingest():
         unused, recent = await stand.upload(b"a\n1\n"), await stand.upload(b"b\n1\n")

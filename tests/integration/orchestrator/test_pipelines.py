@@ -12,6 +12,7 @@ from contracts.orchestrator import (
     UpdatePipeline,
 )
 from contracts.problem import ProblemError
+from contracts.shares import PIPELINES
 
 
 @pytest.fixture
@@ -99,3 +100,25 @@ async def test_a_list_goes_on_where_a_page_ended(ask):
         if cursor is None:
             break
     assert names == [f"Pipeline {number}" for number in range(5)]
+
+
+async def test_an_organisation_has_so_many_pipelines_and_no_more(ask, silent, start_service):
+    first = creation("the first")
+    await ask(first)
+    replica = await start_service("orchestrator")
+    async with replica.database.organization(silent.org_id) as connection:
+        await connection.execute(
+            "INSERT INTO pipelines (id, org_id, name, name_key, source_ids, transformation_ids,"
+            " digest) SELECT gen_random_uuid(), $1, n, n, '{}', '{}', ''"
+            " FROM generate_series(1, $2) AS number, LATERAL (SELECT number::text) AS named (n)",
+            silent.org_id,
+            PIPELINES.each - 1,
+        )
+    with pytest.raises(ProblemError) as refused:
+        await ask(creation("one more"))
+    problem = refused.value.problem
+    assert (problem.status, problem.code) == (409, "too_many_pipelines")
+    assert f"{PIPELINES.each:,}" in problem.detail
+    assert "Delete one" in problem.detail
+    assert (await ask(first)).name == "the first"
+    await ask(creation("of another", pipeline_id=new_id()), org_id=new_id())

@@ -8,9 +8,13 @@ import pytest
 import pytest_asyncio
 from structlog.testing import capture_logs
 
+from chassis.database import Database
 from chassis.testing import eventually
 from contracts.problem import ProblemError
 from contracts.transform import PreviewRecipe, TransformationBuilt, TransformationFailed
+from transform.limits import Limits, PastLimit, Writer
+from warehouse import names
+from warehouse.access import as_org
 
 MB = 1024**2
 NUMBERS = "SELECT n, md5(n::text) AS word FROM generate_series(1, 10000) n"
@@ -128,7 +132,7 @@ async def test_a_build_that_takes_too_long_is_stopped(stand, product, superuser)
     assert problem.detail.startswith("The build was stopped after 1.5 seconds.")
     assert "every row of 'right'" in problem.detail
     running = await superuser.fetchval(
-        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'dalgo_transform' AND state = 'active'"
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'transform' AND state = 'active'"
     )
     assert running == 0
 
@@ -193,6 +197,28 @@ async def test_rows_are_limited_beforehand_where_files_cannot_be_seen(
     assert "The result has more than 20,000 rows; a build may make 20,000." in problem.detail
     (said,) = [line for line in logged if line["event"] == "build_limits_incomplete"]
     assert said["missing"] == ["EXECUTE ON FUNCTION pg_stat_file(text, boolean)"]
+
+
+async def test_what_could_not_be_asked_while_the_database_was_away_is_asked_before_a_build(
+    stand, transform, superuser
+):
+    away = await asyncpg.create_pool(stand.ground.database_url("transform"), min_size=1, max_size=1)
+    database = Database(away, "transform")
+    await away.close()
+    writer = Writer(database, Limits(rows=10))
+    with capture_logs() as logged:
+        await writer.check_rights()
+    assert [line["event"] for line in logged] == ["limits_not_checked"]
+    database.pool = transform.database.pool
+    target = names.qualified(names.data_schema(stand.org_id), "v_many")
+    many = "SELECT n FROM generate_series(1, 100) n"
+    async with without(superuser, FILES, "dalgo_migrator"), database.transaction() as connection:
+        pid = await connection.fetchval("SELECT pg_backend_pid()")
+        async with as_org(connection, stand.org_id):
+            assert pid is not None
+            with pytest.raises(PastLimit, match="more than 10 rows"):
+                await writer.write(connection, pid, target, many)
+            await connection.execute(f"DROP TABLE {target}")
 
 
 @limits(MAX_TEMP_BYTES=str(4 * MB), PREVIEW_TIMEOUT="9")

@@ -154,3 +154,27 @@ async def test_a_preview_shows_a_new_version_as_soon_as_it_is_published(stand, p
     await stand.publish(again)
     page = await stand.ask(PreviewTable(name="people"))
     assert (column(page), page.total_count) == ([10, 9, 8], 3)
+
+
+async def test_cells_that_are_too_long_to_be_shown_are_cut_and_say_so(stand, column_factory):
+    held = column_factory(id="integer", note="text", answers="json", share="decimal")
+    select = """SELECT n AS id, repeat('ä', n * 9000) AS note,
+        jsonb_build_object('a', repeat('x', n * 9000)) AS answers,
+        (repeat('7', n * 9000) || '.5')::numeric AS share FROM unnest(ARRAY[1, 10]) n"""
+    await stand.source("notes", select, held)
+    sort = (SortItem(column="Note", descending=True),)
+    page = await stand.ask(PreviewTable(name="notes", limit=10, sort=sort))
+    longest, short = page.rows
+    assert (longest["Id"], short["Id"]) == (10, 1)
+    assert longest["Note"] == "ä" * 10_000 + "…"
+    assert longest["Answers"] == '{"a": "' + "x" * 9_993 + "…"
+    assert longest["Share"] == "7" * 10_000 + "…"
+    assert short["Note"] == "ä" * 9_000
+    assert short["Answers"] == {"a": "x" * 9_000}
+    assert short["Share"] == "7" * 9_000 + ".5"
+    # As long as a page of so many rows may hold.
+    page = await stand.ask(PreviewTable(name="notes", limit=1000, sort=sort))
+    assert [row["Note"] for row in page.rows] == ["ä" * 4_000 + "…"] * 2
+    recipe: dict[str, object] = {"steps": [{"type": "source", "table": "notes"}]}
+    page = await stand.ask(PreviewRecipe(recipe=recipe, limit=2))
+    assert {row["Note"] for row in page.rows} == {"ä" * 9_000, "ä" * 10_000 + "…"}

@@ -68,6 +68,15 @@ def test_a_file_is_escaped_wherever_its_pieces_are_cut(records, size):
     assert list(read) == [[escaped(cell) for cell in record] for record in records]
 
 
+def test_a_record_is_looked_through_once_however_many_pieces_it_comes_in():
+    """Looked through from its beginning with each piece, it would take hours."""
+    piece, rewriter = b"=x,\n" * 16, Rewriter()
+    assert rewriter.feed(b'"') == b""
+    assert not any(rewriter.feed(piece) for _ in range(500_000))
+    assert rewriter.feed(b'"\r\n=1') == b'"' + b"'" + piece * 500_000 + b'"\r\n'
+    assert rewriter.close() == b"'=1\r\n"
+
+
 @pytest.mark.parametrize(
     ("name", "plain", "whole"),
     [

@@ -53,8 +53,11 @@ class Work:
 
 
 @asynccontextmanager
-async def working(total: int, each: int, waiting: int = 10) -> AsyncIterator[Work]:
-    work = Work(Share(Slots("test", "", total, each, waiting)))
+async def working(
+    total: int, each: int, waiting: int = 10, waiting_in_all: int = 100
+) -> AsyncIterator[Work]:
+    slots = Slots("test", "", total, each, waiting, waiting_in_all=waiting_in_all)
+    work = Work(Share(slots, longest_wait=0.5))
     try:
         yield work
     finally:
@@ -205,3 +208,38 @@ def test_a_total_that_a_setting_gives_leaves_a_slot_to_others() -> None:
 def test_a_share_that_gives_nobody_anything_cannot_be_declared() -> None:
     with pytest.raises(ValueError, match="idle"):
         Slots("idle", "", total=1, each=2, waiting=0)
+
+
+def code_of(task: asyncio.Task[None]) -> tuple[int, str]:
+    error = task.exception()
+    assert isinstance(error, ProblemError)
+    return error.problem.status, error.problem.code
+
+
+async def test_who_waits_in_vain_for_others_is_not_blamed() -> None:
+    async with working(total=1, each=1) as work:
+        await work.begin("a1", A)
+        late = await work.begin("b1", B)
+        own = await work.begin("a2", A)
+        await asyncio.wait({late, own})
+        assert code_of(late) == (503, "all_places_taken")
+        assert code_of(own) == (429, "share_used_up")
+
+
+async def test_when_as_many_wait_as_may_the_longest_queue_makes_place() -> None:
+    async with working(total=1, each=1, waiting=5, waiting_in_all=4) as work:
+        await work.begin("a1", A)
+        waiting = [await work.begin(f"a{n}", A) for n in range(2, 6)]
+        assert not any(task.done() for task in waiting)
+        await work.begin("b1", B)
+        assert [task.done() for task in waiting] == [False, False, False, True]
+        await work.begin("b2", B)
+        assert [task.done() for task in waiting] == [False, False, True, True]
+        assert code_of(waiting[2]) == (429, "share_used_up")
+        # Two of each: nobody makes place for a third.
+        assert code_of(await work.begin("b3", B)) == (503, "all_places_taken")
+        await work.begin("c1", C)
+        assert [task.done() for task in waiting] == [False, True, True, True]
+        for name in ("a1", "a2", "b1", "c1", "b2"):
+            assert work.began[-1] == name
+            await work.end(name)

@@ -33,18 +33,16 @@ def folder(tmp_path) -> Path:
 
 @pytest.fixture
 async def client(folder, org) -> AsyncIterator[httpx.AsyncClient]:
-    """The upload of the gateway without its edge: `fails` in the query is a refused registration."""
+    """The upload of the gateway without its edge: `fails` in the query is the answer to the registration."""
     app = FastAPI()
     problems.install(app)
     objects = Objects(folder.as_uri())
 
     @app.post("/")
-    async def upload(
-        request: Request, limit: int = LIMIT, fails: bool = False, key: str = ""
-    ) -> dict:
+    async def upload(request: Request, limit: int = LIMIT, fails: int = 0, key: str = "") -> dict:
         async with stored(objects, request, org, limit, key or None) as file:
             if fails:
-                raise problem(503, "service_unavailable", "Nobody is there.")
+                raise problem(fails, "refused", "Not taken.")
             return {**vars(file), "upload_id": str(file.upload_id)}
 
     transport = httpx.ASGITransport(app)
@@ -184,10 +182,15 @@ async def test_a_line_that_breaks_leaves_nothing(client, folder):
 
 
 async def test_an_upload_that_nobody_registered_leaves_nothing(client, folder):
-    response = await client.post(
-        "/", params={"fails": True}, content=part(b"x") + END, headers=FORM
-    )
+    response = await client.post("/", params={"fails": 503}, content=part(b"x") + END, headers=FORM)
     assert response.status_code == 503
+    assert files(folder) == []
+
+
+async def test_a_file_that_is_refused_is_not_left_under_its_key_either(client, folder):
+    given = {"key": "k", "fails": 409}
+    response = await client.post("/", params=given, content=part(b"x") + END, headers=FORM)
+    assert response.status_code == 409
     assert files(folder) == []
 
 

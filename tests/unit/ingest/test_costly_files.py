@@ -153,3 +153,17 @@ def test_a_zip_of_very_many_parts_is_refused_by_their_number(write):
     error = refusal(write(target.getvalue(), "many"))
     assert error.code == "archive_too_large"
     assert "10,001 parts" in error.message
+
+
+def test_the_cells_of_all_tables_of_an_ods_are_counted_before_any_is_made(spreadsheet):
+    # As few bytes as it takes; each table alone would do.
+    table = ROWS % (11_000, MANY) + b"</table:table><table:table table:name='U'>"
+    error = refusal(spreadsheet(table + ROWS % (11_000, MANY)))
+    assert error.code == "too_large"
+    assert "20,000,000 cells together" in error.message
+
+
+def test_blank_cells_of_an_ods_do_not_count(spreadsheet):
+    blank = ROWS % (1_000_000, BLANK)
+    rows = ROW % ONE + ROW % (ONE + BLANK) + blank
+    assert inspect(spreadsheet(rows), CsvOptions()).columns

@@ -22,7 +22,23 @@ SELECT nspname, starts_with(nspname, $1 || '_') AND nspowner = (
 _ROLES = """
 SELECT rolname AS name, rolcanlogin AS login, rolinherit AS inherit, rolconnlimit AS connections,
        coalesce(rolconfig, '{}') AS settings
-FROM pg_roles WHERE starts_with(rolname, $1 || '_') AND rolname <> current_user ORDER BY rolname
+FROM pg_roles AS role WHERE rolname <> current_user AND (
+    starts_with(rolname, $1 || '_')
+    -- Analysts and the like: the migrator has made them, and they may do something here.
+    OR EXISTS (
+        SELECT FROM pg_auth_members JOIN pg_roles AS me ON me.oid = member
+        WHERE roleid = role.oid AND me.rolname = current_user AND admin_option
+    ) AND (
+        EXISTS (
+            SELECT FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass
+            AND refobjid = role.oid
+            AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+        ) OR EXISTS (
+            SELECT FROM pg_auth_members JOIN pg_roles AS given ON given.oid = roleid
+            WHERE member = role.oid AND starts_with(given.rolname, $1 || '_')
+        )
+    )
+) ORDER BY rolname
 """
 _MEMBERS = """
 SELECT DISTINCT given.rolname AS role, taken.rolname AS member,
@@ -48,7 +64,7 @@ async def schemas(connection: "asyncpg.Connection") -> tuple[list[str], list[str
 
 
 async def roles(connection: "asyncpg.Connection") -> list[dict[str, Any]]:
-    """The roles of this installation, without their passwords."""
+    """The roles of this installation, and those to which it gives rights; without their passwords."""
     return [dict(row) for row in await connection.fetch(_ROLES, prefix())]
 
 

@@ -20,6 +20,7 @@ from nats.errors import TimeoutError as NatsTimeout
 from nats.js.errors import APIError, NoStreamResponseError
 from opentelemetry.trace import SpanKind
 
+from chassis.database import require_no_transaction
 from chassis.settings import BusSettings, servers_of
 from chassis.signs_of_life import Patience
 from chassis.telemetry import carry, log, tracer
@@ -121,6 +122,7 @@ class Bus:
         Raises ProblemError: the owner's own problem, 503 when it does not run, and 504 when there
         is no answer, and after a few seconds no sign of one: whether it was done is not known.
         """
+        require_no_transaction(f"asking {request.owner}")
         meta = envelop(request, source=self.service, org_id=org_id, actor=actor)
         with tracer.start_as_current_span(meta.type, kind=SpanKind.CLIENT):
             headers = to_headers(meta) | carry()

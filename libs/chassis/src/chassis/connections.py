@@ -10,6 +10,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 from uvicorn.server import ServerState
 
+from chassis.networks import network_of
 from chassis.settings import Limits
 from contracts.problem import problem
 
@@ -55,7 +56,7 @@ class _Limited(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._address = self.client[0] if self.client else ""
+        self._address = network_of(self.client[0] if self.client else "") or ""
         self._by_address[self._address] += 1
         if (
             len(self.connections) > self._limits.connections

@@ -38,19 +38,26 @@ class Rewriter:
     """Escapes the cells of a CSV file (UTF-8, as Python writes it) that comes piece by piece."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._pending: list[bytes] = []
+        """Of the record that is not complete yet: joined once, however many pieces it takes."""
+        self._is_quoted = False
+        """Whether what comes next stands in quotes."""
         csv.field_size_limit(_CELL_LIMIT)
 
     def feed(self, piece: bytes) -> bytes:
         """The records that are complete with this piece."""
-        data = self._rest + piece
-        end = _last_record_end(data)
-        self._rest = data[end:]
-        return _rewritten(data[:end])
+        end = _last_record_end(piece, self._is_quoted)
+        self._is_quoted ^= piece.count(b'"') % 2 == 1
+        if end == 0:
+            self._pending.append(piece)
+            return b""
+        whole = b"".join([*self._pending, piece[:end]])
+        self._pending = [piece[end:]]
+        return _rewritten(whole)
 
     def close(self) -> bytes:
         """What was left, of a file whose last line has no end."""
-        rest, self._rest = self._rest, b""
+        rest, self._pending = b"".join(self._pending), []
         return _rewritten(rest)
 
 
@@ -76,13 +83,13 @@ _AT_ONCE = 64 * 1024
 """Bytes between two turns of others on the event loop: about a millisecond's work."""
 
 
-def _last_record_end(data: bytes) -> int:
-    """Behind the last line end outside quotes; 0 when there is none."""
+def _last_record_end(data: bytes, is_quoted: bool) -> int:
+    """Behind the last line end outside quotes; 0 when there is none. `is_quoted`: it begins in them."""
     end = len(data)
     parts = data.split(b'"')
     for index in range(len(parts) - 1, -1, -1):
         start = end - len(parts[index])
-        if index % 2 == 0 and (place := parts[index].rfind(b"\n")) >= 0:
+        if index % 2 == is_quoted and (place := parts[index].rfind(b"\n")) >= 0:
             return start + place + 1
         end = start - 1
     return 0

@@ -10,6 +10,8 @@ import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -51,7 +53,23 @@ _NOT_MADE = (
 )
 """What a server says to a login before `dalgo migrate` has made it, or given it this password."""
 
+_IN_TRANSACTION: ContextVar["_Transaction | None"] = ContextVar("in_transaction", default=None)
+
 _NOT_AWAITED = "; SET LOCAL synchronous_commit = off"
+
+
+@dataclass
+class _Transaction:
+    """One of this task or of those that it was begun by."""
+
+    is_open: bool = True
+
+
+def require_no_transaction(what: str) -> None:
+    """Raises RuntimeError in a transaction: waiting for others there takes connections from all."""
+    transaction = _IN_TRANSACTION.get()
+    if transaction is not None and transaction.is_open:
+        raise RuntimeError(f"{what} inside a transaction: the connection would wait too")
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
@@ -181,12 +199,18 @@ class Database:
         """
         async with self.pool.acquire() as connection:
             await connection.execute(begin)
+            transaction = _Transaction()
+            outer = _IN_TRANSACTION.get()
+            _IN_TRANSACTION.set(transaction)
             try:
                 yield connection
             except BaseException:
                 with suppress(*AWAY):
                     await connection.execute("ROLLBACK")
                 raise
+            finally:
+                transaction.is_open = False
+                _IN_TRANSACTION.set(outer)
             if await connection.execute("COMMIT") != "COMMIT":
                 # What PostgreSQL says to the end of a transaction in which a statement failed.
                 raise asyncpg.InFailedSQLTransactionError("the transaction was rolled back")

@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -199,7 +199,9 @@ class Jobs:
         ]
         if not slots:
             raise RuntimeError(f"nobody handles the messages of {consumer.name}")
-        return min(slots, key=lambda each: each.total)
+        fewest = min(slots, key=lambda each: each.total)
+        # What has no place here comes back much later: others' messages always have one.
+        return replace(fewest, waiting_in_all=consumer.max_ack_pending)
 
     async def _is_there(self, subscription: JetStreamContext.PullSubscription | None) -> bool:
         try:
@@ -313,8 +315,11 @@ class Jobs:
             with contextlib.suppress(NatsError, OSError):
                 await message.in_progress()
             if registration.heartbeat is not None:
+                # One that waits for a connection may not hold up the next sign of life to the bus.
                 with contextlib.suppress(*AWAY):
-                    if task not in self._stopped and await registration.heartbeat(body, meta):
+                    async with asyncio.timeout(consumer.ack_wait / 3):
+                        has_to_stop = await registration.heartbeat(body, meta)
+                    if has_to_stop and task not in self._stopped:
                         self._stopped.add(task)
                         task.cancel()
             await asyncio.sleep(consumer.ack_wait / 3)

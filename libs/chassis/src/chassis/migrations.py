@@ -15,8 +15,9 @@ from chassis.carry_over import carry_over
 from chassis.names import PREFIX, filled, schema, system_role
 from chassis.telemetry import log
 
-OLDEST, NEWEST = 15, 18
-"""Major versions of PostgreSQL that the tests run on."""
+OLDEST, NEWEST = 16, 18
+"""Major versions of PostgreSQL that are taken without a warning. Grants of roles with INHERIT and SET,
+on which the walls between services and organisations stand, are new in 16."""
 
 _GROUND = """
 CREATE SCHEMA IF NOT EXISTS ${prefix}_chassis;
@@ -115,7 +116,7 @@ async def migrate(admin_url: str, targets: list[Target]) -> int:
     """
     connection = await asyncpg.connect(admin_url, timeout=10)
     try:
-        _require_version(connection.get_server_version().major)
+        require_version(connection.get_server_version().major)
         if not await connection.fetchval(_IS_MADE, schema("chassis")):
             try:
                 return await _migrate(connection, targets, first=True)
@@ -136,7 +137,8 @@ WHERE nspname LIKE '%\\_chassis' AND nspname <> $1 AND relname = 'migrator'
 _IS_MADE = "SELECT to_regclass(quote_ident($1) || '.migrator') IS NOT NULL"
 
 
-def _require_version(major: int) -> None:
+def require_version(major: int) -> None:
+    """Raises RuntimeError for a server that is too old; warns of one that is newer than known."""
     if major < OLDEST:
         raise RuntimeError(
             f"PostgreSQL {major} is too old: Dalgo Lite runs on {OLDEST} to {NEWEST}. Upgrade the "

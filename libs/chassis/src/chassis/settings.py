@@ -70,7 +70,7 @@ class BusSettings(BaseSettings):
     """Connections of one process that are open at once; more are refused with 503. Each is a file
     descriptor, of which a process often has 1,024."""
     http_connections_per_address: int = Field(default=400, ge=1)
-    """The same of one client address. Behind a proxy all clients have the proxy's: set both alike."""
+    """The same of one client address, of IPv6 its /64. Behind a proxy all clients have the proxy's: set both alike."""
     http_head_timeout: float = Field(default=20.0, gt=0)
     """Seconds for a request's headers, from the opening of the connection or their first byte; then
     408."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import prometheus_client as prometheus
 
 from contracts.problem import ProblemError, problem
-from contracts.shares import Holder, Slots
+from contracts.shares import Cap, Holder, Slots
 
 _USED = prometheus.Gauge("dalgo_share_used", "Slots of a share in use", ["share"])
 _WAITING = prometheus.Gauge("dalgo_share_waiting", "Requests that wait for a slot", ["share"])
@@ -26,6 +26,16 @@ _HOLDERS: dict[Holder, str] = {
 
 LONGEST_WAIT = 8.0
 """Seconds; most askers give up after 10, and what they asked for would be done for nobody."""
+
+
+def require_room(cap: Cap, held: int, way_out: str) -> None:
+    """Raise a 409 problem `too_many_<cap>` where an organisation holds as many as it may."""
+    if held >= cap.each:
+        raise problem(
+            409,
+            f"too_many_{cap.name}",
+            f"Your organisation has {held:,} {cap.unit}, and may have {cap.each:,}. {way_out}",
+        )
 
 
 class Share:
@@ -48,6 +58,7 @@ class Share:
         name = name or slots.name
         self._held: Counter[Hashable | None] = Counter()
         self._queues: OrderedDict[Hashable | None, deque[asyncio.Future[None]]] = OrderedDict()
+        self._waiters = 0
         self._vacant = asyncio.Event()
         self._used = _USED.labels(name)
         self.waiting = _WAITING.labels(name)
@@ -57,7 +68,8 @@ class Share:
     async def slot(self, holder: Hashable | None) -> AsyncIterator[None]:
         """Hold a slot for the block, waiting for one.
 
-        Raises problems: 429 past the share or the longest wait, 503 when the process stops.
+        Raises problems: 429 past the holder's share, 503 when others hold all slots for longer than the
+        longest wait, or the process stops.
         """
         turn = self.enter(holder)
         try:
@@ -69,7 +81,7 @@ class Share:
     def enter(self, holder: Hashable | None) -> "Turn":
         """Take a slot or a place in the queue for one, at once; its `close` gives back either.
 
-        Raises the problem 429 when as many wait as may.
+        Raises the problem 429 when as many of the holder's wait as may, and 503 when as many of all.
         """
         # Whoever could be served has been: a free slot means that nobody eligible waits.
         if self._is_free_for(holder):
@@ -77,8 +89,11 @@ class Share:
             return Turn(self, holder, None)
         if len(self._queues.get(holder, ())) >= self.slots.waiting:
             raise self.refusal(holder)
+        if self._waiters >= self.slots.waiting_in_all and not self._make_place_for(holder):
+            raise self.refusal(holder)
         granted = asyncio.get_running_loop().create_future()
         self._queues.setdefault(holder, deque()).append(granted)
+        self._waiters += 1
         return Turn(self, holder, granted)
 
     async def vacancy(self) -> None:
@@ -92,18 +107,40 @@ class Share:
             for turn in queue:
                 turn.set_exception(_stopping())
         self._queues.clear()
+        self._waiters = 0
 
     def refusal(self, holder: Hashable | None) -> ProblemError:
-        """The problem of a holder that has used up its share."""
+        """The problem of a holder that has used up its share, or that waits because of others."""
         self._refused.inc()
+        held, waiting = self._held[holder], len(self._queues.get(holder, ()))
+        if holder is not None and held < self.slots.each and waiting < max(self.slots.waiting, 1):
+            return problem(
+                503,
+                "all_places_taken",
+                "Requests of others hold all places for this kind of request at the moment. "
+                "Try again shortly.",
+                retry_after=_RETRY_AFTER,
+            )
         return problem(
             429,
             "share_used_up",
-            f"{_HOLDERS[self.slots.of]} has {self._held[holder]} requests of this kind under way and "
-            f"{len(self._queues.get(holder, ()))} waiting, as many as it may. "
-            "Try again when some have ended.",
+            f"{_HOLDERS[self.slots.of]} has {held} requests of this kind under way and {waiting} "
+            "waiting, as many as it may. Try again when some have ended.",
             retry_after=_RETRY_AFTER,
         )
+
+    def _make_place_for(self, holder: Hashable | None) -> bool:
+        """Whether the last that came of the longest queue has made place: never for a longer one."""
+        if self.longest_wait is None or not self._queues:
+            return False
+        longest = max(self._queues, key=lambda each: len(self._queues[each]))
+        queue = self._queues[longest]
+        if len(queue) <= len(self._queues.get(holder, ())) + 1:
+            return False
+        last = queue.pop()
+        self._waiters -= 1
+        last.set_exception(self.refusal(longest))
+        return True
 
     def _is_free_for(self, holder: Hashable | None) -> bool:
         each = self.slots.total if holder is None else self.slots.each
@@ -132,6 +169,7 @@ class Share:
                 break
             if self._is_free_for(waiting):
                 turn = self._queues[waiting].popleft()
+                self._waiters -= 1
                 self._queues.move_to_end(waiting)
                 if not self._queues[waiting]:
                     del self._queues[waiting]
@@ -144,6 +182,7 @@ class Share:
         queue = self._queues.get(holder, deque())
         if turn in queue:
             queue.remove(turn)
+            self._waiters -= 1
             if not queue:
                 del self._queues[holder]
 
@@ -198,6 +237,10 @@ class Shares:
         """The share of these slots, or another of the same size under a name of its own."""
         key = name or slots.name
         return self._shares.setdefault(key, Share(slots, key))
+
+    def put(self, slots: Slots) -> None:
+        """Have a share of this size under its name, before it is asked for."""
+        self._shares[slots.name] = Share(slots)
 
     def close(self) -> None:
         """Refuse what waits for a slot of any share."""

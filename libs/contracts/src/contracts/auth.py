@@ -1,11 +1,12 @@
 """What auth owns: users, organisations, sessions, keys."""
 
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from contracts.message import Anonymous, Done, Event, Part, Request, Secret
 from contracts.readiness import Readiness
+from contracts.shares import SESSIONS, Slots
 
 Role = Literal["viewer", "runner", "editor", "admin", "owner"]
 
@@ -64,12 +65,14 @@ class LogIn(Anonymous[SessionGrant]):
 class RefreshSession(Anonymous[SessionGrant]):
     """Rotate a refresh token; a replayed one revokes its family."""
 
+    share: ClassVar[Slots] = SESSIONS
     refresh_token: Secret
 
 
 class LogOut(Anonymous[Done]):
     """Revoke the family of a refresh token; unknown tokens are fine."""
 
+    share: ClassVar[Slots] = SESSIONS
     refresh_token: Secret
 
 

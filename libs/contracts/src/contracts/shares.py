@@ -13,7 +13,8 @@ class Slots:
     """Work that one replica does at once.
 
     `total` slots, of which one organisation (or what `of` names) holds `each` at most; `waiting` more
-    of its requests wait for a slot, in turn with those of others; the next is refused with 429.
+    of its requests wait for a slot, in turn with those of others; the next is refused with 429. When
+    `waiting_in_all` wait, the next takes the place of the last one of whoever has most.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Slots:
     each: int
     waiting: int
     of: Holder = "organization"
+    waiting_in_all: int = 1000
 
     def __post_init__(self) -> None:
         if not 0 < self.each <= self.total or self.waiting < 0:
@@ -93,12 +95,22 @@ REQUESTS = Slots(
 
 ANONYMOUS = Slots(
     "anonymous",
-    "requests without a session (sign-up, login, renewal) that a replica of auth answers at once",
+    "requests without a session (sign-up, login) that a replica of auth answers at once",
     total=64,
     each=4,
     waiting=16,
     of="address",
 )
+
+SESSIONS = Slots(
+    "sessions",
+    "renewals and ends of sessions that a replica of auth answers at once",
+    total=32,
+    each=4,
+    waiting=16,
+    of="address",
+)
+"""Apart from logins: a flood of those signs nobody out."""
 
 PASSWORD_HASHES = Slots(
     "password_hashes",
@@ -107,17 +119,19 @@ PASSWORD_HASHES = Slots(
     each=1,
     waiting=8,
     of="address",
+    # What is hashed within the longest wait; who came later would wait in vain.
+    waiting_in_all=100,
 )
 
 LIVE_STREAMS = Slots(
     "live_streams",
-    "streams of events that a replica of the gateway keeps open",
-    total=2000,
+    "streams of events that a replica of the gateway keeps open, and half of HTTP_CONNECTIONS at most",
+    total=400,
     each=100,
     waiting=0,
 )
 LIVE_STREAMS_OF_PERSON = Slots(
-    "live_streams_of_person", "the same of one user", total=2000, each=25, waiting=0, of="person"
+    "live_streams_of_person", "the same of one user", total=400, each=25, waiting=0, of="person"
 )
 
 FAILED_LOGINS = Rate(
@@ -223,6 +237,16 @@ OUTSIDE_READS = Slots(
 )
 """Apart from files: a slow server holds a slot for as long as a look may take (ADR 0025)."""
 
+GOOGLE_READS = Rate(
+    "google_reads",
+    "reads of spreadsheets with the installation's Google key",
+    limit=40,
+    per=60,
+    of="organization",
+    without_bus="allow",
+)
+"""Of 60 that Google allows each key; counted in PostgreSQL. A key of the source's own has no such share."""
+
 SYNCS = Slots(
     "syncs",
     "syncs that a replica of ingest works on at once",
@@ -274,6 +298,25 @@ LOADER_TRANSACTION = Cap(
     unit="s",
 )
 """While a transaction is open, what all others delete and change stays on the disk."""
+
+UPLOADS = Cap("uploads", "uploaded files that sources are made of, or may be", 50_000, "files")
+UPLOAD_BYTES = Cap("upload_bytes", "bytes of uploaded files that are stored", 50 * 1024**3, "bytes")
+SOURCES = Cap("sources", "sources", 500, "sources")
+TABLES = Cap("tables", "tables of sources and transformations", 2_000, "tables")
+TRANSFORMATIONS = Cap("transformations", "transformations", 1_000, "transformations")
+PIPELINES = Cap("pipelines", "pipelines", 500, "pipelines")
+RECIPE_VERSIONS = Cap(
+    "recipe_versions",
+    "versions of one transformation's recipe, of which the oldest go first",
+    500,
+    "versions",
+)
+FORMER_BYTES = Cap(
+    "former_bytes",
+    "bytes of former versions of tables, of which the oldest go first",
+    5 * 1024**3,
+    "bytes",
+)
 
 COMPILES = Slots(
     "compiles",

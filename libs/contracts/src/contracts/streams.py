@@ -100,7 +100,9 @@ class Consumer:
     subjects: tuple[str, ...]
     ack_wait: float = 10 * SECOND
     """A message whose holder has not said `in progress` for so long goes to another."""
-    max_ack_pending: int = 1000
+    max_ack_pending: int = 10_000
+    """Messages that are handed out at once. Those that come back later are among them: far more than
+    one organisation has under way, so that its backlog keeps no other's messages in the stream."""
 
 
 @dataclass(frozen=True)
@@ -345,6 +347,8 @@ def rights(entry: Service) -> Rights:
     for subject in entry.replays:
         # The filter stands in the subject of the call: no other consumer can be made with it.
         publish.add(f"$JS.API.CONSUMER.CREATE.{EVT.name}.*.{subject}")
+        # Which event is the oldest of its type.
+        publish.add(f"$JS.API.STREAM.MSG.GET.{EVT.name}")
     if entry.counts is not None:
         publish.add(entry.counts.subject())
         publish.add(f"$JS.API.STREAM.MSG.GET.{entry.counts.stream}")

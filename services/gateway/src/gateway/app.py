@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
@@ -17,6 +18,7 @@ from chassis.rates import Rates
 from chassis.shares import Shares
 from chassis.telemetry import log
 from contracts.auth import GetSigningKeys, JsonWebKeySet
+from contracts.shares import LIVE_STREAMS, LIVE_STREAMS_OF_PERSON
 from contracts.streams import QUOTAS
 from gateway import openapi, problems
 from gateway.auth import Keys, Verifier
@@ -130,6 +132,15 @@ def _surround(app: FastAPI, settings: Settings) -> None:
     )
 
 
+def _shares(settings: Settings) -> Shares:
+    """Those of the gateway: live streams, which last, leave half of all connections to others."""
+    shares, most = Shares(), max(1, settings.http_connections // 2)
+    for slots in (LIVE_STREAMS, LIVE_STREAMS_OF_PERSON):
+        total = min(slots.total, most)
+        shares.put(replace(slots, total=total, each=min(slots.each, total)))
+    return shares
+
+
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[FastAPI]:
     """The application with its connections open, until the context ends."""
@@ -152,7 +163,7 @@ async def running(settings: Settings) -> AsyncIterator[FastAPI]:
             quotas=Quotas(settings, Rates(bus, QUOTAS)),
             queue_room=QueueRoom(settings.run_starts_per_minute),
             requests=requests_of_organizations(settings),
-            shares=Shares(),
+            shares=_shares(settings),
             unconfirmed=Unconfirmed(bus),
         )
         app = create_app(settings)

@@ -37,18 +37,29 @@ async def bounds(bus: Bus, org_id: UUID, seen: int | None) -> Bounds:
     """Where to go on after the position `seen`; None: from now on.
 
     Not complete when the stream does not reach back so far any more, or was made anew since, or the
-    organisation has had so many events that its own oldest went.
+    organisation has had so many events of one type since that the oldest of them went.
     Raises a NATS error while the server is away.
     """
     own = _events_of(org_id)
     state = (await bus.jetstream.stream_info(EVT.name, subjects_filter=own)).state
-    most = max((state.subjects or {}).values(), default=0)
     if seen is None:
         return Bounds(state.last_seq, True)
-    is_whole = EVT.max_per_subject is None or most < EVT.max_per_subject
-    if is_whole and state.first_seq - 1 <= seen <= state.last_seq:
-        return Bounds(seen, True)
+    if state.first_seq - 1 <= seen <= state.last_seq:
+        full = [
+            subject
+            for subject, count in (state.subjects or {}).items()
+            if EVT.max_per_subject is not None and count >= EVT.max_per_subject
+        ]
+        if all([await _oldest(bus, subject) <= seen + 1 for subject in full]):
+            return Bounds(seen, True)
     return Bounds(state.last_seq, False)
+
+
+async def _oldest(bus: Bus, subject: str) -> int:
+    """The position of the oldest event that the stream still has of a type."""
+    found = await bus.jetstream.get_msg(EVT.name, seq=1, subject=subject, next=True)
+    assert found.seq is not None
+    return found.seq
 
 
 def _events_of(org_id: UUID) -> str:

@@ -56,7 +56,10 @@ async def stored(
             # From here on the same request, repeated, may have registered the same file.
             unfinished = None
         yield Stored(upload_id, form.filename, form.size, form.sha256)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, ProblemError) and error.problem.status == 409:
+            # Refused, so no repeat has registered it either.
+            unfinished = upload_key(org_id, upload_id)
         if unfinished is not None:
             await asyncio.shield(objects.delete(unfinished))
         raise

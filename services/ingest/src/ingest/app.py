@@ -28,9 +28,10 @@ from contracts.ingest import (
     UpdateSource,
 )
 from contracts.orchestrator import RunCancelRequested, RunsForgotten
-from contracts.shares import SYNCS
+from contracts.shares import GOOGLE_READS, SYNCS
 from contracts.transform import RunPublished
 from ingest.catalogue import Catalogue
+from ingest.change_leases import ChangeLeases
 from ingest.changes import Changes
 from ingest.connectors.google.accounts import Accounts
 from ingest.connectors.google.quota import SharedQuota
@@ -74,7 +75,8 @@ async def build(service: Service[Settings]) -> None:
 
     service.on_close(close_pool)
     sealing = Sealing(Vault(settings.encryption_key.get_secret_value()))
-    store, steps = Store(service.database, sealing, service.outbox), Steps(service.database)
+    store = Store(service.database, sealing, service.outbox, settings.upload_budget_bytes)
+    steps = Steps(service.database)
     objects = Objects(settings.object_store_url)
     waiting = Waiting(service.database, service.outbox, settings.look_every)
     service.background("waiting", waiting.run)
@@ -86,6 +88,7 @@ async def build(service: Service[Settings]) -> None:
         settings.google_credentials_json,
         settings.google_sheets_url,
         settings.google_token_url,
+        each=SharedQuota(service.database, GOOGLE_READS.limit, burst=GOOGLE_READS.limit // 4),
     )
     service.on_close(accounts.close)
     sheets = SheetReader(accounts, pool, mask_keys)
@@ -98,15 +101,27 @@ async def build(service: Service[Settings]) -> None:
         "external": ExternalReader(service.bus, announcements, Landing(service.database)),
     }
     catalogue = Catalogue(service.bus, store)
-    remover = Remover(service.bus, store, catalogue, readers, settings.tidy_every)
+    leases = ChangeLeases(service.database)
+    remover = Remover(service.bus, store, leases, catalogue, readers, settings.tidy_every)
     service.background("remover", remover.run)
     erasing = Erasing(service.database, objects, settings.unused_uploads_grace)
     service.background("erasing", erasing.run)
     looking = Looking(service.shares, settings, readers)
     handlers = Handlers(
-        service.bus, service.jobs, store, steps, catalogue, remover, objects, looking
+        service.bus,
+        service.jobs,
+        store,
+        leases,
+        steps,
+        catalogue,
+        remover,
+        objects,
+        looking,
+        erasing,
     )
-    further_uploads = FurtherUploads(service.bus, store, source_files, catalogue, looking, erasing)
+    further_uploads = FurtherUploads(
+        service.bus, store, leases, source_files, catalogue, looking, erasing
+    )
     form_handlers = FormHandlers(store, kobo)
     changes = Changes(service.database)
     deciding = Deciding(store, changes)

@@ -1,14 +1,14 @@
 """Erases uploads that become part of no source: refused ones of masked sources, unused ones in time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from uuid import UUID
 
 from chassis.database import AWAY, Database, collect, queries
 from chassis.objects import STORE_FAULTS, Objects
 from chassis.telemetry import log
-from contracts.ingest import CsvConfig, Source
+from contracts.ingest import Config, CsvConfig
 from contracts.problem import ProblemError
 from ingest.domain import upload_key
 from ingest.rules import guarded
@@ -16,6 +16,13 @@ from ingest.rules import guarded
 _queries = queries("ingest")
 _REFUSED = frozenset({409, 422})
 """Answers that stay the same for the same file; after any other it may be tried again."""
+OF_THE_REQUEST = frozenset(
+    {
+        *("unknown_column", "bad_rule", "no_columns", "other_type", "bad_name", "name_taken"),
+        *("too_many_sources", "too_many_tables", "idempotency_mismatch"),
+    }
+)
+"""What is said of a source that is made or changed, and can be mended without another file."""
 _LONGEST_PAUSE = 600.0
 """Seconds between two looks for unused uploads."""
 
@@ -31,21 +38,29 @@ class Erasing:
 
     @asynccontextmanager
     async def when_refused(
-        self, org_id: UUID, source: Source, upload_id: UUID
+        self,
+        org_id: UUID,
+        source_id: UUID,
+        *configs: Config | None,
+        spared: Collection[str] = (),
     ) -> AsyncIterator[None]:
-        """A block that takes a further upload of a source.
+        """A block that makes a source of the upload that the first of its `configs` names.
 
-        Where columns of the source are masked or left out, a file that is refused is erased at once.
+        Where columns are masked or left out by any of them, a file that is refused is erased at once,
+        unless a source is made of it already, or the refusal's code is one of `spared`.
         """
+        files = [config for config in configs if isinstance(config, CsvConfig)]
         try:
             yield
         except ProblemError as error:
-            config = source.config
-            if error.problem.status not in _REFUSED or not isinstance(config, CsvConfig):
+            if error.problem.status not in _REFUSED or error.problem.code in spared:
                 raise
-            if not guarded(config.columns) or not await self._erase_refused(org_id, upload_id):
+            if not any(guarded(config.columns) for config in files):
                 raise
-            log.info("refused_upload_erased", source_id=str(source.id), upload_id=str(upload_id))
+            upload_id = files[0].upload_id
+            if not await self._erase_refused(org_id, upload_id):
+                raise
+            log.info("refused_upload_erased", source_id=str(source_id), upload_id=str(upload_id))
             told = (
                 f"{error.problem.detail} The file was deleted, because columns of the source are "
             )

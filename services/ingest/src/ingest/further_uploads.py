@@ -12,6 +12,7 @@ from contracts.problem import problem
 from contracts.tables import Notice
 from contracts.transform import GetTable
 from ingest.catalogue import Catalogue
+from ingest.change_leases import ChangeLeases
 from ingest.domain import not_deleting, organization_of
 from ingest.erasing import Erasing
 from ingest.fitting import fitted, repeated
@@ -28,6 +29,7 @@ class FurtherUploads:
         self,
         bus: Bus,
         store: Store,
+        leases: ChangeLeases,
         source_files: SourceFiles,
         catalogue: Catalogue,
         looking: Looking,
@@ -35,6 +37,7 @@ class FurtherUploads:
     ) -> None:
         self._bus = bus
         self._store = store
+        self._leases = leases
         self._source_files = source_files
         self._catalogue = catalogue
         self._looking = looking
@@ -50,7 +53,8 @@ class FurtherUploads:
         held = await self._source_files.of(org_id, source.id)
         if upload_id in {config.upload_id, *held.upload_ids}:
             return source
-        async with self._erasing.when_refused(org_id, source, upload_id):
+        added = config.model_copy(update={"upload_id": upload_id})
+        async with self._erasing.when_refused(org_id, source.id, added):
             own, warnings = await self._fitted(org_id, source, config, held, upload_id, meta)
             adding = self._add(org_id, source, config, upload_id, own, warnings, meta)
             return await undivided(adding)
@@ -89,9 +93,11 @@ class FurtherUploads:
         warnings: Sequence[Notice],
         meta: Meta,
     ) -> Source:
-        async with self._source_files.adding(
-            org_id, source, config, upload_id, warnings, meta.actor
-        ):
+        async with self._leases.hold(org_id, source.id) as lease:
+            await self._source_files.require_unchanged(org_id, source, lease, config)
             # What is published keeps its columns until the next sync.
             await self._catalogue.declare(org_id, source.name, (own,), meta.actor)
+            await self._source_files.add(
+                org_id, source, lease, config, upload_id, warnings, meta.actor
+            )
         return await self._store.get(org_id, source.id)

@@ -42,7 +42,9 @@ from contracts.tables import Notice
 from contracts.transform import EnsureOrganization
 from ingest import rejects
 from ingest.catalogue import Catalogue, merged, others_of
+from ingest.change_leases import ChangeLeases
 from ingest.domain import not_deleting, organization_of
+from ingest.erasing import OF_THE_REQUEST, Erasing
 from ingest.looking import Looking
 from ingest.readers import Asked, Inspected
 from ingest.removing import Remover
@@ -58,20 +60,24 @@ class Handlers:
         bus: Bus,
         jobs: Jobs,
         store: Store,
+        leases: ChangeLeases,
         steps: Steps,
         catalogue: Catalogue,
         remover: Remover,
         objects: Objects,
         looking: Looking,
+        erasing: Erasing,
     ) -> None:
         self._bus = bus
         self._jobs = jobs
         self._store = store
+        self._leases = leases
         self._steps = steps
         self._catalogue = catalogue
         self._remover = remover
         self._objects = objects
         self._looking = looking
+        self._erasing = erasing
 
     async def register_upload(self, request: RegisterUpload, meta: Meta) -> Upload:
         """RegisterUpload."""
@@ -84,9 +90,12 @@ class Handlers:
         made = await self._store.made(org_id, request)
         if made is not None:
             return not_deleting(made)
-        found = await self._looking.inspect(Asked(org_id, request.source_id, request.config))
-        # Until here a request that is withdrawn leaves nothing.
-        return await undivided(self._create(org_id, request, found, meta))
+        async with self._erasing.when_refused(
+            org_id, request.source_id, request.config, spared=OF_THE_REQUEST
+        ):
+            found = await self._looking.inspect(Asked(org_id, request.source_id, request.config))
+            # Until here a request that is withdrawn leaves nothing.
+            return await undivided(self._create(org_id, request, found, meta))
 
     async def _create(
         self, org_id: UUID, request: CreateSource, found: Inspected, meta: Meta
@@ -116,6 +125,13 @@ class Handlers:
         kept = await self._store.kept(org_id, request.source_id)
         old = not_deleting(kept.source)
         require_unchanged(request.if_revision in (None, old.revision))
+        async with self._erasing.when_refused(
+            org_id, old.id, request.config, old.config, spared=OF_THE_REQUEST
+        ):
+            return await self._changed(kept, request, meta)
+
+    async def _changed(self, kept: Kept, request: UpdateSource, meta: Meta) -> Source:
+        org_id, old = kept.org_id, kept.source
         name = old.name if request.name is None else request.name.strip()
         config, others, warnings, found = old.config, old.other_tables, old.warnings, None
         if request.config is not None:
@@ -140,11 +156,14 @@ class Handlers:
     ) -> Source:
         org_id, old = kept.org_id, kept.source
         # The catalogue is told inside, so that of two changes at once both places keep the same.
-        async with self._store.updating(kept, name, config, others, warnings, meta.actor):
+        async with self._leases.hold(org_id, old.id) as lease:
+            now = not_deleting(await self._store.get(org_id, old.id))
+            require_unchanged(now.revision == old.revision)
             if found is not None:
                 await self._catalogue.declare(org_id, name, found.tables, meta.actor)
             if name != old.name:
                 await self._catalogue.rename(org_id, old, name, meta.actor)
+            await self._store.update(kept, lease, name, config, others, warnings, meta.actor)
         return await self._store.get(org_id, old.id)
 
     async def delete_source(self, request: DeleteSource, meta: Meta) -> Done:

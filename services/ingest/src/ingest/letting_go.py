@@ -73,6 +73,7 @@ class LettingGo:
             if await self._is_needed(org_id, source, upload, key):
                 continue
             await self._objects.delete(upload_key(org_id, upload.upload_id))
+            await self._store.note_erased_file(org_id, upload.upload_id)
             log.info("upload_let_go", source_id=str(source.id), upload_id=str(upload.upload_id))
 
     async def _is_needed(

@@ -5,8 +5,21 @@ WITH added AS (
     VALUES (:upload_id, :org_id, :filename, :size_bytes, :sha256)
     ON CONFLICT (id) DO NOTHING
     RETURNING id)
-UPDATE uploads SET created_at = now()
+UPDATE uploads SET created_at = now(), is_stored = true
 WHERE id = :upload_id AND NOT EXISTS (SELECT FROM added);
+
+-- name: lock_uploads(org_id)!
+-- Held until the transaction ends: uploads of an organisation are counted one after the other.
+SELECT take_lock('uploads.' || :org_id::uuid);
+
+-- name: held_uploads(upload_id)^
+-- What the organisation has; `is_known`: this one is among what is stored.
+SELECT count(*) AS files, coalesce(sum(size_bytes) FILTER (WHERE is_stored), 0)::bigint AS bytes,
+    coalesce(bool_or(id = :upload_id AND is_stored), false) AS is_known
+FROM uploads;
+
+-- name: note_erased_file(upload_id)!
+UPDATE uploads SET is_stored = false WHERE id = :upload_id;
 
 -- name: get_upload(upload_id)^
 SELECT id AS upload_id, filename, size_bytes, sha256 FROM uploads WHERE id = :upload_id;
@@ -42,6 +55,13 @@ DELETE FROM uploads WHERE id = :upload_id
     AND NOT EXISTS (SELECT FROM source_uploads
         WHERE source_id <> :source_id AND upload_id = :upload_id);
 
+-- name: lock_sources(org_id)!
+-- Held until the transaction ends: sources of an organisation are counted one after the other.
+SELECT take_lock('sources.' || :org_id::uuid);
+
+-- name: count_sources()$
+SELECT count(*) FROM sources;
+
 -- name: begin_source(source_id, org_id, name, name_key, source_type, config, secrets, other_tables, digest, warnings)!
 -- Nobody sees it before its name is reserved.
 INSERT INTO sources (id, org_id, name, name_key, source_type, config, secrets, other_tables, digest,
@@ -50,11 +70,29 @@ VALUES (:source_id, :org_id, :name, :name_key, :source_type, :config, :secrets, 
     :digest, :warnings, 'creating')
 ON CONFLICT (id) DO NOTHING;
 
--- name: finish_source(source_id)!
-UPDATE sources SET status = 'ready' WHERE id = :source_id AND status = 'creating';
+-- name: take_lease(source_id, lease, seconds)$
+-- Whether nobody else holds one; of a source that does not exist nobody does.
+WITH taken AS (
+    UPDATE sources SET changed_by = :lease, changed_until = now() + make_interval(secs => :seconds)
+    WHERE id = :source_id AND (changed_until > now()) IS NOT TRUE
+    RETURNING id
+)
+SELECT EXISTS (SELECT FROM taken) OR NOT EXISTS (SELECT FROM sources WHERE id = :source_id);
 
--- name: lock_unfinished(source_id)^
-SELECT * FROM sources WHERE id = :source_id AND status = 'creating' FOR UPDATE;
+-- name: give_lease_back(source_id, lease)!
+UPDATE sources SET changed_by = NULL, changed_until = NULL
+WHERE id = :source_id AND changed_by = :lease;
+
+-- name: finish_source(source_id)!
+-- Not while it is taken back.
+UPDATE sources SET status = 'ready'
+WHERE id = :source_id AND status = 'creating' AND (changed_until > now()) IS NOT TRUE;
+
+-- name: get_unfinished(source_id)^
+SELECT * FROM sources WHERE id = :source_id AND status = 'creating';
+
+-- name: delete_unfinished(source_id, lease)!
+DELETE FROM sources WHERE id = :source_id AND status = 'creating' AND changed_by = :lease;
 
 -- name: interrupted()
 -- Of all organisations: what a crash, or a neighbour that was away, left half made or half gone.
@@ -76,8 +114,9 @@ FROM source_uploads AS held JOIN uploads AS upload ON upload.id = held.upload_id
 WHERE source_id = :source_id
 ORDER BY position;
 
--- name: lock_source(source_id)^
-SELECT * FROM sources WHERE id = :source_id AND status = 'ready' FOR UPDATE;
+-- name: lock_source(source_id, lease)^
+SELECT * FROM sources
+WHERE id = :source_id AND status = 'ready' AND changed_by = :lease FOR UPDATE;
 
 -- name: put_source_upload(source_id, org_id, upload_id, former)!
 -- Behind all others; the source is locked.
@@ -136,10 +175,10 @@ LIMIT :page;
 -- name: sources_with(source_ids)
 SELECT * FROM sources WHERE id = ANY (:source_ids::uuid[]) AND status = 'ready';
 
--- name: update_source(source_id, revision, name, name_key, config, secrets, other_tables, warnings)!
+-- name: update_source(source_id, lease, revision, name, name_key, config, secrets, other_tables, warnings)!
 UPDATE sources SET name = :name, name_key = :name_key, config = :config, secrets = :secrets,
     other_tables = :other_tables, warnings = :warnings, revision = revision + 1
-WHERE id = :source_id AND revision = :revision AND status = 'ready';
+WHERE id = :source_id AND revision = :revision AND status = 'ready' AND changed_by = :lease;
 
 -- name: keep_other_tables(source_id, other_tables)!
 UPDATE sources SET other_tables = :other_tables WHERE id = :source_id;

@@ -11,6 +11,7 @@ from contracts.orchestrator import FindPipelineUsers
 from contracts.problem import ProblemError
 from contracts.transform import ListTables
 from ingest.catalogue import Catalogue
+from ingest.change_leases import ChangeLeases
 from ingest.domain import source_in_use
 from ingest.readers import Asked, Readers
 from ingest.store import Store
@@ -20,11 +21,18 @@ class Remover:
     """Removes sources; every part of it may be repeated."""
 
     def __init__(
-        self, bus: Bus, store: Store, catalogue: Catalogue, readers: Readers, every: float
+        self,
+        bus: Bus,
+        store: Store,
+        leases: ChangeLeases,
+        catalogue: Catalogue,
+        readers: Readers,
+        every: float,
     ) -> None:
         """`every`: seconds between two looks for what was interrupted."""
         self._bus = bus
         self._store = store
+        self._leases = leases
         self._catalogue = catalogue
         self._readers = readers
         self._every = every
@@ -35,7 +43,8 @@ class Remover:
         It is marked first, so that no run begins with it. Where another problem stops this, the
         mark stays, and the removal is finished later.
         """
-        await self._store.set_status(org_id, source.id, "deleting")
+        async with self._leases.hold(org_id, source.id):
+            await self._store.set_status(org_id, source.id, "deleting")
         try:
             users = await self._bus.ask(
                 FindPipelineUsers(target_id=source.id), org_id=org_id, actor=actor
@@ -61,9 +70,11 @@ class Remover:
 
     async def take_back(self, org_id: UUID, source_id: UUID, actor: str) -> None:
         """Forget a source that was begun and not finished, and free its name."""
-        async with self._store.unfinished(org_id, source_id) as source:
+        async with self._leases.hold(org_id, source_id) as lease:
+            source = await self._store.unfinished(org_id, source_id)
             if source is not None:
                 await self._catalogue.drop(org_id, source, actor)
+                await self._store.delete_unfinished(org_id, source_id, lease)
 
     async def run(self) -> None:
         """Finish what was interrupted, now and then, until cancelled."""

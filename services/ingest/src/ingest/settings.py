@@ -7,6 +7,7 @@ from pydantic_settings import NoDecode
 
 from chassis.crypto import Vault
 from chassis.settings import ServiceSettings
+from contracts.shares import UPLOAD_BYTES
 
 
 class Settings(ServiceSettings):
@@ -41,6 +42,8 @@ class Settings(ServiceSettings):
     """Seconds between two looks for sources whose making or deleting was interrupted."""
     unused_uploads_grace: float = Field(default=86_400.0, gt=0)
     """Seconds after which an upload of which no source is made is deleted."""
+    upload_budget_bytes: int = Field(default=UPLOAD_BYTES.each, ge=1)
+    """Bytes of uploaded files that one organisation may have stored."""
     kobo_allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Comma-separated origins of KoboToolbox servers that need be neither public nor encrypted."""
 

@@ -17,12 +17,12 @@ class SheetHandlers:
 
     async def list_sheets(self, request: ListSheets, meta: Meta) -> SheetList:
         """ListSheets."""
-        key = request.credentials
+        org_id, key = organization_of(meta), request.credentials
         if request.source_id is not None:
-            kept = await self._store.kept(organization_of(meta), request.source_id)
+            kept = await self._store.kept(org_id, request.source_id)
             asked = GoogleSheetsConfig(spreadsheet=request.spreadsheet, credentials=key)
             opened = kept.opened(asked)
             assert isinstance(opened, GoogleSheetsConfig)
             key = opened.credentials
         with in_words():
-            return await self._reader.sheets(request.spreadsheet, key)
+            return await self._reader.sheets(org_id, request.spreadsheet, key)

@@ -1,7 +1,6 @@
 """Which uploads a source is made of, in PostgreSQL: in their order, and those that were replaced."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -63,30 +62,30 @@ class SourceFiles:
             rows = await collect(_queries.source_uploads(connection, source_id=source_id))
         return _files([dict(row) for row in rows])
 
-    @asynccontextmanager
-    async def adding(
+    async def require_unchanged(
+        self, org_id: UUID, source: Source, lease: UUID, config: CsvConfig
+    ) -> None:
+        """Raises 412 when the source is read in another way than by `config` by now."""
+        async with self._database.organization(org_id) as connection:
+            await _locked(connection, source, lease, config)
+
+    async def add(
         self,
         org_id: UUID,
         source: Source,
+        lease: UUID,
         config: CsvConfig,
         upload_id: UUID,
         warnings: Sequence[Notice],
         actor: str,
-    ) -> AsyncIterator[None]:
-        """Keep a further upload of a source and tell of it, if the context ends well.
+    ) -> None:
+        """Keep a further upload of a source under a lease on it, and tell of it.
 
         `config` is the source's as the upload was held against it. Raises 412 when it is read in
         another way by now.
         """
         async with self._database.organization(org_id) as connection:
-            row = await _queries.lock_source(connection, source_id=source.id)
-            held = None if row is None else CsvConfig.model_validate(row["config"])
-            if held is None or _reading(held) != _reading(config):
-                raise problem(
-                    412,
-                    "changed_meanwhile",
-                    f"'{source.name}' was changed or deleted while the file was read. Try again.",
-                )
+            held = await _locked(connection, source, lease, config)
             await hold_upload(connection, upload_id)
             current = held.upload_id
             if config.mode == "replace":
@@ -107,7 +106,6 @@ class SourceFiles:
                 warnings=[notice.model_dump() for notice in warnings],
             )
             await self._outbox.put(connection, [added(org_id, source.id, upload_id, actor)])
-            yield
         self._outbox.wake()
 
     async def is_read_by_others(self, org_id: UUID, source_id: UUID, upload_id: UUID) -> bool:
@@ -128,6 +126,21 @@ class SourceFiles:
             await _queries.forget_source_upload(
                 connection, source_id=source_id, upload_id=upload_id
             )
+
+
+async def _locked(
+    connection: Connection, source: Source, lease: UUID, config: CsvConfig
+) -> CsvConfig:
+    """The source's config, which stays until the transaction ends; raises a 412 problem."""
+    row = await _queries.lock_source(connection, source_id=source.id, lease=lease)
+    held = None if row is None else CsvConfig.model_validate(row["config"])
+    if held is None or _reading(held) != _reading(config):
+        raise problem(
+            412,
+            "changed_meanwhile",
+            f"'{source.name}' was changed or deleted while the file was read. Try again.",
+        )
+    return held
 
 
 async def hold_upload(connection: Connection, upload_id: UUID) -> None:

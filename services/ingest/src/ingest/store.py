@@ -1,7 +1,6 @@
 """Uploads and sources in PostgreSQL, each behind its organisation's row-level security."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,6 +9,7 @@ import asyncpg
 from chassis.database import Connection, Database, affected, collect, queries
 from chassis.outbox import Outbox
 from chassis.paging import after, cursor, name_key
+from chassis.shares import require_room
 from contracts.ingest import (
     Config,
     CreateSource,
@@ -22,12 +22,17 @@ from contracts.ingest import (
     Upload,
 )
 from contracts.problem import not_found, problem
+from contracts.shares import SOURCES, UPLOAD_BYTES, UPLOADS
 from contracts.tables import Notice
 from ingest.domain import is_elsewhere
 from ingest.sealing import Sealing
 from ingest.source_files import added, hold_upload, replaced
 
 _queries = queries("ingest")
+_FREE_FILES = (
+    "Delete sources that are not needed any more; files that no source is made of are deleted by "
+    "themselves after a while."
+)
 
 
 @dataclass(frozen=True)
@@ -53,16 +58,43 @@ class Kept:
 class Store:
     """What ingest knows of where data comes from."""
 
-    def __init__(self, database: Database, sealing: Sealing, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sealing: Sealing,
+        outbox: Outbox,
+        upload_budget: int = UPLOAD_BYTES.each,
+    ) -> None:
+        """`upload_budget`: bytes of files that one organisation may have stored."""
         self._database = database
         self._sealing = sealing
         self._outbox = outbox
+        self._upload_budget = upload_budget
 
     async def keep_upload(self, org_id: UUID, request: RegisterUpload) -> Upload:
-        """Insert once. Raises 404 when the id is another organisation's."""
+        """Insert once. Raises 404 when the id is another organisation's.
+
+        Raises 409 `too_many_uploads` and `upload_space_full` past the organisation's caps.
+        """
         async with self._database.organization(org_id) as connection:
+            await _queries.lock_uploads(connection, org_id=org_id)
+            held = await _queries.held_uploads(connection, upload_id=request.upload_id)
+            if not held["is_known"]:
+                require_room(UPLOADS, held["files"], _FREE_FILES)
+                self._require_space(held["bytes"], request.size_bytes)
             await _queries.insert_upload(connection, org_id=org_id, **request.model_dump())
         return await self.upload(org_id, request.upload_id)
+
+    def _require_space(self, held: int, more: int) -> None:
+        """Raise a 409 problem for a file that does not fit beside what is stored."""
+        left = max(0, self._upload_budget - held)
+        if more > left:
+            raise problem(
+                409,
+                "upload_space_full",
+                f"The file has {more:,} bytes, and of the {self._upload_budget:,} that your "
+                f"organisation's files may take {left:,} are left. {_FREE_FILES}",
+            )
 
     async def upload(self, org_id: UUID, upload_id: UUID) -> Upload:
         """One upload; raises a 404 problem."""
@@ -92,14 +124,19 @@ class Store:
         warnings: Sequence[Notice],
         settled: Mapping[str, object] | None = None,
     ) -> None:
-        """Insert once, for nobody to see yet; raises 422 `idempotency_mismatch`.
+        """Insert once, for nobody to see yet.
 
+        Raises 409 `too_many_sources` and 422 `idempotency_mismatch`.
         `settled` are fields of the config that the request left open.
         """
         config = request.config.model_copy(update=settled)
         config, sealed = self._sealing.seal(org_id, request.source_id, config, {})
         async with self._database.organization(org_id) as connection:
             await _hold_upload(connection, config)
+            await _queries.lock_sources(connection, org_id=org_id)
+            if await _queries.get_source(connection, source_id=request.source_id) is None:
+                held = await _queries.count_sources(connection)
+                require_room(SOURCES, held, "Delete one that is not needed any more.")
             await _queries.begin_source(
                 connection,
                 source_id=request.source_id,
@@ -124,14 +161,16 @@ class Store:
             await _queries.finish_source(connection, source_id=source_id)
         return await self.get(org_id, source_id)
 
-    @asynccontextmanager
-    async def unfinished(self, org_id: UUID, source_id: UUID) -> AsyncIterator[Source | None]:
-        """Hold a source that was begun and not finished, if there is one; gone when this ends well."""
+    async def unfinished(self, org_id: UUID, source_id: UUID) -> Source | None:
+        """A source that was begun and not finished, if there is one."""
         async with self._database.organization(org_id) as connection:
-            held = await _queries.lock_unfinished(connection, source_id=source_id)
-            yield None if held is None else _source(held, status="deleting")
-            if held is not None:
-                await _queries.delete_source(connection, source_id=source_id)
+            row = await _queries.get_unfinished(connection, source_id=source_id)
+        return None if row is None else _source(row, status="deleting")
+
+    async def delete_unfinished(self, org_id: UUID, source_id: UUID, lease: UUID) -> None:
+        """Forget a source that was begun and not finished; `lease`: under which it was taken back."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.delete_unfinished(connection, source_id=source_id, lease=lease)
 
     async def interrupted(self) -> Sequence[tuple[UUID, UUID, str]]:
         """Organisation, id and status of sources that are half made or half gone."""
@@ -177,19 +216,19 @@ class Store:
             rows = await collect(_queries.sources_with(connection, source_ids=list(source_ids)))
         return {row["id"]: _source(row) for row in rows}
 
-    @asynccontextmanager
-    async def updating(
+    async def update(
         self,
         kept: Kept,
+        lease: UUID,
         name: str,
         config: Config,
         other_tables: Sequence[SourceTable],
         warnings: Sequence[Notice],
         actor: str,
-    ) -> AsyncIterator[None]:
-        """Old to new, if the context ends well; nobody else changes the source meanwhile.
+    ) -> None:
+        """Old to new under a lease on the source; another upload is told of.
 
-        Another upload is told of. Raises 412 when somebody did before.
+        Raises a 412 problem when somebody else has changed it.
         """
         org_id, old = kept.org_id, kept.source
         config, sealed = self._sealing.seal(org_id, old.id, config, kept.sealed)
@@ -198,6 +237,7 @@ class Store:
             status = await _queries.update_source(
                 connection,
                 source_id=old.id,
+                lease=lease,
                 revision=old.revision,
                 name=name,
                 name_key=name_key(name),
@@ -212,7 +252,6 @@ class Store:
                 if was != now:
                     await replaced(connection, org_id, old.id, was, now)
                     await self._outbox.put(connection, [added(org_id, old.id, now, actor)])
-            yield
         self._outbox.wake()
 
     async def set_status(self, org_id: UUID, source_id: UUID, status: str) -> None:
@@ -242,6 +281,11 @@ class Store:
             await _queries.let_go(
                 connection, source_id=source_id, upload_id=upload_id, reading=reading
             )
+
+    async def note_erased_file(self, org_id: UUID, upload_id: UUID) -> None:
+        """Remember that an upload's file is gone: it takes no space any more."""
+        async with self._database.organization(org_id) as connection:
+            await _queries.note_erased_file(connection, upload_id=upload_id)
 
     async def what_is_let_go(self, org_id: UUID, source_id: UUID) -> str | None:
         """The reading for which a source needs its upload no more."""

@@ -6,6 +6,7 @@ import asyncpg
 
 from chassis.database import Database, affected, collect, queries
 from chassis.paging import after, cursor, name_key
+from chassis.shares import require_room
 from contracts.orchestrator import (
     CreatePipeline,
     DeletePipeline,
@@ -17,6 +18,7 @@ from contracts.orchestrator import (
     UpdatePipeline,
 )
 from contracts.problem import ProblemError, not_found, problem
+from contracts.shares import PIPELINES
 from orchestrator import trigger_rules
 from orchestrator.schedules import shown
 
@@ -32,10 +34,14 @@ class PipelineStore:
     async def create(self, org_id: UUID, request: CreatePipeline) -> Pipeline:
         """Insert once; a repeat of the same request gives the same pipeline.
 
-        Raises problems 409 `name_taken` and 422 `idempotency_mismatch`.
+        Raises problems 409 `name_taken`, `too_many_pipelines` and 422 `idempotency_mismatch`.
         """
         digest = request.digest()
         async with self._database.organization(org_id) as connection:
+            await _queries.lock_pipelines(connection, org_id=org_id)
+            if await _queries.get_pipeline(connection, pipeline_id=request.pipeline_id) is None:
+                held = await _queries.count_pipelines(connection)
+                require_room(PIPELINES, held, "Delete one that is not needed any more.")
             try:
                 await _queries.insert_pipeline(
                     connection,

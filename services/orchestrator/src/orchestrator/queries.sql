@@ -285,6 +285,13 @@ WHERE run_id = :run_id AND version > :after_version
 ORDER BY version
 LIMIT :page;
 
+-- name: lock_pipelines(org_id)!
+-- Held until the transaction ends: pipelines of an organisation are counted one after the other.
+SELECT take_lock('pipelines.' || :org_id::uuid);
+
+-- name: count_pipelines()$
+SELECT count(*) FROM pipelines;
+
 -- name: insert_pipeline(pipeline_id, org_id, name, name_key, source_ids, transformation_ids, digest)^
 INSERT INTO pipelines (id, org_id, name, name_key, source_ids, transformation_ids, digest)
 VALUES (:pipeline_id, :org_id, :name, :name_key, :source_ids, :transformation_ids, :digest)

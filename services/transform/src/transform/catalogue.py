@@ -7,11 +7,14 @@ import asyncpg
 
 from chassis.database import Connection, Database, collect, queries, savepoint
 from chassis.paging import after, cursor, name_key
+from chassis.shares import require_room
 from contracts.problem import not_found, problem
+from contracts.shares import TABLES
 from contracts.tables import Column, TableVersion
 from contracts.transform import DeclareTable, ListTables, TableKind, WarehouseTables
 from transform.domain import CatalogueTable, checked_name, name_taken, table_in_use
 from transform.live_views import drop_view
+from transform.recipe_json import texts_of
 from warehouse import versions
 from warehouse.access import as_org
 from warehouse.names import data_schema, table_id_of
@@ -28,10 +31,16 @@ class Catalogue:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def all(self, org_id: UUID) -> list[CatalogueTable]:
-        """Every table of the organisation, by display name."""
+    async def around(
+        self, org_id: UUID, recipes: Iterable[object], table_ids: Iterable[UUID] = ()
+    ) -> list[CatalogueTable]:
+        """Every table of the organisation, by display name.
+
+        Those that the recipes mention, and the given ones, come with columns and versions; of the
+        others, which recipes may only be told the names of, there are none.
+        """
         async with self._database.organization(org_id) as connection:
-            return await read_tables(connection)
+            return await read_around(connection, recipes, table_ids)
 
     async def some(self, org_id: UUID, table_ids: Collection[UUID]) -> dict[UUID, CatalogueTable]:
         """The tables with the given ids, those that there are."""
@@ -111,10 +120,22 @@ class Catalogue:
                 await drop_table(connection, org_id, table)
 
 
-async def read_tables(
-    connection: Connection, table_ids: Iterable[UUID] | None = None
+async def read_around(
+    connection: Connection, recipes: Iterable[object], table_ids: Iterable[UUID] = ()
 ) -> list[CatalogueTable]:
-    """Tables of the transaction's organisation, by display name; all of them without ids."""
+    """As `Catalogue.around`, in the caller's transaction."""
+    keys = {name_key(text) for recipe in recipes for text in texts_of(recipe)}
+    ids = {table_id for key in keys if (table_id := table_id_of(key)) is not None}
+    rows = await collect(
+        _queries.tables_around(
+            connection, display_keys=list(keys), table_ids=list(ids.union(table_ids))
+        )
+    )
+    return [_table(row) for row in rows]
+
+
+async def read_tables(connection: Connection, table_ids: Iterable[UUID]) -> list[CatalogueTable]:
+    """Tables of the transaction's organisation, by display name."""
     rows = await collect(
         _queries.tables(connection, table_ids=_ids(table_ids), after_key=None, page=None)
     )
@@ -144,9 +165,14 @@ async def reserve(
     """Put a table under a display name that no other has, in the caller's transaction.
 
     `expected` None leaves the columns as they are.
-    Raises problems 409 `name_taken`, with a free name, and 422 `bad_name`, at `field`.
+    Raises problems 409 `name_taken`, with a free name, `too_many_tables`, and 422 `bad_name`, at
+    `field`.
     """
     name = checked_name(name, field)
+    if await _queries.tables_beside(connection, table_id=table_id) is not None:
+        await _queries.lock_tables_count(connection, org_id=org_id)
+        held = await _queries.tables_beside(connection, table_id=table_id)
+        require_room(TABLES, held or 0, "Delete sources or transformations that are not needed.")
     try:
         async with savepoint(connection):
             await _queries.put_table(

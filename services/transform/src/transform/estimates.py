@@ -1,5 +1,6 @@
 """How many rows a recipe may make, as PostgreSQL's planner reckons before anything is read."""
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -35,7 +36,9 @@ _TIMES = 50
 _FEW = 1_000_000
 """... but so few rows are no matter."""
 _LOOKED_AT = 20
-"""Steps of a recipe that are estimated one by one to find the first that makes too many rows."""
+"""Steps of a recipe that are estimated one by one to find the first that makes too many rows ..."""
+_LONGEST_LOOK = 3.0
+"""... within so many seconds: each of them is compiled, which costs up to the budget of a recipe."""
 _WHOLE = frozenset({"Sort", "Incremental Sort", "Aggregate", "WindowAgg", "Unique", "Gather Merge"})
 
 
@@ -105,9 +108,13 @@ class Estimates:
             raise ProblemError(error.problem.model_copy(update={"detail": detail})) from error
 
     async def suspect(self, org_id: UUID, given: Input) -> tuple[int, str] | None:
-        """The first step that makes too many rows, and what it does, for people. Never fails."""
+        """The first step that makes too many rows, and what it does, for people. Never fails.
+
+        None as well where that is not found in time.
+        """
         try:
-            return await self._suspect(org_id, given)
+            async with asyncio.timeout(_LONGEST_LOOK):
+                return await self._suspect(org_id, given)
         except (ProblemError, asyncpg.PostgresError, *AWAY) as error:
             log.debug("rows_not_estimated", error=str(error) or repr(error))
             return None
@@ -133,7 +140,7 @@ class Estimates:
                 f"About {found.peak:,} rows {made}; the largest table that is read has "
                 f"{found.largest:,}."
             )
-        suspect = await self._suspect(org_id, given)
+        suspect = await self.suspect(org_id, given)
         return (Notice(code=code, message=f"{said} {suspect[1]}" if suspect else said),)
 
     async def _suspect(self, org_id: UUID, given: Input) -> tuple[int, str] | None:

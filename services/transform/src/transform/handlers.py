@@ -225,7 +225,7 @@ class Handlers:
         checked = await self._recipes.validate(org_id, request)
         if not checked.valid or not any(multiplying(request.recipe)):
             return checked
-        tables = await self._catalogue.all(org_id)
+        tables = await self._catalogue.around(org_id, [request.recipe])
         given = drafted(org_id, request.recipe, tables, await self._zones.of(org_id))
         warnings = await self._estimates.warnings(org_id, given)
         return checked.model_copy(update={"warnings": warnings})
@@ -236,7 +236,7 @@ class Handlers:
         recipe = await self._recipes.content(
             org_id, request.recipe, request.transformation_id, request.until_step
         )
-        tables = await self._catalogue.all(org_id)
+        tables = await self._catalogue.around(org_id, [recipe])
         recipe = await self._recipes.named(org_id, recipe, tables, request.until_step)
         zone = await self._zones.of(org_id)
         given = drafted(org_id, recipe, tables, zone, request.until_step)
@@ -260,7 +260,7 @@ class Handlers:
         """ProfileRecipe."""
         org_id = organization_of(meta)
         recipe = await self._recipes.content(org_id, request.recipe, None, request.until_step)
-        tables = await self._catalogue.all(org_id)
+        tables = await self._catalogue.around(org_id, [recipe])
         recipe = await self._recipes.named(org_id, recipe, tables, request.until_step)
         zone = await self._zones.of(org_id)
         given = drafted(org_id, recipe, tables, zone, request.until_step)

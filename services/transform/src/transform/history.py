@@ -88,7 +88,7 @@ class History:
 
     async def _recipe(self, org_id: UUID, version: Version) -> dict[str, object]:
         # A table that has gone since is known by the name that it had.
-        tables = await self._catalogue.all(org_id)
+        tables = await self._catalogue.around(org_id, ())
         now = {table.physical_name: table.name for table in tables}
         texts = texts_of(version.recipe)
         names = {live: name for live, name in (version.table_names | now).items() if live in texts}

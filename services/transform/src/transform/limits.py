@@ -69,7 +69,8 @@ class Writer:
     def __init__(self, database: Database, limits: Limits) -> None:
         self.limits = limits
         self._database = database
-        self._sees_files = True
+        self._sees_files: bool | None = None
+        """None: the database was away when it was asked, and is asked again."""
 
     @property
     def timeout(self) -> float:
@@ -77,7 +78,7 @@ class Writer:
         return self.limits.seconds + _GRACE
 
     async def check_rights(self) -> None:
-        """Log once what the database does not let transform limit, and how it is given."""
+        """Find out what the database lets transform limit; log what it does not, and how it is given."""
         try:
             async with self._database.transaction() as connection:
                 row = await _queries.rights_to_limit(connection)
@@ -97,6 +98,8 @@ class Writer:
 
         Runs inside `as_org`, in the session of that process id. Raises PastLimit.
         """
+        if self._sees_files is None:
+            await self.check_rights()
         if not self._sees_files:
             # Nobody sees the table grow. A limit of rows slows a sort of text at the end, so it is
             # not set where the bytes are watched.

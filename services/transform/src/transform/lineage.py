@@ -64,10 +64,11 @@ class Lineage:
     async def transformation(self, org_id: UUID, transformation_id: UUID) -> TransformationLineage:
         """One transformation; raises problems 404, and 422 when its recipe does not fit any more."""
         saved = await self._store.get(org_id, transformation_id)
-        tables = {table.table_id: table for table in await self._catalogue.all(org_id)}
         reads = await self._store.graph(org_id)
         above = beyond(reads, transformation_id)
         recipes = await self._store.present(org_id, [t for t in above if t in reads])
+        read = {table_id for one in (saved, *recipes) for table_id in one.reads}
+        tables = {table.table_id: table for table in await self._catalogue.around(org_id, (), read)}
         traces = {one.transformation_id: await self._trace(org_id, one, tables) for one in recipes}
         own = await self._trace(org_id, saved, tables, strict=True)
         sources = _Sources(traces, reads)
@@ -96,15 +97,17 @@ class Lineage:
         listed = await self._catalogue.page(
             org_id, ListTables(limit=request.limit, cursor=request.cursor)
         )
-        tables = {table.table_id: table for table in await self._catalogue.all(org_id)}
-        page = [tables[one.table_id] for one in listed.tables if one.table_id in tables]
         reads = await self._store.graph(org_id)
         read_by = _turned(reads)
-        traces: dict[UUID, Trace] = {}
+        recipes: list[Saved] = []
         if request.with_columns:
-            wanted = [table.table_id for table in page if table.kind == "transform"]
-            for one in await self._store.present(org_id, wanted):
-                traces[one.transformation_id] = await self._trace(org_id, one, tables)
+            wanted = [table.table_id for table in listed.tables if table.kind == "transform"]
+            recipes = await self._store.present(org_id, wanted)
+        ids = {table_id for one in recipes for table_id in one.reads}
+        ids |= {one.table_id for one in listed.tables}
+        tables = await self._catalogue.some(org_id, ids)
+        page = [tables[one.table_id] for one in listed.tables if one.table_id in tables]
+        traces = {one.transformation_id: await self._trace(org_id, one, tables) for one in recipes}
         told: list[TracedTable] = []
         room = _ROOM
         for table in page:

@@ -6,13 +6,22 @@ from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
+from contracts.tables import Column
 from contracts.transform import PreviewPage, SortItem
 from recipe import Context
 from transform.compiler import Compiler
 from transform.domain import CatalogueTable, require_published
 from transform.placing import recipe_tables
 from transform.reading import Counts, Reader
-from transform.values import cell
+from transform.values import cell, decimal_cell
+from warehouse.names import quoted
+
+_LONGEST = 10_000
+"""Characters of a cell that is shown ..."""
+_SHORTEST = 40
+"""... and where many cells are shown at once."""
+_IN_ALL = 16_000_000
+"""Characters of a page, which may be read for a moment; an answer on the bus holds far fewer."""
 
 
 class Previewer:
@@ -68,16 +77,43 @@ class Previewer:
         async with self._reader.reading(
             org_id, "preview", timezone, alone=in_stored_order
         ) as reading:
-            rows = await reading.rows(made.rows, limit, offset)
+            rows = await reading.rows(_cut(made.rows, made.columns, limit), limit, offset)
             if count == "exact" and total is None:
                 total = await reading.number(made.count)
         if total is not None:
             self._counts.put(counted, total)
         names = [column.name for column in made.columns]
+        decimals = {place for place, column in enumerate(made.columns) if column.type == "decimal"}
         return PreviewPage(
             columns=tuple(names),
             types={column.name: column.type for column in made.columns},
-            rows=tuple(dict(zip(names, map(cell, row), strict=True)) for row in rows),
+            rows=tuple(
+                {
+                    name: decimal_cell(value) if place in decimals else cell(value)
+                    for place, (name, value) in enumerate(zip(names, row, strict=True))
+                }
+                for row in rows
+            ),
             total_count=total if count == "exact" else None,
             elapsed_ms=round((time.perf_counter() - started) * 1000, 1),
         )
+
+
+def _cut(statement: str, columns: Sequence[Column], limit: int) -> str:
+    """A page's statement with cells that are too long to be shown cut, and marked by `…`.
+
+    A cell may hold a gigabyte: without this, a page of them would.
+    """
+    most = max(_SHORTEST, min(_LONGEST, _IN_ALL // (limit * max(1, len(columns)))))
+    cells = ", ".join(_shown(quoted(column.physical), column.type, most) for column in columns)
+    return f"SELECT {cells} FROM (\n{statement}\n) AS page"
+
+
+def _shown(cell: str, type: str, most: int) -> str:
+    text = cell if type == "text" else f"{cell}::text"
+    short = f"left({text}, {most}) || '…'"
+    if type in {"text", "decimal"}:
+        return f"CASE WHEN length({text}) > {most} THEN {short} ELSE {text} END"
+    if type == "json":
+        return f"CASE WHEN length({text}) > {most} THEN to_jsonb({short}) ELSE {cell}::jsonb END"
+    return cell

@@ -1,7 +1,7 @@
 -- The catalogue
 
 -- name: tables(table_ids, after_key, page)
--- Tables by display name: all of them (null, null, null), those with the given ids, or a page.
+-- Tables by display name: those with the given ids, or a page (null, then the last key, and its size).
 SELECT entry.table_id, entry.kind, entry.display_name, entry.display_key, entry.expected,
        version.version_id, version.relation, version.columns, version.rows, version.bytes,
        version.fingerprint, version.nullable, version.published_at,
@@ -14,11 +14,32 @@ WHERE (:table_ids::uuid[] IS NULL OR entry.table_id = ANY (:table_ids))
 ORDER BY entry.display_key
 LIMIT :page;
 
+-- name: tables_around(display_keys, table_ids)
+-- All tables by display name; only those asked for with their columns and versions, which may be
+-- hundreds of megabytes together.
+SELECT entry.table_id, entry.kind, entry.display_name,
+       CASE WHEN is_whole THEN entry.expected ELSE '[]' END AS expected,
+       version.version_id, version.relation, version.columns, version.rows, version.bytes,
+       version.fingerprint, version.nullable, version.published_at, '{}'::text[] AS used_by
+FROM (SELECT *, display_key = ANY (:display_keys::text[]) OR table_id = ANY (:table_ids::uuid[])
+          AS is_whole
+      FROM warehouse_tables) entry
+LEFT JOIN table_versions version ON is_whole AND version.version_id = entry.version_id
+ORDER BY entry.display_key;
+
 -- name: table_id_by_key(display_key)$
 SELECT table_id FROM warehouse_tables WHERE display_key = :display_key;
 
 -- name: display_keys()
 SELECT display_key FROM warehouse_tables;
+
+-- name: tables_beside(table_id)$
+-- How many tables the organisation has; null where this one is among them.
+SELECT count(*) FROM warehouse_tables HAVING bool_or(table_id = :table_id) IS NOT TRUE;
+
+-- name: lock_tables_count(org_id)!
+-- Held until the transaction ends: tables of an organisation are counted one after the other.
+SELECT take_lock('tables.' || :org_id::uuid);
 
 -- name: put_table(table_id, org_id, kind, display_name, display_key, expected)!
 INSERT INTO warehouse_tables (table_id, org_id, kind, display_name, display_key, expected)
@@ -181,6 +202,9 @@ WHERE (:transformation_ids::uuid[] IS NULL OR own.transformation_id = ANY (:tran
 ORDER BY own.name_key, own.transformation_id
 LIMIT :page;
 
+-- name: count_transformations()$
+SELECT count(*) FROM transformations;
+
 -- name: insert_transformation(transformation_id, org_id, name, name_key, description, digest)!
 INSERT INTO transformations
     (transformation_id, org_id, name, name_key, description, version, digest)
@@ -199,6 +223,11 @@ WHERE transformation_id = :transformation_id;
 INSERT INTO transformation_versions
     (transformation_id, version, org_id, recipe, table_names, saved_by, restored_from)
 VALUES (:transformation_id, :version, :org_id, :recipe, :table_names, :saved_by, :restored_from);
+
+-- name: forget_recipe_versions(transformation_id, most)!
+DELETE FROM transformation_versions old USING transformations own
+WHERE own.transformation_id = :transformation_id AND old.transformation_id = :transformation_id
+  AND old.version <= own.version - :most::integer;
 
 -- name: recipe_versions(transformation_id, version, before_version, page)
 -- Saves of a transformation, the newest first: all of them, the one asked for, or a page.

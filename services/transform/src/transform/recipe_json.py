@@ -26,22 +26,21 @@ def mentioned(recipe: object, tables: Mapping[str, Table]) -> dict[str, Table]:
 
     Few of an organisation's tables are, and only they are compiled on.
     """
-    data = recipe.model_dump(mode="json") if isinstance(recipe, Recipe) else recipe
-    keys: dict[str, list[str]] = {}
-    for key, table in tables.items():
-        for name in {key, folded(key), table.physical_name, folded(table.display_name)}:
-            keys.setdefault(name, []).append(key)
-    found: dict[str, Table] = {}
-    for text in texts_of(data):
-        for key in (*keys.get(text, ()), *keys.get(folded(text), ())):
-            found[key] = tables[key]
-    return {key: table for key, table in tables.items() if key in found}
+    texts = texts_of(recipe)
+    texts |= {folded(text) for text in texts}
+    return {
+        key: table
+        for key, table in tables.items()
+        if not texts.isdisjoint((key, table.physical_name))
+        or folded(table.display_name) in texts
+        or folded(key) in texts
+    }
 
 
 def texts_of(data: object) -> set[str]:
     """Every text of a recipe that may be a table's name."""
     found: set[str] = set()
-    pending = [data]
+    pending = [data.model_dump(mode="json") if isinstance(data, Recipe) else data]
     while pending:
         value = pending.pop()
         if isinstance(value, str):

@@ -55,7 +55,7 @@ class Recipes:
         """
         # Asked before the check: the tables may have changed since the request was first served.
         if not await self._store.repeated(org_id, request):
-            tables = await self._catalogue.all(org_id)
+            tables = await self._catalogue.around(org_id, [request.recipe])
             prepared = await self._prepare(org_id, request.recipe, tables)
             await self._store.create(org_id, request, prepared, actor)
         return await self.get(org_id, request.transformation_id)
@@ -75,7 +75,7 @@ class Recipes:
         await self._store.get(org_id, request.transformation_id)
         prepared = None
         if request.recipe is not None:
-            tables = await self._catalogue.all(org_id)
+            tables = await self._catalogue.around(org_id, [request.recipe])
             prepared = await self._prepare(org_id, request.recipe, tables)
         if await self._store.update(org_id, request, prepared, actor, restored_from):
             await self.refresh(org_id, [request.transformation_id])
@@ -160,7 +160,7 @@ class Recipes:
 
     async def validate(self, org_id: UUID, request: ValidateRecipe) -> RecipeCheck:
         """Every error at its step, and the columns after each step before the first."""
-        tables = await self._catalogue.all(org_id)
+        tables = await self._catalogue.around(org_id, [request.recipe])
         checked = await self._compiler.check(request.recipe, org_id, tables)
         errors = list(checked.errors)
         own = request.transformation_id
@@ -216,7 +216,7 @@ class Recipes:
         Raises a 404 problem, and 422 for a recipe that does not fit.
         """
         recipe = await self.content(org_id, request.recipe, request.transformation_id)
-        tables = live_tables(org_id, await self._catalogue.all(org_id))
+        tables = live_tables(org_id, await self._catalogue.around(org_id, [recipe]))
         now = Context(as_of=datetime.now(UTC), timezone=timezone)
         return RecipeSql(sql=await self._compiler.live_sql(org_id, recipe, tables, now))
 
@@ -229,7 +229,7 @@ class Recipes:
         waiting = list(changed)
         while waiting:
             for reader in await self._store.readers(org_id, waiting.pop()):
-                tables = await self._catalogue.all(org_id)
+                tables = await self._catalogue.around(org_id, [reader.recipe])
                 checked = await self._compiler.try_check(reader.recipe, org_id, tables)
                 if checked is None or checked.errors:
                     log.info(
@@ -244,7 +244,7 @@ class Recipes:
                     waiting.append(reader.transformation_id)
 
     async def _cycles(self, org_id: UUID, own: UUID, recipe: object) -> list[RecipeError]:
-        tables = await self._catalogue.all(org_id)
+        tables = await self._catalogue.around(org_id, [recipe])
         reads = await self._store.graph(org_id)
         prepared = await self._compiler.prepare(recipe, org_id, tables)
         by_id = {table.table_id: table for table in tables}

@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 
 from chassis.settings import ServiceSettings
-from contracts.shares import BUILD_BYTES, BUILD_ROWS, BUILD_TIME, BUILDS, TEMP_BYTES
+from contracts.shares import BUILD_BYTES, BUILD_ROWS, BUILD_TIME, BUILDS, FORMER_BYTES, TEMP_BYTES
 from warehouse.loaders import OF_SERVICES
 
 
@@ -42,7 +42,7 @@ class Settings(ServiceSettings):
     less this."""
     former_versions: int = Field(default=1, ge=0)
     """So many former versions of each table are kept, to go back to."""
-    version_budget_bytes: int = Field(default=5 * 1024**3, ge=0)
+    version_budget_bytes: int = Field(default=FORMER_BYTES.each, ge=0)
     """What an organisation's former versions take at most, the oldest going first; 0: none stay."""
     outdated_grace: float = Field(default=60, ge=0)
     """Seconds for which a version is left alone after it was superseded: a run that is being planned, or

@@ -8,7 +8,9 @@ import asyncpg
 
 from chassis.database import Connection, Database, collect, queries
 from chassis.paging import after, cursor, name_key
+from chassis.shares import require_room
 from contracts.problem import ProblemError, not_found, problem
+from contracts.shares import RECIPE_VERSIONS, TRANSFORMATIONS
 from contracts.tables import Column
 from contracts.transform import (
     CreateTransformation,
@@ -17,7 +19,7 @@ from contracts.transform import (
     ListTransformations,
     UpdateTransformation,
 )
-from transform.catalogue import drop_table, expect, read_tables, reserve
+from transform.catalogue import drop_table, expect, read_around, read_tables, reserve
 from transform.compiler import Prepared
 from transform.domain import checked_name, invalid_recipe, table_in_use
 from transform.placing import cycle_error
@@ -43,8 +45,8 @@ class Store:
     ) -> None:
         """Insert once; a repeat of the same request changes nothing.
 
-        Raises problems 409 `name_taken`, 422 `bad_name`, `idempotency_mismatch`,
-        `invalid_recipe` (a cycle).
+        Raises problems 409 `name_taken`, `too_many_transformations`, `too_many_tables`, 422
+        `bad_name`, `idempotency_mismatch`, `invalid_recipe` (a cycle).
         """
         own = request.transformation_id
         name = checked_name(request.name)
@@ -54,6 +56,8 @@ class Store:
             found = await read_saved(connection, (own,))
             if found and _is_same(found[0], request):
                 return
+            held = await _queries.count_transformations(connection)
+            require_room(TRANSFORMATIONS, held, "Delete one that is not needed any more.")
             await reserve(
                 connection, org_id, own, "transform", output, prepared.columns, field=field
             )
@@ -235,7 +239,7 @@ async def _save_recipe(
     restored_from: int | None = None,
 ) -> None:
     """Keep a version of a recipe and what it reads; called under the lock of recipes."""
-    tables = {table.table_id: table for table in await read_tables(connection)}
+    tables = {table.table_id: table for table in await read_around(connection, ())}
     reads = await read_graph(connection) | {transformation_id: set(prepared.reads)}
     if error := cycle_error(prepared.mentions, reads, tables, transformation_id):
         raise invalid_recipe([error])
@@ -252,6 +256,9 @@ async def _save_recipe(
         },
         saved_by=actor,
         restored_from=restored_from,
+    )
+    await _queries.forget_recipe_versions(
+        connection, transformation_id=transformation_id, most=RECIPE_VERSIONS.each
     )
     await _queries.clear_reads(connection, transformation_id=transformation_id)
     try:

@@ -34,11 +34,15 @@ class Usage:
 
     async def find(self, org_id: UUID, request: FindColumnUsers) -> ColumnUsers:
         """Recipes that use the columns, by name; one that fits no more already is left out."""
-        tables = {table.table_id: table for table in await self._catalogue.all(org_id)}
+        readers = await self._readers(org_id, request.table_id)
+        recipes = [one.recipe for below in readers.values() for one in below]
+        # What a recipe below gives is read by others, or by none: its columns are looked at all the same.
+        ids = [request.table_id, *readers]
+        around = await self._catalogue.around(org_id, recipes, ids)
+        tables = {table.table_id: table for table in around}
         own = tables.get(request.table_id)
         if own is None or not request.changed:
             return ColumnUsers(users=())
-        readers = await self._readers(org_id, request.table_id)
         changed = set(request.changed)
         without = [column for column in own.columns if column.name not in changed]
         together = await self._misfits(org_id, tables, readers, own, without)

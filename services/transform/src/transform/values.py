@@ -36,6 +36,11 @@ def cell(value: object) -> object:
     return str(value)
 
 
+def decimal_cell(value: str | None) -> object:
+    """A cell of a preview that was read as text; one that was cut stays text."""
+    return value if value is None or value.endswith("…") else _decimal(Decimal(value))
+
+
 def _decimal(value: Decimal) -> object:
     if not value.is_finite():
         return None

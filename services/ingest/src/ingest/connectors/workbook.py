@@ -14,7 +14,7 @@ from xml.parsers import expat
 
 import python_calamine as calamine
 
-from ingest.connectors import BadSource, Notice
+from ingest.connectors import BadSource, Notice, ods
 from ingest.connectors.archives import check, unzipping
 from ingest.connectors.sheets import cells
 from ingest.connectors.sheets.grid import SAMPLE, Grid, Head, Merge, head, merged_below, told_below
@@ -96,6 +96,8 @@ def write(
         if kind != "xls":
             with unzipping(path) as archive:
                 check(archive, INFLATED)
+                if kind == "ods":
+                    _require_few_cells(ods.cells(archive, MOST_CELLS))
         with calamine.CalamineWorkbook.from_path(named) as book:
             names = _with_cells(book)
             if len(names) > MOST_SHEETS:
@@ -267,6 +269,15 @@ def _require_size(sheet: str, rows: int, columns: int) -> None:
             "too_large",
             f"The sheet {sheet!r} reaches over {rows:,} rows and {columns:,} columns; "
             f"{MOST_CELLS:,} cells are read at most. {_FEWER}",
+        )
+
+
+def _require_few_cells(found: int) -> None:
+    if found > MOST_CELLS:
+        raise BadSource(
+            "too_large",
+            f"The sheets reach over more than {MOST_CELLS:,} cells together, which are read at most. "
+            f"{_FEWER}",
         )
 
 

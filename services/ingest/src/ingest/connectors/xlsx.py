@@ -88,8 +88,8 @@ def marks(archive: zipfile.ZipFile, known: Parts, sheet: str) -> Marks:
                 found.errors += 1
                 if len(found.first_errors) < KEPT:
                     failed.clear()
-                    parser.CharacterDataHandler = failed.append
-                    parser.EndElementHandler = end
+                    reading.CharacterDataHandler = failed.append
+                    reading.EndElementHandler = end
             elif padded and kind in {None, "n"} and (digits := padded.get(cell.get("s", ""))):
                 found.pad(row - 1, _column(cell, count), digits)
         elif name == "mergeCell":
@@ -101,7 +101,7 @@ def marks(archive: zipfile.ZipFile, known: Parts, sheet: str) -> Marks:
 
     def end(_: str) -> None:
         found.first_errors[row - 1, _column(cell, count)] = "".join(failed)
-        parser.CharacterDataHandler = parser.EndElementHandler = None
+        reading.CharacterDataHandler = reading.EndElementHandler = None
 
     def finish() -> None:
         """A row is over; its last cell with a value tells how far it reaches."""
@@ -111,33 +111,33 @@ def marks(archive: zipfile.ZipFile, known: Parts, sheet: str) -> Marks:
             found.columns = max(found.columns, _column(*last) + 1)
             last = None
 
-    parser = _parser(start)
+    reading = parser(start)
     with archive.open(known.sheets[sheet]) as source:
         while chunk := source.read(CHUNK):
-            parser.Parse(chunk, False)
-        parser.Parse(b"", True)
+            reading.Parse(chunk, False)
+        reading.Parse(b"", True)
     finish()
     return found
 
 
-def _parser(start: Start) -> expat.XMLParserType:
+def parser(start: Start) -> expat.XMLParserType:
     """Knows no document type, so no entities that grow."""
 
     def refuse(*_: object) -> None:
         raise ValueError("a document type is declared")
 
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.StartElementHandler = start
-    parser.StartDoctypeDeclHandler = refuse
-    return parser
+    made = expat.ParserCreate()
+    made.buffer_text = True
+    made.StartElementHandler = start
+    made.StartDoctypeDeclHandler = refuse
+    return made
 
 
 def _elements(archive: zipfile.ZipFile, part: str) -> list[tuple[str, dict[str, str]]]:
     """All elements of a small part, in their order, without prefixes."""
     found: list[tuple[str, dict[str, str]]] = []
-    parser = _parser(lambda name, said: found.append((name.rpartition(":")[2], said)))
-    parser.Parse(archive.read(part), True)
+    reading = parser(lambda name, said: found.append((name.rpartition(":")[2], said)))
+    reading.Parse(archive.read(part), True)
     return found
 
 

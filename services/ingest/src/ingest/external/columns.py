@@ -66,6 +66,8 @@ class Shape:
 
     columns: tuple[InferredColumn, ...]
     cells: tuple[str, ...]
+    held: tuple[str, ...]
+    """The table's own columns that they are made of, quoted."""
     warnings: tuple[Notice, ...]
 
     def sql_columns(self) -> list[tuple[str, str]]:
@@ -113,7 +115,8 @@ def shaped(held: Sequence[Held], options: Mapping[str, ColumnOption]) -> Shape:
                 nullable=True,
             )
         )
-    return Shape(tuple(columns), tuple(cells), tuple(_warnings(held)))
+    own = tuple(quoted(column.name) for column in held)
+    return Shape(tuple(columns), tuple(cells), own, tuple(_warnings(held)))
 
 
 def _warnings(held: Sequence[Held]) -> Iterable[Notice]:

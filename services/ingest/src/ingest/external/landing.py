@@ -32,6 +32,9 @@ _COPY_STATEMENT = 3600.0
 _SHOWN = 200_000
 """Characters of a row that is shown, over all its cells."""
 
+_LARGEST_ROW = 16 * 1024**2
+"""Bytes of a row that is copied: the driver holds each row as a whole, and some of them at once."""
+
 _ENDLESS = frozenset({"NaN", "Infinity", "-Infinity", "infinity", "-infinity"})
 
 _PASSING = (
@@ -158,7 +161,12 @@ async def _filled(
     cells = ", ".join(f"{quoted(name)} {type_}" for name, type_ in columns)
     await connection.execute(f"CREATE TABLE {qualified(schema, relation)} ({cells})")
     source = qualified(landing_schema(org_id), config.table)
-    statement = f"SELECT {shape.selected()} FROM {source}"
+    # With what lies beside the table, unpacked. PostgreSQL looks, so that nothing larger comes here.
+    size = f"pg_catalog.pg_column_size(ROW({', '.join(shape.held)}))"
+    statement = (
+        f"SELECT {shape.selected()} FROM {source}"
+        f" WHERE 1 / CASE WHEN {size} > {_LARGEST_ROW} THEN 0 ELSE 1 END = 1"
+    )
     return await session.copy(statement, columns, connection, schema, relation)
 
 
@@ -193,6 +201,12 @@ async def _translated(table: str) -> AsyncIterator[None]:
     except TookTooLong as error:
         raise BadSource(
             "too_slow", f"Reading the table '{table}' took longer than a statement may."
+        ) from error
+    except asyncpg.DivisionByZeroError as error:
+        raise BadSource(
+            "row_too_large",
+            f"The table '{table}' has a row of more than {_LARGEST_ROW:,} bytes. Skip the column that "
+            "is so large, or let the other system keep that elsewhere.",
         ) from error
     # The latter: more columns, or a wider row, than a table of PostgreSQL can have.
     except (asyncpg.DataError, asyncpg.ProgramLimitExceededError) as error:

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
 from pydantic import SecretStr
 
@@ -52,12 +53,14 @@ class SheetReader:
         self._pool = pool
         self._mask_keys = mask_keys
 
-    async def sheets(self, spreadsheet: str, credentials: SecretStr | None) -> SheetList:
+    async def sheets(
+        self, org_id: UUID, spreadsheet: str, credentials: SecretStr | None
+    ) -> SheetList:
         """The tabs that can be read."""
         where = place(spreadsheet)
         patience = WHILE_SOMEBODY_WAITS
         async with in_time(patience.overall):
-            client = await self._accounts.client(credentials, patience.quota)
+            client = await self._accounts.client(org_id, credentials, patience.quota)
             found = await client.spreadsheet(where.spreadsheet_id)
         chosen = _chosen(found, where.sheet_id)
         return SheetList(
@@ -76,7 +79,7 @@ class SheetReader:
 
     async def inspect(self, asked: Asked[GoogleSheetsConfig]) -> Inspected:
         """The columns of the tab, and which tab it is, so that it is found when it is renamed."""
-        async with self._fetched(asked.config, WHILE_SOMEBODY_WAITS) as fetched:
+        async with self._fetched(asked, WHILE_SOMEBODY_WAITS) as fetched:
             job = InspectJob(
                 path=fetched.path,
                 options=fetched.options,
@@ -92,7 +95,7 @@ class SheetReader:
 
     async def preview(self, asked: Asked[GoogleSheetsConfig], limit: int) -> SourcePreview:
         """The first rows."""
-        async with self._fetched(asked.config, WHILE_SOMEBODY_WAITS) as fetched:
+        async with self._fetched(asked, WHILE_SOMEBODY_WAITS) as fetched:
             job = SampleJob(
                 path=fetched.path,
                 options=fetched.options,
@@ -114,7 +117,7 @@ class SheetReader:
         """
         sync.tell(Progress(phase="reading"))
         mask_key = self._mask_keys(sync.asked.org_id)
-        async with self._fetched(sync.asked.config, IN_A_SYNC) as fetched:
+        async with self._fetched(sync.asked, IN_A_SYNC) as fetched:
             said = _fingerprint(fetched, mask_key)
             if sync.own is not None and sync.own.fingerprint == said and not sync.force:
                 return None
@@ -138,15 +141,17 @@ class SheetReader:
 
     @asynccontextmanager
     async def _fetched(
-        self, config: GoogleSheetsConfig, patience: Patience
+        self, asked: Asked[GoogleSheetsConfig], patience: Patience
     ) -> AsyncIterator[Fetched]:
         """The tab as a file, which is gone afterwards, and at the next start after a crash."""
+        config = asked.config
         options = SheetOptions.model_validate(config.model_dump(exclude={"credentials"}))
         folder = scratch()
         path = await asyncio.to_thread(folder.__enter__)
         try:
             async with in_time(patience.overall):
-                client = await self._accounts.client(config.credentials, patience.quota)
+                key = config.credentials
+                client = await self._accounts.client(asked.org_id, key, patience.quota)
                 fetched = await fetch(client, options, path / "sheet.csv")
             yield fetched
         finally:

@@ -3,11 +3,12 @@
 import asyncio
 import hashlib
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from pydantic import SecretStr
 
 from ingest.connectors import BadSource
-from ingest.connectors.google.quota import Quota
+from ingest.connectors.google.quota import KeyShare, Quota
 
 if TYPE_CHECKING:
     import httpx
@@ -22,10 +23,17 @@ class Accounts:
     """Service accounts by their keys; those used last are kept, `KEPT` at most."""
 
     def __init__(
-        self, quota: Quota, own_key: SecretStr | None, sheets_url: str, token_url: str
+        self,
+        quota: Quota,
+        own_key: SecretStr | None,
+        sheets_url: str,
+        token_url: str,
+        *,
+        each: Quota,
     ) -> None:
-        """`own_key`: the installation's, for sources that have none."""
+        """`own_key`: the installation's, for sources that have none; `each`: one organisation's part."""
         self._quota = quota
+        self._each = each
         self._own_key = own_key
         self._sheets_url = sheets_url
         self._token_url = token_url
@@ -33,7 +41,7 @@ class Accounts:
         self._connections: tuple[httpx.Client, httpx.AsyncClient] | None = None
         self._opening = asyncio.Lock()
 
-    async def client(self, key: SecretStr | None, patience: float) -> "SheetsClient":
+    async def client(self, org_id: UUID, key: SecretStr | None, patience: float) -> "SheetsClient":
         """Who reads with a key, or with the installation's; waits `patience` seconds in all.
 
         Raises BadSource `no_credentials`, `bad_credentials`.
@@ -41,6 +49,7 @@ class Accounts:
         from ingest.connectors.google.auth import ServiceAccount
         from ingest.connectors.google.client import SheetsClient
 
+        quota = KeyShare(self._quota, self._each, org_id) if key is None else self._quota
         key = key or self._own_key
         if key is None:
             raise BadSource(
@@ -61,7 +70,7 @@ class Accounts:
             self._known[name] = account
             if len(self._known) > KEPT:
                 del self._known[next(iter(self._known))]
-        return SheetsClient(http, account, self._quota, self._sheets_url, patience)
+        return SheetsClient(http, account, quota, self._sheets_url, patience)
 
     async def close(self) -> None:
         """Forget the keys and close what is open."""

@@ -1,17 +1,16 @@
 """The Sheets API v4, as far as it is read: within the quota, again where it may pass."""
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 import httpx
 
 from ingest.connectors import BadSource, Unavailable
+from ingest.connectors.google import answers
 from ingest.connectors.google.auth import ServiceAccount
 from ingest.connectors.google.quota import Quota
 from ingest.connectors.google.spreadsheet import FIELDS, Spreadsheet, parsed
@@ -56,7 +55,7 @@ class SheetsClient:
 
     async def spreadsheet(self, spreadsheet_id: str) -> Spreadsheet:
         """Title, time zone, locale and tabs; no cell. Raises BadSource, Unavailable."""
-        return parsed(await self._get(spreadsheet_id, "", {"fields": FIELDS}))
+        return parsed(answers.small(await self._get(spreadsheet_id, "", {"fields": FIELDS})))
 
     async def values(
         self,
@@ -81,12 +80,10 @@ class SheetsClient:
                 "fields": "valueRanges.values",
             },
         )
-        (found,) = answer.get("valueRanges") or [{}]
-        return found.get("values", [])
+        return await asyncio.to_thread(answers.values, answer)
 
-    async def _get(
-        self, spreadsheet_id: str, path: str, params: Mapping[str, str]
-    ) -> dict[str, Any]:
+    async def _get(self, spreadsheet_id: str, path: str, params: Mapping[str, str]) -> bytes:
+        """The body of an answer that is well."""
         url = f"{self._base_url}/v4/spreadsheets/{spreadsheet_id}{path}"
         refused: str | None = None
         away = Unavailable("google_away", "Google Sheets does not answer. Try again later.")
@@ -108,7 +105,7 @@ class SheetsClient:
                 away = Unavailable("google_away", "Google Sheets does not answer. Try again later.")
             else:
                 if status == 200:
-                    return await asyncio.to_thread(json.loads, body, parse_float=Decimal)
+                    return body
                 if status == 401 and refused is None:
                     refused = token
                     continue
@@ -207,8 +204,8 @@ def _passing(status: int) -> Unavailable:
 
 def _error(body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(body)
-    except ValueError:
+        answer = answers.small(body)
+    except Unavailable:
         return {}
     error = answer.get("error") if isinstance(answer, dict) else None
     return error if isinstance(error, dict) else {}

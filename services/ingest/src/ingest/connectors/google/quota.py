@@ -2,8 +2,10 @@
 
 import hashlib
 from typing import Protocol
+from uuid import UUID
 
 from chassis.database import Database, queries
+from ingest.connectors import Unavailable
 
 READS_PER_MINUTE = 60
 BURST = 15
@@ -61,6 +63,32 @@ class SharedQuota:
                 credential=_name(email),
                 seconds=seconds + self._slack - self._pace,
             )
+
+
+class KeyShare:
+    """What one organisation may read with a key that all organisations have in common."""
+
+    def __init__(self, key: Quota, own: Quota, org_id: UUID) -> None:
+        """`key`: of all reads; `own`: of those of each organisation."""
+        self._key = key
+        self._own = own
+        self._org_id = org_id
+
+    async def reserve(self, email: str, patience: float) -> float | None:
+        """As `Quota.reserve`; raises Unavailable `quota_share` past the organisation's own reads."""
+        own = await self._own.reserve(f"{email} {self._org_id}", patience)
+        if own is None:
+            raise Unavailable(
+                "quota_share",
+                "Your organisation has read as much as it may with the Google key of this "
+                "installation. Try again in a few minutes, or save a key of your own with the source.",
+            )
+        turn = await self._key.reserve(email, patience)
+        return None if turn is None else max(own, turn)
+
+    async def hold(self, email: str, seconds: float) -> None:
+        """Google refused the key, whoever read with it."""
+        await self._key.hold(email, seconds)
 
 
 def _name(email: str) -> str:
