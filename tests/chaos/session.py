@@ -110,7 +110,7 @@ async def play(plan: Plan, harm: Harm = harm_everything) -> Outcome:
             async with _background(*(reader.run(seen) for reader in readers)):
                 async with _background(harm(ground, nemesis)) as (harming,):
                     budget = Budget(plan.runs - len(history.acknowledged))
-                    await asyncio.gather(*(load.run(budget) for load in loads))
+                    await _unless_failed(harming, *(load.run(budget) for load in loads))
                     while (
                         plan.every_point
                         and nemesis.wanted()
@@ -118,7 +118,7 @@ async def play(plan: Plan, harm: Harm = harm_everything) -> Outcome:
                     ):
                         # The runs were faster than the harm.
                         budget = Budget(len(loads) * len(ROUND))
-                        await asyncio.gather(*(load.run(budget) for load in loads))
+                        await _unless_failed(harming, *(load.run(budget) for load in loads))
                     if plan.to_the_end:
                         await harming
                 wanted, kills = nemesis.wanted(), _kills(ground, nemesis)
@@ -146,6 +146,18 @@ async def _organizations(
             made.append(Organization(client, f"chaos{number}"))
         await asyncio.gather(*(each.build() for each in made))
         yield made
+
+
+async def _unless_failed(harming: Awaitable[None], *work: Awaitable[None]) -> None:
+    """All the work, or what goes wrong with the harm: what that has broken nobody starts again."""
+    own, harm = asyncio.gather(*work), asyncio.ensure_future(harming)
+    try:
+        await asyncio.wait({own, harm}, return_when=asyncio.FIRST_COMPLETED)
+        if harm.done():
+            await harm
+        await own
+    finally:
+        own.cancel()
 
 
 @asynccontextmanager

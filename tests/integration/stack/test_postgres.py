@@ -243,13 +243,16 @@ async def test_root_gets_a_cluster_although_its_home_is_closed_to_postgresql(
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root drops to another account")
 def test_programs_that_postgresqls_account_cannot_reach_are_copied_once(folder: Path):
-    wheel = folder / "closed"
     package = programs().parent
-    shutil.copytree(package, wheel / package.name)
     libraries = package.with_name(f"{package.name}.libs")
-    shutil.copytree(libraries, wheel / libraries.name)
-    closed = wheel / package.name / programs().name
-    wheel.chmod(0o700)
+
+    def wheel(name: str, mode: int) -> Path:
+        for part in (package, libraries):
+            shutil.copytree(part, folder / name / part.name)
+        (folder / name).chmod(mode)
+        return folder / name / package.name / programs().name
+
+    closed, opened = wheel("closed", 0o700), wheel("opened", 0o755)
     home = folder / "postgres"
     account = choose_account(home)
     assert account is not None
@@ -259,7 +262,7 @@ def test_programs_that_postgresqls_account_cannot_reach_are_copied_once(folder: 
     for name in ("postgres", "initdb", "pg_ctl"):
         assert account.run([str(copy / "bin" / name), "--version"]).stdout.startswith(name)
     assert reachable_programs(closed, home, "18.0", account) == copy
-    assert reachable_programs(programs(), home, "18.0", account) == programs()
+    assert reachable_programs(opened, home, "18.0", account) == opened
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root drops to another account")

@@ -49,10 +49,20 @@ class BusWatch:
 
     async def run(self) -> None:
         """Look until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            # Apart: a server that stores nothing keeps who makes its streams waiting.
+            group.create_task(self._unblock_all())
+            group.create_task(self._mend_topology())
+
+    async def _unblock_all(self) -> None:
         while True:
             await asyncio.sleep(_LOOK)
             for server in self._servers:
                 await self._call(lambda server=server: self._unblock(server))
+
+    async def _mend_topology(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
             await self._topology()
 
     def _unblock(self, server: Nats) -> None:
